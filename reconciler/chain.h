@@ -1,0 +1,196 @@
+// ChainRule, Chain and XtTableState: iptables rules as typed values.
+//
+// Only what our lowering emits is modelled; anything else that stands in one
+// of our chains (somebody edited it) is decoded as Opaque, which never equals
+// a rule of ours and so is repaired. Bytes exist only below the kernel edge.
+#ifndef UPLINKD_RECONCILER_CHAIN_H_
+#define UPLINKD_RECONCILER_CHAIN_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "reconciler/ip.h"
+#include "reconciler/mark.h"
+
+namespace uplinkd {
+
+enum class XtTable { kMangle, kNat };
+std::string_view XtTableName(XtTable table);  // "mangle"
+
+// The builtin chains that we hang jumps in.
+enum class XtHook { kPrerouting, kOutput, kPostrouting };
+std::string_view XtHookName(XtHook hook);  // "PREROUTING"
+
+// ---- matches ----
+
+// -m mark [!] --mark value/mask
+struct MarkMatch {
+  Mark mark;
+  bool invert = false;
+  friend auto operator<=>(const MarkMatch&, const MarkMatch&) = default;
+};
+// -m connmark [!] --mark value/mask
+struct ConnmarkMatch {
+  Mark mark;
+  bool invert = false;
+  friend auto operator<=>(const ConnmarkMatch&, const ConnmarkMatch&) = default;
+};
+// -m conntrack --ctstate NEW
+struct NewConnectionMatch {
+  friend auto operator<=>(const NewConnectionMatch&,
+                          const NewConnectionMatch&) = default;
+};
+// -m statistic --mode random --probability threshold/2^31
+struct RandomMatch {
+  std::uint32_t threshold = 0;  // of 2^31 (XT_STATISTIC_MODE_RANDOM)
+  friend auto operator<=>(const RandomMatch&, const RandomMatch&) = default;
+};
+// -m cluster --cluster-total-nodes 2 --cluster-local-nodemask 1
+//    --cluster-hash-seed seed: one fair coin per client address and seed.
+struct SourceCoinMatch {
+  std::uint32_t seed = 0;
+  bool invert = false;
+  friend auto operator<=>(const SourceCoinMatch&,
+                          const SourceCoinMatch&) = default;
+};
+// -m recent --name N --mask 0.0.0.0 --rsource ...: a list with one entry, used
+// as a counter that survives commits. Its hits are the count.
+struct CounterMatch {
+  enum class Operation {
+    kAtLeast,    // --rcheck --hitcount hits: matches if the count >= hits
+    kIncrement,  // --set: counts one more, always matches
+    kReset,      // --remove: count becomes 0; matches if it was not 0 before
+  };
+  std::string name;
+  Operation operation = Operation::kAtLeast;
+  std::uint32_t hits = 0;  // kAtLeast only, 1..255
+  friend auto operator<=>(const CounterMatch&, const CounterMatch&) = default;
+};
+// -m rateest: compares free capacity, max(0, capacity - rate), in bytes/s.
+struct FreeCapacityMatch {
+  struct Side {
+    std::string estimator;
+    std::uint32_t capacity = 0;  // bytes per second
+    friend auto operator<=>(const Side&, const Side&) = default;
+  };
+  // With `right`: matches if left's free capacity > right's
+  //   --rateest-delta --rateest1 L --rateest-bps1 C1 --rateest-gt
+  //   --rateest2 R --rateest-bps2 C2
+  // Without: matches if left has no free capacity at all
+  //   --rateest-delta --rateest L --rateest-bps1 C1 --rateest-eq
+  //   --rateest-bps2 0
+  Side left;
+  std::optional<Side> right;
+  friend auto operator<=>(const FreeCapacityMatch&,
+                          const FreeCapacityMatch&) = default;
+};
+// A match that we never write.
+struct OpaqueMatch {
+  std::string text;  // name, revision and a digest of its bytes
+  friend auto operator<=>(const OpaqueMatch&, const OpaqueMatch&) = default;
+};
+
+using Match =
+    std::variant<MarkMatch, ConnmarkMatch, NewConnectionMatch, RandomMatch,
+                 SourceCoinMatch, CounterMatch, FreeCapacityMatch, OpaqueMatch>;
+
+// ---- targets ----
+
+struct ContinueTarget {  // no -j at all: only the matches' side effects
+  friend auto operator<=>(const ContinueTarget&,
+                          const ContinueTarget&) = default;
+};
+struct ReturnTarget {  // -j RETURN
+  friend auto operator<=>(const ReturnTarget&, const ReturnTarget&) = default;
+};
+struct JumpTarget {  // -j chain, or -g chain
+  std::string chain;
+  bool go_to = false;
+  friend auto operator<=>(const JumpTarget&, const JumpTarget&) = default;
+};
+struct SetMarkTarget {  // -j MARK --set-xmark value/mask
+  Mark mark;
+  friend auto operator<=>(const SetMarkTarget&, const SetMarkTarget&) = default;
+};
+struct SaveMarkTarget {  // -j CONNMARK --save-mark --nfmask m --ctmask m
+  std::uint32_t mask = 0;
+  friend auto operator<=>(const SaveMarkTarget&,
+                          const SaveMarkTarget&) = default;
+};
+struct RestoreMarkTarget {  // -j CONNMARK --restore-mark --nfmask m --ctmask m
+  std::uint32_t mask = 0;
+  friend auto operator<=>(const RestoreMarkTarget&,
+                          const RestoreMarkTarget&) = default;
+};
+struct EstimateTarget {            // -j RATEEST
+  std::string estimator;           // at most 15 characters
+  std::int8_t interval_log2 = -2;  // log2 of seconds, -2..3
+  std::uint8_t ewma_log2 = 1;      // 1..30
+  friend auto operator<=>(const EstimateTarget&,
+                          const EstimateTarget&) = default;
+};
+struct SnatTarget {  // -j SNAT --to-source address
+  Address address;
+  friend auto operator<=>(const SnatTarget&, const SnatTarget&) = default;
+};
+struct MasqueradeTarget {  // -j MASQUERADE
+  friend auto operator<=>(const MasqueradeTarget&,
+                          const MasqueradeTarget&) = default;
+};
+struct OpaqueTarget {  // a target or verdict that we never write
+  std::string text;
+  friend auto operator<=>(const OpaqueTarget&, const OpaqueTarget&) = default;
+};
+
+using Target =
+    std::variant<ContinueTarget, ReturnTarget, JumpTarget, SetMarkTarget,
+                 SaveMarkTarget, RestoreMarkTarget, EstimateTarget, SnatTarget,
+                 MasqueradeTarget, OpaqueTarget>;
+
+// ---- rules, chains, tables ----
+
+struct PrefixMatch {  // -s or -d
+  Prefix prefix;
+  bool invert = false;
+  friend auto operator<=>(const PrefixMatch&, const PrefixMatch&) = default;
+};
+
+struct ChainRule {
+  std::string in_interface;   // "" for any
+  std::string out_interface;  // "" for any
+  std::optional<PrefixMatch> source;
+  std::optional<PrefixMatch> destination;
+  std::vector<Match> matches;  // in this order
+  Target target;
+  std::string extra;  // other header fields (protocol, fragments); ours: ""
+
+  friend auto operator<=>(const ChainRule&, const ChainRule&) = default;
+};
+
+using Chain = std::vector<ChainRule>;
+
+// A rule of a builtin chain whose target is one of our chains.
+struct HookJump {
+  std::size_t position = 0;  // 0 is the first rule of the builtin chain
+  ChainRule rule;
+  friend auto operator<=>(const HookJump&, const HookJump&) = default;
+};
+
+// All that is ours in one xtables table: our chains by name, and our jumps in
+// builtin chains. A hook without a jump of ours has no entry.
+struct XtTableState {
+  std::map<std::string, Chain> chains;
+  std::map<XtHook, std::vector<HookJump>> jumps;
+
+  bool Empty() const { return chains.empty() && jumps.empty(); }
+  friend auto operator<=>(const XtTableState&, const XtTableState&) = default;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_CHAIN_H_

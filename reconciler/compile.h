@@ -1,0 +1,66 @@
+// Compile: from what is asked and what is there to what the kernel must hold.
+//
+//   Spec, Facts -> Desired
+//
+// Pure: no I/O, no clock, no logging. The order of lists that have names does
+// not matter. An uplink that cannot be used yet (no link, no address, no
+// gateway) is no error: it waits, with a reason, and the others work.
+#ifndef UPLINKD_RECONCILER_COMPILE_H_
+#define UPLINKD_RECONCILER_COMPILE_H_
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reconciler/facts.h"
+#include "reconciler/filter.h"
+#include "reconciler/spec.h"
+#include "reconciler/state.h"
+
+namespace uplinkd {
+
+enum class UplinkPhase {
+  kReady,    // carries connections
+  kWaiting,  // something of it is missing; see the reason
+  kBlocked,  // the kernel refused a part of it; retried
+};
+std::string_view UplinkPhaseName(UplinkPhase phase);  // "Ready"
+
+// What became of one uplink of the spec.
+struct UplinkState {
+  std::string name;
+  UplinkId id = 0;
+  std::string interface;
+  Mark mark;
+  std::uint32_t table = 0;
+  UplinkPhase phase = UplinkPhase::kWaiting;
+  std::string reason;  // "" when ready: "interface wan2 does not exist"
+  std::optional<Address> address;
+  std::optional<Address> gateway;
+  Capacity capacity;
+  double share = 0;  // the intended part of new connections, 0..1
+
+  friend auto operator<=>(const UplinkState&, const UplinkState&) = default;
+};
+
+struct Desired {
+  State state;                        // routes, rules and lowered tables
+  FilterIntent filter;                // what `state.tables` was lowered from
+  std::vector<UplinkState> uplinks;   // ordered by id
+  std::vector<std::string> warnings;  // e.g. strict rp_filter on an uplink
+  // The routing tables that belong to this spec, each with its uplink's name
+  // ("" for the multipath table).
+  std::map<std::uint32_t, std::string> table_owner;
+};
+
+// `spec` must be valid and have its ids assigned.
+Desired Compile(const Spec& spec, const Facts& facts);
+
+// The links that Compile wants to know about.
+std::set<std::string> InterfacesOf(const Spec& spec);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_COMPILE_H_

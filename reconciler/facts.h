@@ -1,0 +1,58 @@
+// Facts: what the host is like right now, as far as a spec asks about it.
+//
+// Read from the kernel by Kernel::ReadFacts(), never written. Only the links
+// that a spec names appear; a link that does not exist is simply absent.
+#ifndef UPLINKD_RECONCILER_FACTS_H_
+#define UPLINKD_RECONCILER_FACTS_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconciler/ip.h"
+
+namespace uplinkd {
+
+// One address of a link (rtnetlink's IFA_LOCAL and IFA_ADDRESS).
+struct LinkAddress {
+  Address local;
+  Prefix network;               // the connected network; a /32 if none
+  std::optional<Address> peer;  // point-to-point links only
+
+  friend auto operator<=>(const LinkAddress&, const LinkAddress&) = default;
+};
+
+// The default route of `main` through a link, however it came to be there
+// (DHCP client, PPP daemon, router advertisement, operator).
+struct DefaultRoute {
+  std::optional<Address> gateway;  // none: the link itself (point-to-point)
+
+  friend auto operator<=>(const DefaultRoute&, const DefaultRoute&) = default;
+};
+
+struct Link {
+  std::string name;
+  int index = 0;
+  bool up = false;                     // IFF_UP: the administrator's word
+  bool carrier = false;                // IFF_LOWER_UP: the line's word
+  bool point_to_point = false;         // IFF_POINTOPOINT
+  std::vector<LinkAddress> addresses;  // kernel order, primary ones first
+  std::optional<DefaultRoute> default_route;
+  int rp_filter = 0;  // the effective value: max of "all" and the link's own
+
+  friend auto operator<=>(const Link&, const Link&) = default;
+};
+
+struct Facts {
+  std::map<std::string, Link> links;  // by name
+  // Uplinks that the kernel refused in an earlier pass, with its words; Compile
+  // treats them as waiting. Filled by the caller, not by ReadFacts().
+  std::map<std::string, std::string> blocked;
+
+  friend auto operator<=>(const Facts&, const Facts&) = default;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_FACTS_H_

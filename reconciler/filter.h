@@ -1,0 +1,95 @@
+// FilterIntent: what the packet filter must do, free of any implementation.
+//
+//   Compile() -> FilterIntent --(lowering, e.g. xt_lowering)--> typed rules
+//
+// Intent says what is decided and by which key, not with how many rules, in
+// which chain or in which order: that is the lowering's business. Mark actions
+// are whole (restore, save, set), each under `mark_mask`.
+#ifndef UPLINKD_RECONCILER_FILTER_H_
+#define UPLINKD_RECONCILER_FILTER_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconciler/ip.h"
+#include "reconciler/mark.h"
+#include "reconciler/spec.h"
+
+namespace uplinkd {
+
+// One uplink among those a Choice picks from.
+struct Member {
+  UplinkId id = 0;
+  Mark fate;
+  std::uint64_t weight = 1;  // relative to the other members'
+  // Bytes per second that the choice compares with the measured rate; 0 where
+  // the choice measures nothing.
+  std::uint64_t capacity = 0;
+
+  friend auto operator<=>(const Member&, const Member&) = default;
+};
+
+// How a new connection gets one of `members`. No members: it gets no fate and
+// is routed by main.
+struct Choice {
+  Algorithm algorithm = Algorithm::kWeightedRandom;
+  std::vector<Member> members;  // ordered by id
+
+  friend auto operator<=>(const Choice&, const Choice&) = default;
+};
+
+// A rate estimator over one uplink's traffic.
+struct RateEstimator {
+  UplinkId id = 0;
+  std::string interface;
+  Measure measure = Measure::kDownload;
+  Estimator parameters;
+
+  friend auto operator<=>(const RateEstimator&, const RateEstimator&) = default;
+};
+
+// Connections from these sources on this link are balanced.
+struct LanSource {
+  std::string interface;
+  std::vector<Prefix> networks;
+
+  friend auto operator<=>(const LanSource&, const LanSource&) = default;
+};
+
+// How sources are translated when they leave by `interface`.
+struct SourceNat {
+  std::string interface;
+  Nat nat = Nat::kSnat;
+  std::optional<Address> address;  // the uplink's own; always set for kSnat
+
+  friend auto operator<=>(const SourceNat&, const SourceNat&) = default;
+};
+
+struct FilterIntent {
+  std::uint32_t mark_mask = 0;
+  // Dispatch, prerouting: a connection that comes in by this link gets this
+  // fate, so that its replies leave where the request came in.
+  std::map<std::string, Mark> arrivals;
+  // Dispatch, postrouting: a connection that has no fate yet and leaves by
+  // this link gets this fate (used where the kernel's own route chose).
+  std::map<std::string, Mark> departures;
+  std::vector<LanSource> lans;
+  // Destinations that are never diverted: LANs, connected networks, multicast.
+  std::vector<Prefix> internal;
+  // Absent: new connections from the LANs get no fate here (multipath).
+  std::optional<Choice> choice;
+  std::vector<RateEstimator> estimators;
+  // Sources that are translated when they leave by an uplink: the LANs' and
+  // the uplinks' own addresses. `nat` says how, per link.
+  std::vector<Prefix> nat_sources;
+  std::vector<SourceNat> nat;
+
+  friend auto operator<=>(const FilterIntent&, const FilterIntent&) = default;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_FILTER_H_

@@ -1,0 +1,65 @@
+// Kernel: the only door to the kernel.
+//
+// LinuxKernel (reconciler/linux/) is the real one; the tests have a fake with
+// the same manners. All calls come from one thread, which owns the object.
+// No call throws. Reads never change anything.
+#ifndef UPLINKD_RECONCILER_KERNEL_H_
+#define UPLINKD_RECONCILER_KERNEL_H_
+
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "reconciler/facts.h"
+#include "reconciler/plan.h"
+#include "reconciler/result.h"
+#include "reconciler/state.h"
+
+namespace uplinkd {
+
+// Where to look for what is ours.
+struct ObserveScope {
+  std::set<std::uint32_t> tables;  // routing tables to read whole
+  // Also look for routes of ours in every other table. Costs a walk of all
+  // routes in the kernel, so only for a first pass, a new spec and a cleanup.
+  bool sweep = false;
+};
+
+// What became of one step.
+enum class StepResult {
+  kDone,       // the kernel took it
+  kAlreadySo,  // there was nothing to do (EEXIST on add, ESRCH on remove)
+  kConflict,   // somebody else changed it first: read again
+  kFailed,     // the kernel refused; see the error
+  kSkipped,    // not tried, since a step that it rests on failed
+};
+std::string_view StepResultName(StepResult result);  // "already-so"
+
+struct Outcome {
+  StepResult result = StepResult::kDone;
+  Error error;  // for kConflict and kFailed
+
+  friend auto operator<=>(const Outcome&, const Outcome&) = default;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // The named links, as far as they exist.
+  virtual Result<Facts> ReadFacts(const std::set<std::string>& interfaces) = 0;
+
+  // What is ours now. Tables of policy rules and xtables are always read.
+  // kAborted: the kernel changed under the read too often; try again.
+  virtual Result<State> Observe(const ObserveScope& scope) = 0;
+
+  // Executes steps of one stage, in order, batched where the kernel allows.
+  // One outcome per step; a failed one does not stop the others.
+  virtual std::vector<Outcome> Execute(std::span<const Step> steps) = 0;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_KERNEL_H_

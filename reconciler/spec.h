@@ -1,0 +1,142 @@
+// Spec: what an operator asks for, typed, with every default filled in.
+//
+//   spec file --(proto/)--> uplinkd.v1.Router --(proto/convert)--> Spec
+//
+// A Spec is a value; it knows nothing of the kernel. Validate() reports every
+// fault at once, each with the path of the field it is about, so that one
+// answer is enough to mend a spec. Only a Spec without violations may reach
+// Compile().
+#ifndef UPLINKD_RECONCILER_SPEC_H_
+#define UPLINKD_RECONCILER_SPEC_H_
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconciler/ip.h"
+#include "reconciler/mark.h"
+
+namespace uplinkd {
+
+inline constexpr std::size_t kMaxUplinks = 32;
+
+// How a new connection gets its fate.
+enum class Algorithm {
+  kLeastLoaded,     // the uplink with the most free capacity, measured
+  kWeightedRandom,  // at random, in proportion to the weights
+  kRoundRobin,      // in turn, in proportion to the weights
+  kSourceHash,      // by a hash of the client's address
+  kMultipath,       // by the kernel's weighted next-hop route
+};
+
+// Which direction of an uplink's traffic least-loaded looks at.
+enum class Measure { kDownload, kUpload, kBoth };
+
+// How the source address of a LAN connection is translated on an uplink.
+enum class Nat { kSnat, kMasquerade, kNone };
+
+// An internal network whose connections are balanced.
+struct Lan {
+  std::string interface;
+  std::vector<Prefix> networks;  // empty: those of the interface
+
+  friend auto operator<=>(const Lan&, const Lan&) = default;
+};
+
+// The speed of the line, in bits per second. 0 means unknown.
+struct Capacity {
+  std::uint64_t download = 0;
+  std::uint64_t upload = 0;
+
+  friend auto operator<=>(const Capacity&, const Capacity&) = default;
+};
+
+// Stable number of an uplink, 1 or more. Its mark value and its routing table
+// number follow from it, so it never changes while the uplink keeps its name.
+// 0 stands for "not assigned yet".
+using UplinkId = std::uint32_t;
+
+struct Uplink {
+  std::string name;
+  std::string interface;
+  std::optional<Address> address;  // none: learned from the interface
+  std::optional<Address> gateway;  // none: learned from main's default route
+  UplinkId id = 0;
+  Capacity capacity;
+  std::optional<std::uint32_t> weight;  // none: follows the capacity
+  Nat nat = Nat::kSnat;
+
+  friend auto operator<=>(const Uplink&, const Uplink&) = default;
+};
+
+// Parameters of the kernel's rate estimators (xt_RATEEST). The kernel only
+// knows intervals of 250ms times a power of two up to 8s, and windows that are
+// the interval times a power of two.
+struct Estimator {
+  std::chrono::milliseconds interval{250};
+  std::chrono::milliseconds window{500};
+
+  friend auto operator<=>(const Estimator&, const Estimator&) = default;
+};
+
+struct Balance {
+  Algorithm algorithm = Algorithm::kLeastLoaded;
+  Measure measure = Measure::kDownload;
+  Estimator estimator;
+
+  friend auto operator<=>(const Balance&, const Balance&) = default;
+};
+
+struct Spec {
+  std::string name;
+  std::string revision;  // the operator's own word for this version, may be ""
+  std::vector<Lan> lans;
+  std::vector<Uplink> uplinks;
+  Balance balance;
+  // The mark bits that are ours. Contiguous; see MarkOf().
+  std::uint32_t mark_mask = 0xff;
+  // Routing table number of uplink `id` is table_base + id. The multipath
+  // table is table_base itself.
+  std::uint32_t table_base = 10;
+
+  friend auto operator<=>(const Spec&, const Spec&) = default;
+};
+
+// One fault of a spec.
+struct Violation {
+  std::string field;    // path in the spec file: "spec.uplinks[1].weight"
+  std::string message;  // one sentence: what is wrong and what would be right
+
+  friend auto operator<=>(const Violation&, const Violation&) = default;
+};
+
+// Every fault of `spec`, in the order of the fields. Empty: the spec is good.
+// Ids may still be 0 (not assigned yet).
+std::vector<Violation> Validate(const Spec& spec);
+
+// Gives every uplink without an id one of its own: the remembered one for its
+// name if no other uplink claims it, else the smallest that is neither used
+// nor remembered for another name. `remembered` is name -> id from earlier
+// specs; a name that is gone keeps its id reserved as long as others are free.
+// `spec` must be valid. Pure: the caller stores the ids for the next time.
+Spec AssignIds(Spec spec, const std::map<std::string, UplinkId>& remembered);
+
+// The highest id that the mask has room for. The all-ones value is reserved
+// for probes (they bypass every fate), so it is one less than the mask holds.
+UplinkId MaxUplinkId(std::uint32_t mark_mask);
+
+// The fate mark of an uplink: its id, shifted into the mask.
+Mark MarkOf(const Spec& spec, UplinkId id);
+// Its routing table number.
+std::uint32_t TableOf(const Spec& spec, UplinkId id);
+
+// The weight of an uplink under `measure`: its own, else its capacity in that
+// direction in kbit/s (at least 1), else 1 when no uplink has a capacity.
+std::uint64_t WeightOf(const Uplink& uplink, Measure measure);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_SPEC_H_

@@ -1,0 +1,31 @@
+// State: everything of ours that the kernel holds, or should hold.
+//
+// Desired and observed are both of this type, so that the difference between
+// them is a comparison of values.
+#ifndef UPLINKD_RECONCILER_STATE_H_
+#define UPLINKD_RECONCILER_STATE_H_
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reconciler/chain.h"
+#include "reconciler/route.h"
+
+namespace uplinkd {
+
+struct State {
+  std::map<RouteKey, Route> routes;
+  // Sorted. The kernel can hold exact duplicates, so this is not a set.
+  std::vector<PolicyRule> rules;
+  std::map<XtTable, XtTableState> tables;  // an absent table is empty
+
+  // Observed only, and never compared: routes in our tables that are not ours,
+  // by key. They are reported; one whose key we need is a conflict.
+  std::map<RouteKey, Route> foreign_routes;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_STATE_H_
