@@ -1,0 +1,35 @@
+// MetricsServer: serves /metrics over HTTP, from the last snapshot.
+//
+// Has threads of its own; a slow scraper delays nobody but itself.
+#ifndef UPLINKD_EXPORTERS_HTTP_H_
+#define UPLINKD_EXPORTERS_HTTP_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "exporters/snapshot.h"
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+class MetricsServer {
+ public:
+  // Called from the server's threads; must be safe there. May return null
+  // (nothing to say yet).
+  using Source = std::function<SnapshotPointer()>;
+
+  virtual ~MetricsServer() = default;  // stops serving and joins
+
+  // `listen` is "127.0.0.1:9871" or "[::1]:9871"; port 0 takes a free one.
+  // Fails with kInvalidArgument (not an address) or kUnavailable (the address
+  // is in use, or not ours).
+  static Result<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
+                                                      Source source);
+
+  virtual int port() const = 0;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_EXPORTERS_HTTP_H_
