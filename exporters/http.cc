@@ -1,0 +1,125 @@
+#include "exporters/http.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "exporters/metrics.h"
+
+namespace uplinkd {
+namespace {
+
+// Few threads: a router is scraped by one or two servers.
+constexpr std::size_t kThreads = 2;
+constexpr std::chrono::seconds kClientTimeout{5};
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+// "127.0.0.1:9871", "[::1]:9871" or ":9871" (every address).
+std::optional<HostPort> ParseListen(std::string_view listen) {
+  const std::size_t colon = listen.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = listen.substr(0, colon);
+  const std::string_view port = listen.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  HostPort result{host.empty() ? "0.0.0.0" : std::string(host), 0};
+  const auto [end, error] =
+      std::from_chars(port.data(), port.data() + port.size(), result.port);
+  if (error != std::errc() || end != port.data() + port.size()) {
+    return std::nullopt;
+  }
+  if (result.port < 0 || result.port > 65535) return std::nullopt;
+  return result;
+}
+
+class HttplibServer final : public MetricsServer {
+ public:
+  explicit HttplibServer(Source source) : source_(std::move(source)) {
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server_.set_read_timeout(kClientTimeout);
+    server_.set_write_timeout(kClientTimeout);
+    server_.set_keep_alive_max_count(100);
+    // The library's default also sets SO_REUSEPORT, with which a second
+    // program could quietly share the address.
+    server_.set_socket_options([](int fd) {
+      const int on = 1;
+      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
+    server_.Get("/metrics", [this](const httplib::Request&,
+                                   httplib::Response& response) {
+      const SnapshotPointer snapshot = source_();
+      if (snapshot == nullptr) {
+        response.status = 503;
+        response.set_content("no snapshot yet\n", "text/plain");
+        return;
+      }
+      response.set_content(RenderMetrics(*snapshot),
+                           "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server_.Get("/", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content("uplinkd: see /metrics\n", "text/plain");
+    });
+  }
+
+  ~HttplibServer() override {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  bool Bind(const HostPort& where) {
+    if (where.port == 0) {
+      port_ = server_.bind_to_any_port(where.host);
+      return port_ > 0;
+    }
+    port_ = where.port;
+    return server_.bind_to_port(where.host, where.port);
+  }
+
+  void Serve() {
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    // stop() only works on a server that runs.
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+
+  int port() const override { return port_; }
+
+ private:
+  Source source_;
+  httplib::Server server_;
+  std::thread thread_;
+  int port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(
+    const std::string& listen, Source source) {
+  const std::optional<HostPort> where = ParseListen(listen);
+  if (!where) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "cannot serve metrics on \"" + listen +
+                    "\": expected ADDRESS:PORT, such as 127.0.0.1:9871");
+  }
+  auto server = std::make_unique<HttplibServer>(std::move(source));
+  if (!server->Bind(*where)) {
+    return Fail(ErrorCode::kUnavailable,
+                "cannot serve metrics on " + listen +
+                    ": the address is in use or not one of this host");
+  }
+  server->Serve();
+  return server;
+}
+
+}  // namespace uplinkd

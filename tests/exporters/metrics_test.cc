@@ -1,0 +1,83 @@
+#include "exporters/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace uplinkd {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+MetricsSnapshot OneUplink() {
+  MetricsSnapshot s;
+  s.spec_name = "office";
+  s.spec_revision = "git:1";
+  s.generation = 3;
+  s.observed_generation = 2;
+  UplinkState wan1;
+  wan1.name = "wan1";
+  wan1.mark = {0x1, 0xff};
+  wan1.phase = UplinkPhase::kReady;
+  wan1.capacity = {40'000'000, 0};
+  wan1.share = 0.8;
+  s.uplinks.push_back(wan1);
+  s.traffic["wan1"] = {1000, 2000, 12.5, 25, 7, 9, 0.75};
+  return s;
+}
+
+TEST(Metrics, NamesEachUplinksRatesAndConnections) {
+  const std::string text = RenderMetrics(OneUplink());
+  EXPECT_THAT(text,
+              HasSubstr("uplinkd_uplink_receive_bytes_total{uplink=\"wan1\"} "
+                        "1000"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_transmit_bytes_per_second{uplink="
+                              "\"wan1\"} 25"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_connections{uplink=\"wan1\","
+                              "mark=\"0x1\"} 7"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_up{uplink=\"wan1\"} 1"));
+  EXPECT_THAT(text, HasSubstr("kind=\"intended\"} 0.8"));
+  EXPECT_THAT(text, HasSubstr("kind=\"achieved\"} 0.75"));
+}
+
+TEST(Metrics, GivesCapacityInBytesAndLeavesUnknownOnesOut) {
+  const std::string text = RenderMetrics(OneUplink());
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_capacity_bytes_per_second{"
+                              "uplink=\"wan1\",direction=\"receive\"} "
+                              "5000000"));
+  EXPECT_THAT(text, Not(HasSubstr("direction=\"transmit\"")));
+}
+
+TEST(Metrics, SaysNothingOfASpecBeforeThereIsOne) {
+  const std::string text = RenderMetrics(MetricsSnapshot{});
+  EXPECT_THAT(text, Not(HasSubstr("uplinkd_spec_info")));
+  EXPECT_THAT(text, HasSubstr("uplinkd_spec_generation 0"));
+}
+
+TEST(Metrics, HistogramsAreCumulative) {
+  MetricsSnapshot s;
+  DurationHistogram& h = s.pass_durations[PassPhase::kObserve];
+  h.Observe(std::chrono::microseconds(50));
+  h.Observe(std::chrono::milliseconds(3));
+  h.Observe(std::chrono::seconds(2));
+  const std::string text = RenderMetrics(s);
+  const auto bucket = [](const std::string& bound) {
+    return "uplinkd_pass_duration_seconds_bucket{phase=\"observe\",le=\"" +
+           bound + "\"}";
+  };
+  EXPECT_THAT(text, HasSubstr(bucket("0.0001") + " 1\n"));
+  EXPECT_THAT(text, HasSubstr(bucket("0.005") + " 2\n"));
+  EXPECT_THAT(text, HasSubstr(bucket("1") + " 2\n"));
+  EXPECT_THAT(text, HasSubstr(bucket("+Inf") + " 3\n"));
+}
+
+TEST(Metrics, EscapesLabelValues) {
+  MetricsSnapshot s = OneUplink();
+  s.spec_revision = "a\"b\\c\nd";
+  EXPECT_THAT(RenderMetrics(s), HasSubstr(R"(revision="a\"b\\c\nd")"));
+}
+
+}  // namespace
+}  // namespace uplinkd
