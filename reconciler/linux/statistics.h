@@ -1,0 +1,58 @@
+// Statistics: counters of the kernel, for the exporter.
+//
+// Every call is one request to the kernel and its answer; nothing is cached
+// and nothing is written. Belongs to the network namespace of the thread that
+// opened it, and to one thread at a time, which need not be the one that owns
+// the Kernel.
+#ifndef UPLINKD_RECONCILER_LINUX_STATISTICS_H_
+#define UPLINKD_RECONCILER_LINUX_STATISTICS_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+// Bytes since the link was made, as the driver counts them.
+struct LinkCounters {
+  std::uint64_t receive_bytes = 0;
+  std::uint64_t transmit_bytes = 0;
+};
+
+struct ConntrackUsage {
+  std::uint64_t entries = 0;
+  std::uint64_t limit = 0;
+};
+
+class Statistics {
+ public:
+  // Fails with the errno of the socket calls.
+  static Result<std::unique_ptr<Statistics>> Open();
+  ~Statistics();
+  Statistics(const Statistics&) = delete;
+  Statistics& operator=(const Statistics&) = delete;
+
+  // The cost does not depend on how many links there are. kNotFound: there is
+  // no such link.
+  Result<LinkCounters> ReadLink(int ifindex);
+
+  // Live connections of both families by `connection mark & mask`, 0 included.
+  // One walk of the whole conntrack table: about 1 us per connection.
+  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
+      std::uint32_t mask);
+
+  // How full the conntrack table is. Cheap: no walk.
+  Result<ConntrackUsage> ReadConntrackUsage();
+
+ private:
+  struct Sockets;
+  explicit Statistics(std::unique_ptr<Sockets> sockets);
+
+  std::unique_ptr<Sockets> sockets_;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_LINUX_STATISTICS_H_

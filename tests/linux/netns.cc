@@ -1,0 +1,108 @@
+#include "tests/linux/netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace uplinkd {
+namespace {
+
+// Tests cannot go on without their namespace: better no result than a wrong
+// one, or a change of the machine's own network.
+[[noreturn]] void Die(const char* what) {
+  std::perror(what);
+  std::fprintf(stderr, "These tests need root (CAP_SYS_ADMIN).\n");
+  std::abort();
+}
+
+int OpenOwn() {
+  const int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) Die("open /proc/thread-self/ns/net");
+  return fd;
+}
+
+std::string MakeLockFile() {
+  std::string path = "/tmp/uplinkd-xtables-lock-XXXXXX";
+  const int fd = mkstemp(path.data());
+  if (fd < 0) Die("mkstemp");
+  close(fd);
+  setenv("XTABLES_LOCKFILE", path.c_str(), 1);
+  return path;
+}
+
+}  // namespace
+
+Netns::Netns() {
+  const int before = OpenOwn();
+  if (unshare(CLONE_NEWNET) != 0) Die("unshare(CLONE_NEWNET)");
+  fd_ = OpenOwn();
+  Run("ip link set lo up");
+  if (setns(before, CLONE_NEWNET) != 0) Die("setns");
+  close(before);
+}
+
+Netns::~Netns() {
+  close(fd_);
+}
+
+std::string Netns::path() const {
+  return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_);
+}
+
+InNetns::InNetns(const Netns& netns) : before_(OpenOwn()) {
+  if (setns(netns.fd(), CLONE_NEWNET) != 0) Die("setns");
+}
+
+InNetns::~InNetns() {
+  if (setns(before_, CLONE_NEWNET) != 0) Die("setns");
+  close(before_);
+}
+
+CommandResult RunCommand(const std::string& command) {
+  FILE* pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "re");
+  if (pipe == nullptr) Die("popen");
+  CommandResult result;
+  std::array<char, 4096> buffer{};
+  std::size_t size = 0;
+  while ((size = fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
+    result.output.append(buffer.data(), size);
+  }
+  const int status = pclose(pipe);
+  result.status =
+      WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+std::string Run(const std::string& command) {
+  CommandResult result = RunCommand(command);
+  EXPECT_EQ(result.status, 0) << command << "\n" << result.output;
+  return result.output;
+}
+
+void AddVeth(const std::string& name, const Netns& peer,
+             const std::string& peer_name) {
+  Run("ip link add " + name + " type veth peer name " + peer_name + " netns " +
+      peer.path());
+  Run("ip link set " + name + " up");
+  const InNetns inside(peer);
+  Run("ip link set " + peer_name + " up");
+}
+
+std::string ShowRouting() {
+  return Run("ip -d -4 rule; ip -d -6 rule") +
+         Run("ip -d -4 route show table all; ip -d -6 route show table all");
+}
+
+NetnsTest::NetnsTest() : lock_path_(MakeLockFile()), inside_(netns_) {}
+
+NetnsTest::~NetnsTest() {
+  unlink(lock_path_.c_str());
+}
+
+}  // namespace uplinkd
