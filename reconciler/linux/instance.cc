@@ -1,0 +1,79 @@
+#include "reconciler/linux/instance.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace uplinkd {
+namespace {
+
+constexpr std::string_view kName = "uplinkd";
+
+}  // namespace
+
+Result<Instance> Instance::Take() {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    return Fail(ErrorCode::kInternal,
+                std::string("cannot open a Unix socket: ") + strerror(errno),
+                errno);
+  }
+  Instance instance(fd);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // The first byte of the path stays 0: that makes the name abstract.
+  kName.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
+  const socklen_t length = static_cast<socklen_t>(
+      offsetof(sockaddr_un, sun_path) + 1 + kName.size());
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) {
+    return instance;
+  }
+  const int error = errno;
+  if (error == EADDRINUSE) {
+    return Fail(ErrorCode::kAlreadyExists,
+                "another uplinkd runs in this network namespace (the abstract "
+                "socket @uplinkd is taken)",
+                error);
+  }
+  return Fail(ErrorCode::kInternal,
+              std::string("cannot bind the abstract socket @uplinkd: ") +
+                  strerror(error),
+              error);
+}
+
+Result<bool> Instance::IsTaken() {
+  // /proc/net would show the namespace of the process's first thread.
+  std::ifstream sockets("/proc/thread-self/net/unix");
+  if (!sockets) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "cannot read /proc/thread-self/net/unix", errno);
+  }
+  // The path is the last column; an abstract name is shown with a "@".
+  const std::string ending = " @" + std::string(kName);
+  for (std::string line; std::getline(sockets, line);) {
+    if (line.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+Instance::Instance(Instance&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
+
+Instance& Instance::operator=(Instance&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Instance::~Instance() {
+  if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace uplinkd
