@@ -1,0 +1,52 @@
+// Xtables: what is ours in the mangle and nat tables, read and edited.
+//
+// The packet-filter half of LinuxKernel. Reading is one raw dump per table,
+// compared with the last one; libiptc only does the edits. Foreign rules, their
+// order, their counters and the policies are never written.
+//
+// It belongs to the network namespace of the thread that makes the first call,
+// and to that one thread.
+#ifndef UPLINKD_RECONCILER_LINUX_XTABLES_H_
+#define UPLINKD_RECONCILER_LINUX_XTABLES_H_
+
+#include <chrono>
+#include <map>
+#include <memory>
+
+#include "reconciler/chain.h"
+#include "reconciler/kernel.h"
+#include "reconciler/plan.h"
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+class Xtables {
+ public:
+  // `lock_timeout`: how long an edit may wait for the xtables lock.
+  explicit Xtables(std::chrono::milliseconds lock_timeout);
+  ~Xtables();
+  Xtables(const Xtables&) = delete;
+  Xtables& operator=(const Xtables&) = delete;
+
+  // What is ours in both tables. Cheap if nothing changed since the last call.
+  // A table that does not exist in this namespace yet is empty, and is not
+  // created by reading. Fails: kFailedPrecondition (no legacy tables in this
+  // kernel), kPermissionDenied, kAborted (changed under the read too often).
+  Result<std::map<XtTable, XtTableState>> Observe();
+
+  // All edits of one table in one commit, under the xtables lock.
+  //   kConflict  what is ours is not `edit.expected`; nothing was written
+  //   kFailed    the lock, or the kernel's words; read again before deciding
+  Outcome Execute(const EditXtTable& edit);
+
+  // The time spent waiting for the xtables lock, in total.
+  std::chrono::nanoseconds lock_wait() const;
+
+ private:
+  struct Parts;  // keeps the kernel's C headers out of this one
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_LINUX_XTABLES_H_
