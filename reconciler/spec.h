@@ -22,6 +22,10 @@
 namespace uplinkd {
 
 inline constexpr std::size_t kMaxUplinks = 32;
+inline constexpr std::size_t kMaxLans = 64;
+// Routing tables are numbered up to here; ip(8) and the kernel hold more, but
+// many programs read the number as a signed one.
+inline constexpr std::uint32_t kMaxTable = 0x7fffffff;
 
 // How a new connection gets its fate.
 enum class Algorithm {
@@ -121,17 +125,30 @@ std::vector<Violation> Validate(const Spec& spec);
 // name if no other uplink claims it, else the smallest that is neither used
 // nor remembered for another name. `remembered` is name -> id from earlier
 // specs; a name that is gone keeps its id reserved as long as others are free.
-// `spec` must be valid. Pure: the caller stores the ids for the next time.
+// New ids are given in the order of the names, not of the list. `spec` must be
+// valid. Pure: the caller stores the ids for the next time.
 Spec AssignIds(Spec spec, const std::map<std::string, UplinkId>& remembered);
 
+// Whether the bits of `mask` are one run, and there is one at least.
+bool IsContiguousMask(std::uint32_t mask);
+
 // The highest id that the mask has room for. The all-ones value is reserved
-// for probes (they bypass every fate), so it is one less than the mask holds.
+// for probes (they bypass every fate), so it is one less than the mask holds;
+// never more than the priorities of our ip rules have room for (299). 0 for a
+// mask that is not contiguous.
 UplinkId MaxUplinkId(std::uint32_t mark_mask);
 
 // The fate mark of an uplink: its id, shifted into the mask.
 Mark MarkOf(const Spec& spec, UplinkId id);
 // Its routing table number.
 std::uint32_t TableOf(const Spec& spec, UplinkId id);
+// Whether a routing table may be ours: not unspecified (0), default, main or
+// local (253..255), and not above kMaxTable.
+bool IsUsableTable(std::uint32_t table);
+
+// The bits per second that `measure` looks at; for both directions their sum.
+// 0 where that is not known.
+std::uint64_t CapacityIn(const Capacity& capacity, Measure measure);
 
 // The weight of an uplink under `measure`: its own, else its capacity in that
 // direction in kbit/s (at least 1), else 1 when no uplink has a capacity.
