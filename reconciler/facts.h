@@ -40,6 +40,7 @@ struct Link {
   std::vector<LinkAddress> addresses;  // kernel order, primary ones first
   std::optional<DefaultRoute> default_route;
   int rp_filter = 0;  // the effective value: max of "all" and the link's own
+  bool src_valid_mark = false;  // effective too: "all" or the link's own
 
   friend auto operator<=>(const Link&, const Link&) = default;
 };
