@@ -1,0 +1,30 @@
+// Foreign: the router's state that is not uplinkd's, as text, for comparison.
+//
+// The very words of iptables-legacy-save, `ip rule` and `ip route`, with what
+// is ours by docs/design.md left out. Two texts are equal only if every
+// foreign byte is. Counters of foreign rules are part of it on request (they
+// move by themselves while traffic flows).
+#ifndef UPLINKD_TESTS_LAB_FOREIGN_H_
+#define UPLINKD_TESTS_LAB_FOREIGN_H_
+
+#include <string>
+
+#include "tests/lab/namespace.h"
+
+namespace uplinkd::lab {
+
+enum class Counters { kCompare, kIgnore };
+
+std::string ForeignState(const Namespace& where, Counters counters);
+
+// Only what is ours, in the same words; "" when nothing is.
+std::string OwnState(const Namespace& where);
+
+// Puts rules, chains, routes and ip rules of somebody else everywhere that
+// uplinkd works: other tables, the same tables, the same builtin chains, with
+// counters. False with the program's words in `error` if that fails.
+bool AddForeignObjects(const Namespace& where, std::string* error);
+
+}  // namespace uplinkd::lab
+
+#endif  // UPLINKD_TESTS_LAB_FOREIGN_H_
