@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -20,21 +19,21 @@ constexpr std::string_view kName = "uplinkd";
 }  // namespace
 
 Result<Instance> Instance::Take() {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) {
     return Fail(ErrorCode::kInternal,
                 std::string("cannot open a Unix socket: ") + strerror(errno),
                 errno);
   }
-  Instance instance(fd);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   // The first byte of the path stays 0: that makes the name abstract.
   kName.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
   const socklen_t length = static_cast<socklen_t>(
       offsetof(sockaddr_un, sun_path) + 1 + kName.size());
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) {
-    return instance;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) ==
+      0) {
+    return Instance(std::move(fd));
   }
   const int error = errno;
   if (error == EADDRINUSE) {
@@ -62,18 +61,6 @@ Result<bool> Instance::IsTaken() {
     if (line.ends_with(ending)) return true;
   }
   return false;
-}
-
-Instance::Instance(Instance&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)) {}
-
-Instance& Instance::operator=(Instance&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-Instance::~Instance() {
-  if (fd_ >= 0) close(fd_);
 }
 
 }  // namespace uplinkd

@@ -7,11 +7,14 @@
 #ifndef UPLINKD_RECONCILER_LINUX_INSTANCE_H_
 #define UPLINKD_RECONCILER_LINUX_INSTANCE_H_
 
+#include <utility>
+
+#include "reconciler/linux/unique_fd.h"
 #include "reconciler/result.h"
 
 namespace uplinkd {
 
-// Held for as long as it lives. Movable; any thread.
+// Held for as long as it lives. Movable, not copyable; any thread.
 class Instance {
  public:
   // Takes the name in the calling thread's network namespace. kAlreadyExists:
@@ -21,16 +24,10 @@ class Instance {
   // nothing, so it never makes an agent that starts right now refuse.
   static Result<bool> IsTaken();
 
-  Instance(Instance&& other) noexcept;
-  Instance& operator=(Instance&& other) noexcept;
-  Instance(const Instance&) = delete;
-  Instance& operator=(const Instance&) = delete;
-  ~Instance();
-
  private:
-  explicit Instance(int fd) : fd_(fd) {}
+  explicit Instance(UniqueFd fd) : fd_(std::move(fd)) {}
 
-  int fd_;
+  UniqueFd fd_;
 };
 
 }  // namespace uplinkd
