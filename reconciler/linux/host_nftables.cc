@@ -1,11 +1,11 @@
 #include "reconciler/linux/host_nftables.h"
 
-// Before the kernel's own, which then leave out what is in both.
+// First: the kernel's headers then leave out what is in both.
+#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
-#include <netinet/in.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
