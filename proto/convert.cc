@@ -1,0 +1,287 @@
+#include "proto/convert.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "proto/field_order.h"
+
+namespace uplinkd {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// What an enum value of the message stands for. Unspecified is not listed: it
+// means the default.
+constexpr std::pair<v1::Nat, Nat> kNats[] = {
+    {v1::NAT_SNAT, Nat::kSnat},
+    {v1::NAT_MASQUERADE, Nat::kMasquerade},
+    {v1::NAT_NONE, Nat::kNone},
+};
+constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
+    {v1::ALGORITHM_LEAST_LOADED, Algorithm::kLeastLoaded},
+    {v1::ALGORITHM_WEIGHTED_RANDOM, Algorithm::kWeightedRandom},
+    {v1::ALGORITHM_ROUND_ROBIN, Algorithm::kRoundRobin},
+    {v1::ALGORITHM_SOURCE_HASH, Algorithm::kSourceHash},
+    {v1::ALGORITHM_MULTIPATH, Algorithm::kMultipath},
+};
+constexpr std::pair<v1::Measure, Measure> kMeasures[] = {
+    {v1::MEASURE_DOWNLOAD, Measure::kDownload},
+    {v1::MEASURE_UPLOAD, Measure::kUpload},
+    {v1::MEASURE_BOTH, Measure::kBoth},
+};
+
+template <typename Outer, typename Inner, std::size_t N>
+Outer ToProto(const std::pair<Outer, Inner> (&table)[N], Inner inner) {
+  for (const auto& [outer_value, inner_value] : table) {
+    if (inner_value == inner) return outer_value;
+  }
+  return Outer{};
+}
+
+std::string Index(const std::string& list, int index) {
+  return list + "[" + std::to_string(index) + "]";
+}
+
+// Reads a message into a Spec and collects what cannot be read.
+class Reader {
+ public:
+  Converted Run(const v1::Router& router) {
+    CheckWord("apiVersion", router.api_version(), kApiVersion);
+    CheckWord("kind", router.kind(), kKind);
+    Spec& spec = converted_.spec;
+    spec.name = router.metadata().name();
+    spec.revision = router.metadata().revision();
+    const v1::RouterSpec& source = router.spec();
+    for (int i = 0; i < source.lans_size(); ++i) ReadLan(source.lans(i), i);
+    for (int i = 0; i < source.uplinks_size(); ++i) {
+      ReadUplink(source.uplinks(i), Index("spec.uplinks", i));
+    }
+    ReadBalance(source.balance());
+    if (source.marks().has_mask()) spec.mark_mask = source.marks().mask();
+    if (source.tables().has_base()) spec.table_base = source.tables().base();
+    AddViolationsOfTheSpec();
+    return std::move(converted_);
+  }
+
+ private:
+  void Report(std::string field, std::string message) {
+    unread_.insert(field);
+    converted_.violations.push_back({std::move(field), std::move(message)});
+  }
+
+  void CheckWord(const std::string& field, const std::string& word,
+                 std::string_view expected) {
+    if (word.empty() || word == expected) return;
+    Report(field, "is \"" + word + "\"; this version reads \"" +
+                      std::string(expected) + "\"");
+  }
+
+  void ReadLan(const v1::Lan& source, int index) {
+    Lan lan;
+    lan.interface = source.interface();
+    const std::string path = Index("spec.lans", index) + ".networks";
+    for (int i = 0; i < source.networks_size(); ++i) {
+      const std::string field = Index(path, i);
+      const std::optional<Prefix> network =
+          ReadNetwork(field, source.networks(i));
+      if (!network) continue;
+      // A network that was left out shifts the ones behind it.
+      paths_[Index(path, static_cast<int>(lan.networks.size()))] = field;
+      lan.networks.push_back(*network);
+    }
+    converted_.spec.lans.push_back(std::move(lan));
+  }
+
+  std::optional<Prefix> ReadNetwork(const std::string& field,
+                                    const std::string& text) {
+    const std::optional<Prefix> lenient = Prefix::ParseLenient(text);
+    if (!lenient) {
+      Report(field, "\"" + text +
+                        "\" is not a network; write it like 192.168.10.0/24");
+    } else if (!Prefix::Parse(text)) {
+      Report(field, text + " has host bits set; the network is " +
+                        lenient->ToString());
+    }
+    return lenient;
+  }
+
+  std::optional<Address> ReadAddress(const std::string& field,
+                                     const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    const std::optional<Address> address = Address::Parse(text);
+    if (address) return address;
+    if (Prefix::ParseLenient(text)) {
+      Report(field, text + " has a prefix length; write the address alone, " +
+                        text.substr(0, text.find('/')));
+    } else {
+      Report(field,
+             "\"" + text + "\" is not an address; write it like 198.51.100.2");
+    }
+    return std::nullopt;
+  }
+
+  void ReadUplink(const v1::Uplink& source, const std::string& path) {
+    Uplink uplink;
+    uplink.name = source.name();
+    uplink.interface = source.interface();
+    uplink.address = ReadAddress(path + ".address", source.address());
+    uplink.gateway = ReadAddress(path + ".gateway", source.gateway());
+    uplink.id = source.id();
+    uplink.capacity.download = ReadBitRate(path + ".capacity.download",
+                                           source.capacity().has_download(),
+                                           source.capacity().download());
+    uplink.capacity.upload =
+        ReadBitRate(path + ".capacity.upload", source.capacity().has_upload(),
+                    source.capacity().upload());
+    uplink.nat = ReadEnum(path + ".nat", kNats, source.nat(), uplink.nat);
+    if (source.has_weight()) uplink.weight = source.weight();
+    converted_.spec.uplinks.push_back(std::move(uplink));
+  }
+
+  // 0 stands for "not known" in a Spec; an operator who writes it down means
+  // something else.
+  std::uint64_t ReadBitRate(const std::string& field, bool present,
+                            const v1::BitRate& rate) {
+    if (present && rate.bits_per_second() == 0) {
+      Report(field, "0 is no capacity; leave the field out if it is not known");
+    }
+    return rate.bits_per_second();
+  }
+
+  template <typename Outer, typename Inner, std::size_t N>
+  Inner ReadEnum(const std::string& field,
+                 const std::pair<Outer, Inner> (&table)[N], Outer value,
+                 Inner unspecified) {
+    if (value == Outer{}) return unspecified;
+    for (const auto& [outer_value, inner_value] : table) {
+      if (outer_value == value) return inner_value;
+    }
+    Report(field, "value " + std::to_string(static_cast<int>(value)) +
+                      " is not known to this version");
+    return unspecified;
+  }
+
+  void ReadBalance(const v1::Balance& source) {
+    const std::string path = "spec.balance";
+    Balance& balance = converted_.spec.balance;
+    balance.algorithm = ReadEnum(path + ".algorithm", kAlgorithms,
+                                 source.algorithm(), balance.algorithm);
+    balance.measure = ReadEnum(path + ".measure", kMeasures, source.measure(),
+                               balance.measure);
+    const v1::Estimator& from = source.estimator();
+    Estimator& to = balance.estimator;
+    if (from.has_interval()) {
+      to.interval = ReadDuration(path + ".estimator.interval", from.interval(),
+                                 to.interval);
+    }
+    if (from.has_window()) {
+      to.window =
+          ReadDuration(path + ".estimator.window", from.window(), to.window);
+    } else {
+      to.window = 2 * to.interval;
+    }
+  }
+
+  std::chrono::milliseconds ReadDuration(
+      const std::string& field, const google::protobuf::Duration& duration,
+      std::chrono::milliseconds otherwise) {
+    // The window's largest good value is 8s * 2^30, far below the limit here.
+    constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // duration.proto
+    if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds ||
+        duration.nanos() < 0 || duration.nanos() > 999'999'999) {
+      Report(field, "is not a duration");
+      return otherwise;
+    }
+    if (duration.nanos() % 1'000'000 != 0) {
+      Report(field, "is not a whole number of milliseconds");
+      return otherwise;
+    }
+    return std::chrono::milliseconds(
+        TimeUtil::DurationToMilliseconds(duration));
+  }
+
+  // Adds what Validate() finds, under the message's paths, without a second
+  // word about a field that could not be read.
+  void AddViolationsOfTheSpec() {
+    for (Violation& violation : Validate(converted_.spec)) {
+      const auto path = paths_.find(violation.field);
+      if (path != paths_.end()) violation.field = path->second;
+      if (unread_.contains(violation.field)) continue;
+      converted_.violations.push_back(std::move(violation));
+    }
+    std::stable_sort(converted_.violations.begin(), converted_.violations.end(),
+                     [](const Violation& a, const Violation& b) {
+                       return FieldOrderLess(a.field, b.field);
+                     });
+  }
+
+  Converted converted_;
+  std::set<std::string> unread_;  // fields with a fault of their own
+  std::map<std::string, std::string> paths_;  // path in the Spec -> the message
+};
+
+void WriteLan(const Lan& lan, v1::Lan& to) {
+  to.set_interface(lan.interface);
+  for (const Prefix& network : lan.networks) {
+    to.add_networks(network.ToString());
+  }
+}
+
+void WriteUplink(const Uplink& uplink, v1::Uplink& to) {
+  to.set_name(uplink.name);
+  to.set_interface(uplink.interface);
+  if (uplink.address) to.set_address(uplink.address->ToString());
+  if (uplink.gateway) to.set_gateway(uplink.gateway->ToString());
+  to.set_id(uplink.id);
+  const Capacity& capacity = uplink.capacity;
+  if (capacity.download != 0) {
+    to.mutable_capacity()->mutable_download()->set_bits_per_second(
+        capacity.download);
+  }
+  if (capacity.upload != 0) {
+    to.mutable_capacity()->mutable_upload()->set_bits_per_second(
+        capacity.upload);
+  }
+  to.set_nat(ToProto(kNats, uplink.nat));
+  if (uplink.weight) to.set_weight(*uplink.weight);
+}
+
+void WriteBalance(const Balance& balance, v1::Balance& to) {
+  to.set_algorithm(ToProto(kAlgorithms, balance.algorithm));
+  to.set_measure(ToProto(kMeasures, balance.measure));
+  *to.mutable_estimator()->mutable_interval() =
+      TimeUtil::MillisecondsToDuration(balance.estimator.interval.count());
+  *to.mutable_estimator()->mutable_window() =
+      TimeUtil::MillisecondsToDuration(balance.estimator.window.count());
+}
+
+}  // namespace
+
+Converted SpecFromProto(const v1::Router& router) {
+  return Reader().Run(router);
+}
+
+v1::Router SpecToProto(const Spec& spec) {
+  v1::Router router;
+  router.set_api_version(std::string(kApiVersion));
+  router.set_kind(std::string(kKind));
+  router.mutable_metadata()->set_name(spec.name);
+  router.mutable_metadata()->set_revision(spec.revision);
+  v1::RouterSpec& to = *router.mutable_spec();
+  for (const Lan& lan : spec.lans) WriteLan(lan, *to.add_lans());
+  for (const Uplink& uplink : spec.uplinks) {
+    WriteUplink(uplink, *to.add_uplinks());
+  }
+  WriteBalance(spec.balance, *to.mutable_balance());
+  to.mutable_marks()->set_mask(spec.mark_mask);
+  to.mutable_tables()->set_base(spec.table_base);
+  return router;
+}
+
+}  // namespace uplinkd

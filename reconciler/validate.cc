@@ -1,0 +1,424 @@
+// Validate(): every rule that a spec must keep, each as one small check.
+//
+// The checks run in the order of the fields, and each looks only back, so that
+// of two fields in conflict the later one is named.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdio>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include "reconciler/names.h"
+#include "reconciler/spec.h"
+
+namespace uplinkd {
+namespace {
+
+constexpr std::size_t kMaxLabel = 128;  // of metadata
+constexpr std::uint32_t kMaxWeight = 65535;
+constexpr std::uint64_t kMinCapacity = 1000;
+constexpr std::uint64_t kMaxCapacity = 100'000'000'000'000;
+// The rateest match counts bytes per second in 32 bits (xt_rateest.h).
+constexpr std::uint64_t kMaxMeasuredCapacity =
+    8ULL * std::numeric_limits<std::uint32_t>::max();
+constexpr int kMaxEwmaLog = 30;  // xt_RATEEST_tg_checkentry()
+
+std::string Index(std::string_view list, std::size_t index) {
+  return std::string(list) + "[" + std::to_string(index) + "]";
+}
+
+std::string Hex(std::uint32_t value) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "0x%x", value);
+  return text.data();
+}
+
+std::string Milliseconds(std::chrono::milliseconds duration) {
+  const auto count = duration.count();
+  if (count != 0 && count % 1000 == 0)
+    return std::to_string(count / 1000) + "s";
+  return std::to_string(count) + "ms";
+}
+
+struct Direction {
+  std::string_view name;
+  std::uint64_t Capacity::*bits_per_second;
+  bool measured;
+};
+
+class Validator {
+ public:
+  explicit Validator(const Spec& spec) : spec_(spec) {}
+
+  std::vector<Violation> Run() {
+    CheckLabel("metadata.name", spec_.name);
+    CheckLabel("metadata.revision", spec_.revision);
+    CheckLans();
+    CheckUplinks();
+    CheckEstimator();
+    CheckMask();
+    CheckTableBase();
+    return std::move(found_);
+  }
+
+ private:
+  void Report(std::string field, std::string message) {
+    found_.push_back({std::move(field), std::move(message)});
+  }
+
+  void ReportUnlessEmpty(const std::string& field, std::string message) {
+    if (!message.empty()) Report(field, std::move(message));
+  }
+
+  // Labels of status and metrics: any text on one line.
+  void CheckLabel(const std::string& field, const std::string& text) {
+    if (text.size() > kMaxLabel) Report(field, "is longer than 128 bytes");
+    if (!std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == ' ' || IsPrintable(c); })) {
+      Report(field, "may hold no line breaks or control characters");
+    }
+  }
+
+  // ---- LANs ----
+
+  void CheckLans() {
+    if (spec_.lans.size() > kMaxLans) {
+      Report("spec.lans", std::to_string(spec_.lans.size()) +
+                              " LANs are too many; at most " +
+                              std::to_string(kMaxLans) + " are supported");
+    }
+    for (std::size_t i = 0; i < spec_.lans.size(); ++i) {
+      const Lan& lan = spec_.lans[i];
+      const std::string path = Index("spec.lans", i);
+      ReportUnlessEmpty(path + ".interface", LanInterfaceFault(i));
+      for (std::size_t j = 0; j < lan.networks.size(); ++j) {
+        const std::string fault = AddressFault(lan.networks[j]);
+        ReportUnlessEmpty(Index(path + ".networks", j),
+                          fault.empty()
+                              ? OverlapFault(i, j)
+                              : lan.networks[j].ToString() + " " + fault);
+      }
+    }
+  }
+
+  std::string LanInterfaceFault(std::size_t index) const {
+    const std::string& interface = spec_.lans[index].interface;
+    std::string fault = InterfaceFault(interface);
+    if (!fault.empty()) return fault;
+    for (std::size_t i = 0; i < index; ++i) {
+      if (spec_.lans[i].interface == interface) {
+        return interface + " is a LAN already; list all its networks there";
+      }
+    }
+    return "";
+  }
+
+  std::string OverlapFault(std::size_t lan, std::size_t network) const {
+    const Prefix& prefix = spec_.lans[lan].networks[network];
+    for (std::size_t i = 0; i <= lan; ++i) {
+      const std::vector<Prefix>& others = spec_.lans[i].networks;
+      const std::size_t end = i == lan ? network : others.size();
+      for (std::size_t j = 0; j < end; ++j) {
+        if (others[j].Overlaps(prefix) && AddressFault(others[j]).empty()) {
+          return prefix.ToString() + " overlaps " + others[j].ToString() +
+                 " of " + spec_.lans[i].interface;
+        }
+      }
+    }
+    return "";
+  }
+
+  // ---- uplinks ----
+
+  void CheckUplinks() {
+    if (spec_.uplinks.empty()) {
+      Report("spec.uplinks", "at least one uplink is needed");
+    }
+    if (spec_.uplinks.size() > kMaxUplinks) {
+      Report("spec.uplinks", std::to_string(spec_.uplinks.size()) +
+                                 " uplinks are too many; at most " +
+                                 std::to_string(kMaxUplinks) +
+                                 " are supported");
+    }
+    for (std::size_t i = 0; i < spec_.uplinks.size(); ++i) {
+      const Uplink& uplink = spec_.uplinks[i];
+      const std::string path = Index("spec.uplinks", i);
+      CheckUplinkName(path + ".name", i);
+      ReportUnlessEmpty(path + ".interface", UplinkInterfaceFault(i));
+      CheckAddress(path + ".address", uplink.address);
+      CheckDuplicateAddress(path + ".address", i);
+      CheckAddress(path + ".gateway", uplink.gateway);
+      CheckGatewayIsForeign(path + ".gateway", uplink.gateway);
+      CheckId(path + ".id", i);
+      CheckCapacity(path + ".capacity", uplink.capacity);
+      CheckWeight(path + ".weight", uplink);
+    }
+  }
+
+  void CheckUplinkName(const std::string& field, std::size_t index) {
+    const std::string& name = spec_.uplinks[index].name;
+    const std::string fault = UplinkNameFault(name);
+    if (!fault.empty()) return Report(field, fault);
+    for (std::size_t i = 0; i < index; ++i) {
+      if (spec_.uplinks[i].name == name) {
+        return Report(field, "\"" + name + "\" is the name of " +
+                                 Index("spec.uplinks", i) + " already");
+      }
+    }
+  }
+
+  std::string UplinkInterfaceFault(std::size_t index) const {
+    const std::string& interface = spec_.uplinks[index].interface;
+    std::string fault = InterfaceFault(interface);
+    if (!fault.empty()) return fault;
+    for (const Lan& lan : spec_.lans) {
+      if (lan.interface == interface) {
+        return interface + " is a LAN; it cannot be an uplink as well";
+      }
+    }
+    for (std::size_t i = 0; i < index; ++i) {
+      if (spec_.uplinks[i].interface == interface) {
+        return "uplink " + spec_.uplinks[i].name + " uses " + interface +
+               " already; two uplinks on one interface are not supported in "
+               "this version";
+      }
+    }
+    return "";
+  }
+
+  void CheckAddress(const std::string& field,
+                    const std::optional<Address>& address) {
+    if (!address) return;
+    const std::string fault = AddressFault(Prefix::Host(*address));
+    if (!fault.empty()) {
+      return Report(field, address->ToString() + " " + fault);
+    }
+    for (const Lan& lan : spec_.lans) {
+      for (const Prefix& network : lan.networks) {
+        // A network that is at fault itself would only repeat its fault here.
+        if (network.Contains(*address) && AddressFault(network).empty()) {
+          return Report(field, address->ToString() + " is in " +
+                                   network.ToString() + ", a network of LAN " +
+                                   lan.interface);
+        }
+      }
+    }
+  }
+
+  void CheckDuplicateAddress(const std::string& field, std::size_t index) {
+    const Uplink& uplink = spec_.uplinks[index];
+    if (!uplink.address) return;
+    for (std::size_t i = 0; i < index; ++i) {
+      if (spec_.uplinks[i].address == uplink.address) {
+        return Report(field, uplink.address->ToString() +
+                                 " is the address of uplink " +
+                                 spec_.uplinks[i].name + " already");
+      }
+    }
+  }
+
+  void CheckGatewayIsForeign(const std::string& field,
+                             const std::optional<Address>& gateway) {
+    if (!gateway) return;
+    for (const Uplink& uplink : spec_.uplinks) {
+      if (uplink.address == gateway) {
+        return Report(field, gateway->ToString() +
+                                 " is this router's own address on uplink " +
+                                 uplink.name + ", not the provider's");
+      }
+    }
+  }
+
+  void CheckId(const std::string& field, std::size_t index) {
+    const UplinkId id = spec_.uplinks[index].id;
+    if (id == 0) return;
+    const UplinkId max = MaxUplinkId(spec_.mark_mask);
+    if (id > max && IsContiguousMask(spec_.mark_mask)) {
+      Report(field, std::to_string(id) + " does not fit: with mask " +
+                        Hex(spec_.mark_mask) + " the highest id is " +
+                        std::to_string(max));
+    }
+    for (std::size_t i = 0; i < index; ++i) {
+      if (spec_.uplinks[i].id == id) {
+        return Report(field, std::to_string(id) + " is the id of uplink " +
+                                 spec_.uplinks[i].name + " already");
+      }
+    }
+  }
+
+  // ---- capacities and weights ----
+
+  std::array<Direction, 2> Directions() const {
+    const Measure measure = spec_.balance.measure;
+    return {{{"download", &Capacity::download, measure != Measure::kUpload},
+             {"upload", &Capacity::upload, measure != Measure::kDownload}}};
+  }
+
+  bool AnyWeight() const {
+    return std::any_of(spec_.uplinks.begin(), spec_.uplinks.end(),
+                       [](const Uplink& u) { return u.weight.has_value(); });
+  }
+
+  bool AnyMeasuredCapacity() const {
+    return std::any_of(
+        spec_.uplinks.begin(), spec_.uplinks.end(), [this](const Uplink& u) {
+          return CapacityIn(u.capacity, spec_.balance.measure) != 0;
+        });
+  }
+
+  // Why an uplink without a known capacity cannot stand; "" if it can.
+  std::string WhyCapacityIsNeeded() const {
+    if (spec_.balance.algorithm == Algorithm::kLeastLoaded) {
+      return "is needed for least-loaded, which compares the free capacities";
+    }
+    if (!AnyWeight() && AnyMeasuredCapacity()) {
+      return "is needed since other uplinks have one and no weights are given";
+    }
+    return "";
+  }
+
+  void CheckCapacity(const std::string& path, const Capacity& capacity) {
+    const std::string why_needed = WhyCapacityIsNeeded();
+    for (const Direction& direction : Directions()) {
+      const std::uint64_t bits = capacity.*direction.bits_per_second;
+      const std::string field = path + "." + std::string(direction.name);
+      if (bits == 0) {
+        if (direction.measured) ReportUnlessEmpty(field, why_needed);
+      } else if (bits < kMinCapacity) {
+        Report(field, std::to_string(bits) +
+                          " bit/s is less than any line; write a unit: kbit, "
+                          "mbit or gbit");
+      } else if (bits > kMaxCapacity) {
+        Report(field, "is more than 100000 Gbit/s, the most that is supported");
+      }
+    }
+    CheckMeasurable(path, capacity);
+  }
+
+  void CheckMeasurable(const std::string& path, const Capacity& capacity) {
+    const Measure measure = spec_.balance.measure;
+    if (spec_.balance.algorithm != Algorithm::kLeastLoaded) return;
+    if (capacity.download > kMaxCapacity || capacity.upload > kMaxCapacity) {
+      return;
+    }
+    if (CapacityIn(capacity, measure) <= kMaxMeasuredCapacity) return;
+    const std::string suffix = measure == Measure::kDownload ? ".download"
+                               : measure == Measure::kUpload ? ".upload"
+                                                             : "";
+    Report(path + suffix,
+           "is more than 34.35 Gbit/s, the most that the kernel's rate "
+           "estimator can compare; use another algorithm");
+  }
+
+  void CheckWeight(const std::string& field, const Uplink& uplink) {
+    if (!uplink.weight) {
+      if (AnyWeight()) {
+        Report(field,
+               "is needed since other uplinks have one; a weight and a "
+               "capacity cannot be compared");
+      }
+      return;
+    }
+    if (*uplink.weight == 0) {
+      Report(field,
+             "0 would never be chosen; use 1 to 65535, or remove the uplink");
+    } else if (*uplink.weight > kMaxWeight) {
+      Report(field,
+             std::to_string(*uplink.weight) + " is too large; use 1 to 65535");
+    }
+  }
+
+  // ---- balance, marks, tables ----
+
+  void CheckEstimator() {
+    const Estimator& estimator = spec_.balance.estimator;
+    const std::string path = "spec.balance.estimator";
+    const auto quarters = estimator.interval.count() / 250;
+    if (estimator.interval.count() % 250 != 0 || quarters < 1 ||
+        quarters > 32 ||
+        !std::has_single_bit(static_cast<std::uint64_t>(quarters))) {
+      return Report(path + ".interval",
+                    Milliseconds(estimator.interval) +
+                        " is not an interval of the kernel's estimators; use "
+                        "250ms, 500ms, 1s, 2s, 4s or 8s");
+    }
+    std::chrono::milliseconds window = estimator.interval * 2;
+    for (int i = 1; i < kMaxEwmaLog && window < estimator.window; ++i) {
+      window *= 2;
+    }
+    if (window == estimator.window) return;
+    std::string better = Milliseconds(window);
+    if (window / 2 > estimator.interval && window > estimator.window) {
+      better = Milliseconds(window / 2) + " or " + better;
+    }
+    Report(path + ".window", Milliseconds(estimator.window) +
+                                 " is not the interval (" +
+                                 Milliseconds(estimator.interval) +
+                                 ") doubled once or more; use " + better);
+  }
+
+  void CheckMask() {
+    const std::uint32_t mask = spec_.mark_mask;
+    const std::string field = "spec.marks.mask";
+    if (mask == 0) {
+      return Report(field, "0x0 leaves no bits for the marks; use 0xff");
+    }
+    if (!IsContiguousMask(mask)) {
+      return Report(field, Hex(mask) +
+                               " has gaps; its bits must be one run, "
+                               "such as 0xff or 0xff00");
+    }
+    const std::size_t needed = spec_.uplinks.size();
+    if (needed > MaxUplinkId(mask) && needed <= kMaxUplinks) {
+      const int bits = static_cast<int>(std::bit_width(needed + 1));
+      Report(field, Hex(mask) + " has room for " +
+                        std::to_string(MaxUplinkId(mask)) + " uplinks, not " +
+                        std::to_string(needed) + "; use " +
+                        std::to_string(bits) + " bits or more, such as " +
+                        Hex((1U << bits) - 1));
+    }
+  }
+
+  // The table numbers that this spec is sure to use: the base, those of the
+  // ids given, and as many from the base on as there are uplinks without id.
+  void CheckTableBase() {
+    const std::string field = "spec.tables.base";
+    const std::uint64_t base = spec_.table_base;
+    if (!IsUsableTable(spec_.table_base)) {
+      return Report(field, std::to_string(base) +
+                               " is not a table for us; use 1 to 2147483647, "
+                               "but not 253, 254 or 255");
+    }
+    std::set<std::uint64_t> ids;
+    for (const Uplink& uplink : spec_.uplinks) {
+      if (uplink.id != 0) ids.insert(uplink.id);
+    }
+    const bool automatic = ids.size() < spec_.uplinks.size();
+    for (std::uint64_t id = 1; automatic && id <= spec_.uplinks.size(); ++id) {
+      ids.insert(id);
+    }
+    for (const std::uint64_t id : ids) {
+      const std::uint64_t table = base + id;
+      if (table > kMaxTable ||
+          !IsUsableTable(static_cast<std::uint32_t>(table))) {
+        return Report(field, std::to_string(base) + " gives id " +
+                                 std::to_string(id) + " the table " +
+                                 std::to_string(table) +
+                                 ", which is not for us; choose another base");
+      }
+    }
+  }
+
+  const Spec& spec_;
+  std::vector<Violation> found_;
+};
+
+}  // namespace
+
+std::vector<Violation> Validate(const Spec& spec) {
+  return Validator(spec).Run();
+}
+
+}  // namespace uplinkd
