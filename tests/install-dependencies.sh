@@ -1,0 +1,42 @@
+#!/bin/bash
+# Installs every Debian 12 package that building and testing needs. Does
+# nothing, and needs no network, when all of them are there.
+#
+#   sudo tests/install-dependencies.sh
+set -euo pipefail
+
+packages=(
+  # build
+  cmake ninja-build g++ pkg-config ccache
+  protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev
+  libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
+  libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
+  libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
+  # tests and benchmark
+  libgtest-dev libgmock-dev libbenchmark-dev
+  iproute2 iptables conntrack procps util-linux libcap2-bin strace
+  # demo
+  curl socat
+  # style
+  clang-format-14 clang-tidy-14
+  # the scripts themselves
+  git ca-certificates
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [[ $state == "install ok installed" ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+
+if ((EUID != 0)); then
+  echo "install-dependencies: needs root to install: ${missing[*]}" >&2
+  exit 1
+fi
+echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q -o Acquire::Retries=3
+apt-get install -y -q --no-install-recommends "${missing[@]}"

@@ -1,0 +1,153 @@
+#!/bin/bash
+# Everything that has to hold, on a bare Debian 12 machine:
+#
+#   sudo tests/run.sh [--quick] [--tidy-all] [--no-install]
+#
+# installs what is missing, builds with the address and undefined-behaviour
+# sanitizers, runs every test, runs the agent's tests once more under the
+# thread sanitizer, and checks format and lint. Traffic stays in network
+# namespaces that are made for it and gone afterwards. The benchmark is apart:
+# tests/bench.sh.
+#
+#   --quick       no thread sanitizer, no lint, no lab
+#   --tidy-all    lint every file, not only those changed since origin/main
+#   --no-install  fail later rather than install
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+quick=false
+tidy_all=false
+install=true
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=true ;;
+    --tidy-all) tidy_all=true ;;
+    --no-install) install=false ;;
+    *)
+      sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+      exit 2
+      ;;
+  esac
+done
+
+# The sanitizers of gcc 12 do not bear the address layout randomization of
+# newer kernels.
+if [[ -z ${UPLINKD_NO_RANDOMIZE:-} ]] && setarch -R true 2>/dev/null; then
+  UPLINKD_NO_RANDOMIZE=1 exec setarch -R "$BASH" "$0" "$@"
+fi
+
+failed=()
+stage() { printf '\n==== %s (after %d s)\n' "$1" "$SECONDS"; }
+check() {  # check NAME COMMAND...: remembers a failure and goes on
+  local name=$1
+  shift
+  stage "$name"
+  "$@" || failed+=("$name")
+}
+
+sources() {  # every C++ file of the project
+  if git rev-parse --git-dir >/dev/null 2>&1; then
+    git ls-files '*.h' '*.cc'
+  else
+    find . -path ./build -prune -o \( -name '*.h' -o -name '*.cc' \) -print
+  fi
+}
+
+check_format() { sources | xargs -r clang-format-14 --dry-run -Werror; }
+
+# What to lint: the .cc files that changed, and those of changed headers.
+changed_sources() {
+  local base
+  if $tidy_all || ! git rev-parse HEAD~1 >/dev/null 2>&1; then
+    sources | grep '\.cc$'
+    return
+  fi
+  base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+  if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then base=HEAD~1; fi
+  git diff --name-only --diff-filter=d "$base" -- '*.h' '*.cc' |
+    sed 's/\.h$/.cc/' | sort -u | while read -r file; do
+    if [[ -f $file ]]; then echo "$file"; fi
+  done
+}
+
+# Two at a time, and no more than ten minutes unless all were asked for: what
+# was not reached is said.
+check_tidy() {
+  local files limit=600 log status
+  files=$(changed_sources)
+  if [[ -z $files ]]; then
+    echo "nothing changed"
+    return 0
+  fi
+  if $tidy_all; then limit=7200; fi
+  log=$(mktemp)
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  status=0
+  printf '%s\n' "$files" |
+    LINT_LOG=$log timeout "$limit" xargs -P "$(nproc)" -I{} "$BASH" -c '
+      clang-tidy-14 --quiet -p build/dev "$1" 2>/dev/null
+      status=$?
+      echo "$1" >>"$LINT_LOG"
+      exit $status' lint {} || status=$?
+  echo "linted $(wc -l <"$log") of $(wc -l <<<"$files") files"
+  rm -f "$log"
+  [[ $status == 0 || $status == 124 ]]
+}
+
+passed=0
+broken=0
+skipped=0
+run_ctest() {  # run_ctest BUILD-DIRECTORY CTEST-ARGUMENT...
+  local directory=$1 report status=0 line
+  shift
+  report=$PWD/$directory/report.xml
+  rm -f "$report"
+  ctest --test-dir "$directory" --output-on-failure --output-junit "$report" \
+    -j "$(nproc)" --no-tests=error "$@" || status=$?
+  if [[ -f $report ]]; then
+    line=$(tr '\n' ' ' <"$report" | grep -o '<testsuite [^>]*>' | tr '\t ' '\n\n')
+    number() { sed -n "s/^$1=\"\([0-9]*\)\".*/\1/p" <<<"$line" | head -1; }
+    local total failures skips disabled
+    total=$(number tests) failures=$(number failures)
+    skips=$(number skipped) disabled=$(number disabled)
+    skips=$((skips + disabled))
+    passed=$((passed + total - failures - skips))
+    broken=$((broken + failures))
+    skipped=$((skipped + skips))
+  fi
+  return "$status"
+}
+
+if $install; then
+  stage "packages"
+  tests/install-dependencies.sh
+fi
+if command -v ccache >/dev/null; then
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+stage "build: dev (address and undefined-behaviour sanitizers)"
+cmake --preset dev >/dev/null
+cmake --build --preset dev
+if $quick; then
+  check "tests, without the lab" run_ctest build/dev -LE lab
+else
+  check "tests" run_ctest build/dev
+  stage "build: tsan (thread sanitizer)"
+  cmake --preset tsan >/dev/null
+  cmake --build --preset tsan --target agent_tests
+  check "agent under the thread sanitizer" run_ctest build/tsan -L '^agent$'
+fi
+check "format" check_format
+if ! $quick; then check "lint" check_tidy; fi
+
+printf '\n'
+if ((${#failed[@]})); then printf 'FAILED: %s\n' "${failed[@]}"; fi
+echo "took $SECONDS s"
+if ((skipped)); then
+  echo "$passed passed, $broken failed, $skipped skipped"
+else
+  echo "$passed passed, $broken failed"
+fi
+((${#failed[@]} == 0))
