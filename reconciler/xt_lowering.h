@@ -5,13 +5,20 @@
 #define UPLINKD_RECONCILER_XT_LOWERING_H_
 
 #include <map>
+#include <string>
 
 #include "reconciler/chain.h"
 #include "reconciler/filter.h"
 
 namespace uplinkd {
 
+// A table that holds nothing is absent.
 std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent);
+
+// "u1-9ae16a3b", at most 15 characters: the id, and a digest of what is
+// measured and how, since the kernel refuses other parameters under a name
+// that it knows.
+std::string EstimatorName(const RateEstimator& estimator);
 
 }  // namespace uplinkd
 

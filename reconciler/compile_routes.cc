@@ -1,0 +1,183 @@
+#include "reconciler/compile_routes.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+
+namespace uplinkd {
+namespace {
+
+// What a next hop's weight may be (rtnh_hops is one byte, plus one).
+constexpr std::uint64_t kMaxNextHopWeight = 256;
+
+using Routes = std::map<RouteKey, Route>;
+
+Route LinkRoute(std::uint32_t table, const Prefix& network,
+                const std::string& link) {
+  Route route;
+  route.key = {.table = table, .destination = network};
+  route.link_scope = true;
+  route.next_hops.emplace_back().link = link;
+  return route;
+}
+
+// The routes that main has for the link's own networks.
+void AddConnectedRoutes(std::uint32_t table, const ResolvedUplink& uplink,
+                        Routes& routes) {
+  for (const LinkAddress& address : Ipv4Addresses(*uplink.link)) {
+    if (!HasConnectedNetwork(address)) continue;
+    Route route = LinkRoute(table, address.network, uplink.link->name);
+    const bool has_own =
+        uplink.address && address.network.Contains(*uplink.address);
+    route.preferred_source = has_own ? *uplink.address : address.local;
+    routes.emplace(route.key, std::move(route));
+  }
+}
+
+// Where no connected network has the gateway, the kernel takes the route only
+// with the promise that the gateway is on the link.
+bool NeedsOnlink(const Link& link, const Address& gateway) {
+  const std::vector<LinkAddress> addresses = Ipv4Addresses(link);
+  return std::none_of(addresses.begin(), addresses.end(), [&](const auto& a) {
+    return HasConnectedNetwork(a) && a.network.Contains(gateway);
+  });
+}
+
+NextHop NextHopOf(const ResolvedUplink& uplink) {
+  NextHop hop;
+  hop.link = uplink.link->name;
+  hop.gateway = uplink.exit->gateway;
+  hop.onlink = hop.gateway && NeedsOnlink(*uplink.link, *hop.gateway);
+  return hop;
+}
+
+Route DefaultThrough(std::uint32_t table, std::vector<NextHop> hops) {
+  Route route;
+  route.key = {.table = table, .destination = Prefix::Default(Family::kIpv4)};
+  route.link_scope = hops.size() == 1 && !hops.front().gateway;
+  route.next_hops = std::move(hops);
+  return route;
+}
+
+Route Floor(std::uint32_t table) {
+  Route route;
+  route.key = {.table = table,
+               .destination = Prefix::Default(Family::kIpv4),
+               .metric = kFloorMetric};
+  route.type = RouteType::kUnreachable;
+  return route;
+}
+
+void AddUplinkRoutes(std::uint32_t table, const ResolvedUplink& uplink,
+                     const std::vector<ResolvedLan>& lans, Routes& routes) {
+  Route floor = Floor(table);
+  routes.emplace(floor.key, std::move(floor));
+  // The kernel takes no route through a link that is down.
+  if (!uplink.link || !uplink.link->up) return;
+  AddConnectedRoutes(table, uplink, routes);
+  for (const ResolvedLan& lan : lans) {
+    if (!lan.link || !lan.link->up) continue;
+    for (const Prefix& network : lan.networks) {
+      Route route = LinkRoute(table, network, lan.interface);
+      routes.emplace(route.key, std::move(route));
+    }
+  }
+  if (!uplink.address || !uplink.exit) return;
+  Route route = DefaultThrough(table, {NextHopOf(uplink)});
+  route.preferred_source = uplink.address;
+  routes.emplace(route.key, std::move(route));
+}
+
+// Weights as next hops can have them: reduced, and scaled down if need be.
+void ScaleWeights(std::vector<std::uint64_t>& weights) {
+  std::uint64_t divisor = 0;
+  for (const std::uint64_t weight : weights) {
+    divisor = std::gcd(divisor, weight);
+  }
+  for (std::uint64_t& weight : weights) weight /= divisor;
+  const std::uint64_t largest =
+      *std::max_element(weights.begin(), weights.end());
+  if (largest <= kMaxNextHopWeight) return;
+  const double scale =
+      static_cast<double>(kMaxNextHopWeight) / static_cast<double>(largest);
+  for (std::uint64_t& weight : weights) {
+    const double scaled = static_cast<double>(weight) * scale;
+    weight =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(scaled + 0.5));
+  }
+}
+
+// No floor here: what finds no next hop is routed by main, like any
+// connection without a fate.
+void AddMultipathRoute(const Spec& spec,
+                       const std::vector<ResolvedUplink>& uplinks,
+                       Routes& routes) {
+  std::vector<NextHop> hops;
+  std::vector<std::uint64_t> weights;
+  for (const ResolvedUplink& uplink : uplinks) {
+    if (!uplink.Ready()) continue;
+    hops.push_back(NextHopOf(uplink));
+    weights.push_back(WeightOf(uplink.uplink, spec.balance.measure));
+  }
+  if (hops.empty()) return;
+  ScaleWeights(weights);
+  for (std::size_t i = 0; i < hops.size(); ++i) {
+    hops[i].weight = static_cast<std::uint32_t>(weights[i]);
+  }
+  Route route = DefaultThrough(spec.table_base, std::move(hops));
+  routes.emplace(route.key, std::move(route));
+}
+
+}  // namespace
+
+std::map<RouteKey, Route> CompileRoutes(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const std::vector<ResolvedLan>& lans) {
+  Routes routes;
+  for (const ResolvedUplink& uplink : uplinks) {
+    AddUplinkRoutes(TableOf(spec, uplink.uplink.id), uplink, lans, routes);
+  }
+  if (spec.balance.algorithm == Algorithm::kMultipath) {
+    AddMultipathRoute(spec, uplinks, routes);
+  }
+  return routes;
+}
+
+std::vector<PolicyRule> CompileRules(const Spec& spec,
+                                     const std::vector<ResolvedUplink>& uplinks,
+                                     const std::vector<ResolvedLan>& lans) {
+  std::vector<PolicyRule> rules;
+  PolicyRule internal;
+  internal.priority = kMainPriority;
+  internal.suppress_prefix_length = 0;
+  rules.push_back(internal);
+  for (const ResolvedUplink& resolved : uplinks) {
+    const UplinkId id = resolved.uplink.id;
+    PolicyRule by_mark;
+    by_mark.priority = kMarkPriority + id;
+    by_mark.mark = MarkOf(spec, id);
+    by_mark.table = TableOf(spec, id);
+    rules.push_back(by_mark);
+    if (!resolved.address) continue;
+    PolicyRule by_source;
+    by_source.priority = kSourcePriority + id;
+    by_source.source = Prefix::Host(*resolved.address);
+    by_source.table = TableOf(spec, id);
+    rules.push_back(by_source);
+  }
+  if (spec.balance.algorithm == Algorithm::kMultipath) {
+    std::uint32_t priority = kMultipathPriority;
+    for (const ResolvedLan& lan : lans) {
+      PolicyRule rule;
+      rule.priority = ++priority;
+      rule.in_interface = lan.interface;
+      rule.table = spec.table_base;
+      rules.push_back(rule);
+    }
+  }
+  std::sort(rules.begin(), rules.end());
+  return rules;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,60 @@
+// What the facts make of each uplink of a spec: a step of Compile().
+//
+// Decides which link, address and gateway an uplink has now, and whether it
+// can carry connections. Everything else that Compile() makes follows from
+// these values. Pure.
+#ifndef UPLINKD_RECONCILER_COMPILE_UPLINK_H_
+#define UPLINKD_RECONCILER_COMPILE_UPLINK_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconciler/compile.h"
+#include "reconciler/facts.h"
+#include "reconciler/spec.h"
+
+namespace uplinkd {
+
+// The way out of a link.
+struct Exit {
+  std::optional<Address> gateway;  // none: the link itself
+
+  friend auto operator<=>(const Exit&, const Exit&) = default;
+};
+
+struct ResolvedUplink {
+  Uplink uplink;
+  std::optional<Link> link;        // none: it does not exist
+  std::optional<Address> address;  // the uplink's own, if it is on the link
+  std::optional<Exit> exit;        // none: no gateway is known
+  UplinkPhase phase = UplinkPhase::kWaiting;
+  std::string reason;  // "" when ready
+
+  bool Ready() const { return phase == UplinkPhase::kReady; }
+};
+
+// Every uplink of `spec`, ordered by id.
+std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec,
+                                           const Facts& facts);
+
+// The IPv4 addresses of `link`, in the kernel's order.
+std::vector<LinkAddress> Ipv4Addresses(const Link& link);
+
+// Whether the kernel has a connected route for `address`: a host address
+// without a peer has none.
+bool HasConnectedNetwork(const LinkAddress& address);
+
+// A LAN with the networks that it stands for: its own, or its link's.
+struct ResolvedLan {
+  std::string interface;
+  std::vector<Prefix> networks;  // sorted, each once
+  std::optional<Link> link;      // none: it does not exist
+};
+
+// Ordered by interface, one entry for each.
+std::vector<ResolvedLan> ResolveLans(const Spec& spec, const Facts& facts);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_COMPILE_UPLINK_H_

@@ -1,0 +1,250 @@
+#include "reconciler/xt_lowering.h"
+
+#include <array>
+#include <bit>
+#include <chrono>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "reconciler/xt_choice.h"
+
+namespace uplinkd {
+namespace {
+
+// The kernel keeps chains in the order of their names, and an estimator must
+// come before the match that reads it: ESTIMATE is before FATE.
+constexpr std::string_view kEstimateInChain = "UPL-ESTIMATE-IN";
+constexpr std::string_view kEstimateOutChain = "UPL-ESTIMATE-OUT";
+constexpr std::string_view kNewChain = "UPL-NEW";
+constexpr std::string_view kOutputChain = "UPL-OUTPUT";
+constexpr std::string_view kPostroutingChain = "UPL-POSTROUTING";
+constexpr std::string_view kPreroutingChain = "UPL-PREROUTING";
+constexpr std::string_view kSnatChain = "UPL-SNAT";
+
+ChainRule Rule(Target target) {
+  ChainRule rule;
+  rule.target = std::move(target);
+  return rule;
+}
+
+ChainRule Jump(std::string_view chain) {
+  return Rule(JumpTarget{std::string(chain), false});
+}
+
+ChainRule Goto(std::string_view chain) {
+  return Rule(JumpTarget{std::string(chain), true});
+}
+
+Chain& Add(XtTableState& table, std::string_view name) {
+  return table.chains[std::string(name)];
+}
+
+void Hook(XtTableState& table, XtHook hook, std::string_view chain) {
+  table.jumps[hook] = {{0, Jump(chain)}};
+}
+
+ChainRule ReturnIfMarked(std::uint32_t mask) {
+  ChainRule rule = Rule(ReturnTarget{});
+  rule.matches = {MarkMatch{{0, mask}, true}};
+  return rule;
+}
+
+UplinkId IdOf(const Mark& fate) {
+  return fate.value >> std::countr_zero(fate.mask);
+}
+
+// ---- estimators ----
+
+// FNV-1a: the name must not change between builds, as std::hash may.
+std::uint32_t Digest(std::string_view text) {
+  std::uint32_t digest = 2166136261;
+  for (const char c : text) {
+    digest = (digest ^ static_cast<unsigned char>(c)) * 16777619;
+  }
+  return digest;
+}
+
+std::string Hex(std::uint32_t value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (int shift = 28; shift >= 0; shift -= 4) {
+    text += kDigits[value >> shift & 0xf];
+  }
+  return text;
+}
+
+// log2 of a ratio that is a power of two.
+int Log2(std::uint64_t ratio) {
+  return static_cast<int>(std::bit_width(ratio)) - 1;
+}
+
+EstimateTarget TargetOf(const RateEstimator& estimator) {
+  constexpr std::chrono::milliseconds kUnit(250);  // 2^-2 seconds
+  const Estimator& parameters = estimator.parameters;
+  EstimateTarget target;
+  target.estimator = EstimatorName(estimator);
+  target.interval_log2 = static_cast<std::int8_t>(
+      Log2(static_cast<std::uint64_t>(parameters.interval / kUnit)) - 2);
+  target.ewma_log2 = static_cast<std::uint8_t>(Log2(
+      static_cast<std::uint64_t>(parameters.window / parameters.interval)));
+  return target;
+}
+
+// What comes in is seen in prerouting, what goes out in postrouting. Both
+// count into one estimator where the sum is wanted.
+void WriteEstimators(const FilterIntent& intent, XtTableState& mangle) {
+  for (const RateEstimator& estimator : intent.estimators) {
+    ChainRule rule = Rule(TargetOf(estimator));
+    if (estimator.measure != Measure::kUpload) {
+      rule.in_interface = estimator.interface;
+      Add(mangle, kEstimateInChain).push_back(rule);
+      rule.in_interface.clear();
+    }
+    if (estimator.measure != Measure::kDownload) {
+      rule.out_interface = estimator.interface;
+      Add(mangle, kEstimateOutChain).push_back(std::move(rule));
+    }
+  }
+}
+
+// ---- mangle ----
+
+std::set<UplinkId> FateIds(const FilterIntent& intent) {
+  std::set<UplinkId> ids;
+  for (const auto& [interface, fate] : intent.arrivals) ids.insert(IdOf(fate));
+  for (const auto& [interface, fate] : intent.departures) {
+    ids.insert(IdOf(fate));
+  }
+  if (intent.choice) {
+    for (const Member& member : intent.choice->members) ids.insert(member.id);
+  }
+  return ids;
+}
+
+void WriteMarkChains(const FilterIntent& intent, XtTableState& mangle) {
+  const std::uint32_t mask = intent.mark_mask;
+  for (const UplinkId id : FateIds(intent)) {
+    const Mark fate = {id << std::countr_zero(mask), mask};
+    Add(mangle, MarkChainName(id)) = {Rule(SetMarkTarget{fate}),
+                                      Rule(SaveMarkTarget{mask})};
+  }
+}
+
+void WriteChoice(const FilterIntent& intent, XtTableState& mangle) {
+  if (!intent.choice || intent.choice->members.empty()) return;
+  Chain& chain = Add(mangle, kNewChain);
+  for (const Prefix& network : intent.internal) {
+    ChainRule rule = Rule(ReturnTarget{});
+    rule.destination = {network};
+    chain.push_back(std::move(rule));
+  }
+  for (const LanSource& lan : intent.lans) {
+    for (const Prefix& network : lan.networks) {
+      ChainRule rule = Goto(kFateChain);
+      rule.in_interface = lan.interface;
+      rule.source = {network};
+      chain.push_back(std::move(rule));
+    }
+  }
+  std::map<UplinkId, std::string> estimators;
+  for (const RateEstimator& estimator : intent.estimators) {
+    estimators[estimator.id] = EstimatorName(estimator);
+  }
+  mangle.chains.merge(LowerChoice(*intent.choice, estimators));
+}
+
+void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
+  const bool estimates = mangle.chains.contains(std::string(kEstimateInChain));
+  Chain& chain = Add(mangle, kPreroutingChain);
+  if (estimates) chain.push_back(Jump(kEstimateInChain));
+  chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
+  chain.push_back(ReturnIfMarked(intent.mark_mask));
+  chain.push_back(Goto(kNewChain));
+  chain.back().matches = {NewConnectionMatch{}};
+  Chain& arrivals = Add(mangle, kNewChain);
+  for (const auto& [interface, fate] : intent.arrivals) {
+    arrivals.push_back(Goto(MarkChainName(IdOf(fate))));
+    arrivals.back().in_interface = interface;
+  }
+  Hook(mangle, XtHook::kPrerouting, kPreroutingChain);
+}
+
+void WriteOutput(const FilterIntent& intent, XtTableState& mangle) {
+  Add(mangle, kOutputChain) = {Rule(RestoreMarkTarget{intent.mark_mask})};
+  Hook(mangle, XtHook::kOutput, kOutputChain);
+}
+
+void WritePostrouting(const FilterIntent& intent, XtTableState& mangle) {
+  Chain chain;
+  if (mangle.chains.contains(std::string(kEstimateOutChain))) {
+    chain.push_back(Jump(kEstimateOutChain));
+  }
+  if (!intent.departures.empty()) {
+    chain.push_back(ReturnIfMarked(intent.mark_mask));
+  }
+  for (const auto& [interface, fate] : intent.departures) {
+    chain.push_back(Goto(MarkChainName(IdOf(fate))));
+    chain.back().out_interface = interface;
+    chain.back().matches = {NewConnectionMatch{}};
+  }
+  if (chain.empty()) return;
+  Add(mangle, kPostroutingChain) = std::move(chain);
+  Hook(mangle, XtHook::kPostrouting, kPostroutingChain);
+}
+
+// ---- nat ----
+
+ChainRule TranslationRule(const SourceNat& nat) {
+  ChainRule rule = nat.nat == Nat::kSnat ? Rule(SnatTarget{*nat.address})
+                                         : Rule(MasqueradeTarget{});
+  rule.out_interface = nat.interface;
+  // The uplink's own connections need no translation.
+  if (nat.address) rule.source = {Prefix::Host(*nat.address), true};
+  return rule;
+}
+
+XtTableState LowerNat(const FilterIntent& intent) {
+  XtTableState table;
+  if (intent.nat.empty() || intent.nat_sources.empty()) return table;
+  for (const Prefix& source : intent.nat_sources) {
+    ChainRule rule = Goto(kSnatChain);
+    rule.source = {source};
+    Add(table, kPostroutingChain).push_back(std::move(rule));
+  }
+  for (const SourceNat& nat : intent.nat) {
+    Add(table, kSnatChain).push_back(TranslationRule(nat));
+  }
+  Hook(table, XtHook::kPostrouting, kPostroutingChain);
+  return table;
+}
+
+}  // namespace
+
+std::string EstimatorName(const RateEstimator& estimator) {
+  const std::array<std::string, 4> parameters = {
+      std::to_string(estimator.parameters.interval.count()),
+      std::to_string(estimator.parameters.window.count()),
+      std::to_string(static_cast<int>(estimator.measure)), estimator.interface};
+  std::string text;
+  for (const std::string& parameter : parameters) text += parameter + "/";
+  return "u" + std::to_string(estimator.id) + "-" + Hex(Digest(text));
+}
+
+std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent) {
+  XtTableState mangle;
+  WriteEstimators(intent, mangle);
+  WritePrerouting(intent, mangle);
+  WriteChoice(intent, mangle);
+  WriteMarkChains(intent, mangle);
+  WriteOutput(intent, mangle);
+  WritePostrouting(intent, mangle);
+  std::map<XtTable, XtTableState> tables;
+  tables[XtTable::kMangle] = std::move(mangle);
+  XtTableState nat = LowerNat(intent);
+  if (!nat.Empty()) tables[XtTable::kNat] = std::move(nat);
+  return tables;
+}
+
+}  // namespace uplinkd
