@@ -1,0 +1,233 @@
+#include "tests/lab/router_agent.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include "proto/spec_reader.h"
+
+namespace uplinkd::lab {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr char kMetricsAddress[] = "127.0.0.1:9871";
+
+// Every call ends, so that a test fails instead of standing still.
+std::unique_ptr<grpc::ClientContext> Context(milliseconds patience) {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() + patience);
+  return context;
+}
+
+tl::unexpected<Error> Failed(const grpc::Status& status) {
+  return Fail(ErrorCode::kUnavailable, "status " +
+                                           std::to_string(status.error_code()) +
+                                           ": " + status.error_message());
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
+    const Lab& lab, const RouterAgentOptions& options) {
+  const std::filesystem::path base = lab.directory() / options.name;
+  ProcessOptions process;
+  process.arguments = options.wrapper;
+  const std::string address = "unix://" + base.string() + ".sock";
+  const std::vector<std::string> ours = {UPLINKD_PROGRAM,
+                                         "--listen",
+                                         address,
+                                         "--metrics-listen",
+                                         kMetricsAddress,
+                                         "--state-dir",
+                                         base.string() + ".state",
+                                         "--iproute2-dir",
+                                         base.string() + ".iproute2",
+                                         "--log-level",
+                                         "debug"};
+  process.arguments.insert(process.arguments.end(), ours.begin(), ours.end());
+  process.arguments.insert(process.arguments.end(), options.arguments.begin(),
+                           options.arguments.end());
+  process.output_file = base.string() + ".log";
+  // The leak check cannot run under strace; tests without it still check.
+  if (!options.wrapper.empty()) {
+    process.environment["ASAN_OPTIONS"] = "detect_leaks=0";
+  }
+  const std::string log_file = process.output_file;
+  Result<Process> started = Process::Start(lab.router(), std::move(process));
+  if (!started) return tl::unexpected(started.error());
+  std::unique_ptr<RouterAgent> agent(new RouterAgent(lab, std::move(*started)));
+  agent->address_ = address;
+  agent->log_file_ = log_file;
+  agent->Connect();
+  return agent;
+}
+
+void RouterAgent::Connect() {
+  grpc::ChannelArguments arguments;
+  // Agents come and go in a test: no shared connection, no long back-off.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
+  stub_ = v1::Agent::NewStub(grpc::CreateCustomChannel(
+      address_, grpc::InsecureChannelCredentials(), arguments));
+}
+
+Result<std::unique_ptr<RouterAgent>> RouterAgent::Start(
+    const Lab& lab, const RouterAgentOptions& options) {
+  Result<std::unique_ptr<RouterAgent>> agent = Launch(lab, options);
+  if (!agent) return agent;
+  const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+  while (steady_clock::now() < deadline && (*agent)->process().Running()) {
+    if ((*agent)->Status()) return agent;
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  return Fail(ErrorCode::kUnavailable,
+              "uplinkd does not answer: " + (*agent)->Log());
+}
+
+Result<v1::ApplyResponse> RouterAgent::Apply(const std::string& spec,
+                                             Patience patience) {
+  const tl::expected<SpecFile, std::vector<SpecFault>> file =
+      ReadSpecText(spec, "lab.yaml");
+  if (!file) {
+    std::string faults;
+    for (const SpecFault& fault : file.error()) {
+      faults += RenderFault(fault) + "\n";
+    }
+    return Fail(ErrorCode::kInvalidArgument, faults);
+  }
+  v1::ApplyRequest request;
+  *request.mutable_router() = file->router;
+  request.mutable_wait()->set_seconds(patience.count() / 1000);
+  v1::ApplyResponse response;
+  const grpc::Status status = stub_->Apply(
+      Context(patience + milliseconds(5000)).get(), request, &response);
+  if (!status.ok()) return Failed(status);
+  if (patience.count() > 0 && !response.in_sync()) {
+    return Fail(ErrorCode::kDeadlineExceeded,
+                "the kernel does not hold the spec: " +
+                    response.ShortDebugString() + "\n" + Log());
+  }
+  return response;
+}
+
+Result<v1::Status> RouterAgent::Status() {
+  v1::StatusResponse response;
+  const grpc::Status status = stub_->Status(Context(milliseconds(5000)).get(),
+                                            v1::StatusRequest(), &response);
+  if (!status.ok()) return Failed(status);
+  return response.status();
+}
+
+Result<v1::Status> RouterAgent::WaitFor(
+    const std::function<bool(const v1::Status&)>& wanted, Patience patience) {
+  const auto deadline = steady_clock::now() + patience;
+  while (true) {
+    Result<v1::Status> status = Status();
+    if (status && wanted(*status)) return status;
+    if (steady_clock::now() >= deadline) {
+      return Fail(ErrorCode::kDeadlineExceeded,
+                  "the status stays: " + (status ? status->ShortDebugString()
+                                                 : status.error().message));
+    }
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+}
+
+Result<v1::CleanupResponse> RouterAgent::Cleanup() {
+  v1::CleanupResponse response;
+  const grpc::Status status = stub_->Cleanup(Context(milliseconds(20000)).get(),
+                                             v1::CleanupRequest(), &response);
+  if (!status.ok()) return Failed(status);
+  return response;
+}
+
+Result<v1::DiffResponse> RouterAgent::Diff() {
+  v1::DiffResponse response;
+  const grpc::Status status = stub_->Diff(Context(milliseconds(20000)).get(),
+                                          v1::DiffRequest(), &response);
+  if (!status.ok()) return Failed(status);
+  return response;
+}
+
+CommandResult RouterAgent::Ctl(std::vector<std::string> arguments) const {
+  std::vector<std::string> all = {UPLINKCTL_PROGRAM, "--address", address_};
+  all.insert(all.end(), std::make_move_iterator(arguments.begin()),
+             std::make_move_iterator(arguments.end()));
+  return Command(lab_.router(), std::move(all));
+}
+
+std::string RouterAgent::Metrics() const {
+  return Command(lab_.router(),
+                 {"curl", "-sS", "--max-time", "5",
+                  std::string("http://") + kMetricsAddress + "/metrics"})
+      .output;
+}
+
+std::string RouterAgent::Log() const {
+  return ReadFile(log_file_);
+}
+
+const v1::Condition* FindCondition(const v1::Status& status,
+                                   const std::string& type) {
+  for (const v1::Condition& condition : status.conditions()) {
+    if (condition.type() == type) return &condition;
+  }
+  return nullptr;
+}
+
+bool InSync(const v1::Status& status) {
+  const v1::Condition* programmed = FindCondition(status, "Programmed");
+  return programmed != nullptr && programmed->status() == "True";
+}
+
+std::string PhaseOf(const v1::Status& status, const std::string& uplink) {
+  for (const v1::UplinkStatus& candidate : status.uplinks()) {
+    if (candidate.name() == uplink) return candidate.phase();
+  }
+  return "";
+}
+
+std::string LabSpec::Text() const {
+  std::ostringstream text;
+  text << "apiVersion: uplinkd/v1\n"
+          "kind: Router\n"
+          "metadata: {name: lab, revision: \""
+       << revision
+       << "\"}\n"
+          "spec:\n"
+          "  lans:\n"
+          "    - {interface: lan0, networks: ["
+       << kLanNetwork
+       << "]}\n"
+          "  uplinks:\n";
+  for (std::size_t n = 1; n <= uplinks; ++n) {
+    const int capacity = n <= capacities.size() ? capacities[n - 1] : 10;
+    text << "    - name: " << UplinkInterface(n)
+         << "\n      interface: " << UplinkInterface(n) << "\n      id: " << n
+         << "\n      nat: " << nat
+         << "\n      capacity: {download: " << capacity
+         << "mbit, upload: " << capacity << "mbit}\n";
+    if (!learn) {
+      text << "      address: " << UplinkAddress(n)
+           << "\n      gateway: " << GatewayAddress(n) << "\n";
+    }
+  }
+  text << "  balance:\n    algorithm: " << algorithm << "\n";
+  if (algorithm == "least-loaded") text << "    measure: " << measure << "\n";
+  return text.str();
+}
+
+}  // namespace uplinkd::lab
