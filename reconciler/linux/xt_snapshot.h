@@ -1,0 +1,56 @@
+// XtSnapshot: the last dump of one table, and what is ours in it.
+//
+// Read() costs the kernel's own dump and one comparison in memory as long as
+// nothing but counters changed; it decodes only what differs. Taking no lock,
+// it disturbs nobody: the kernel hands out a table whole or not at all.
+#ifndef UPLINKD_RECONCILER_LINUX_XT_SNAPSHOT_H_
+#define UPLINKD_RECONCILER_LINUX_XT_SNAPSHOT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "reconciler/chain.h"
+#include "reconciler/result.h"
+
+struct ipt_getinfo;
+
+namespace uplinkd {
+
+class XtSnapshot {
+ public:
+  explicit XtSnapshot(XtTable table);
+  ~XtSnapshot();
+  XtSnapshot(XtSnapshot&&) noexcept;
+  XtSnapshot& operator=(XtSnapshot&&) noexcept;
+
+  // What is ours in the table, in the network namespace of `socket` (raw,
+  // IPv4). The pointee changes with the next Read(). The kernel creates the
+  // table if it does not exist yet. Fails: kFailedPrecondition,
+  // kPermissionDenied, kAborted (somebody writes all the time).
+  Result<const XtTableState*> Read(int socket);
+
+  // How often the content was found different, the first time included.
+  std::uint64_t version() const { return version_; }
+
+ private:
+  Result<ipt_getinfo> ReadInfo(int socket) const;
+  // False: the table changed since `info` was read.
+  Result<bool> ReadEntries(int socket, const ipt_getinfo& info);
+  // Makes the dump in `next_` the current one.
+  Result<void> Accept(const ipt_getinfo& info);
+
+  XtTable table_;
+  std::unique_ptr<ipt_getinfo> info_;  // of `last_`; null before the first
+  // Each begins with the request (ipt_get_entries). Where the kernel leaves
+  // bytes unwritten, both hold zero.
+  std::vector<std::byte> last_;
+  std::vector<std::byte> next_;
+  XtTableState state_;
+  std::uint64_t version_ = 0;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_LINUX_XT_SNAPSHOT_H_
