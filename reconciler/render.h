@@ -13,7 +13,8 @@
 
 namespace uplinkd {
 
-// "198.51.100.0/24 dev wan1 scope link src 198.51.100.2 table 11 proto 117"
+// "198.51.100.0/24 dev wan1 scope link src 198.51.100.2 table 11 proto 117".
+// What the words of ip(8) leave out stands behind, in parentheses.
 std::string RenderRoute(const Route& route);
 // "priority 20101 fwmark 0x1/0xff lookup 11 proto 117"
 std::string RenderRule(const PolicyRule& rule);
@@ -28,6 +29,10 @@ struct PlanLine {
   std::string object;  // "route", "rule", "chain", "chain-rule", "jump"
   Cause cause = Cause::kMissing;
 };
+
+// "iptables-legacy -t mangle -I UPL-NEW 1 -i wan1 -g UPL-MARK-1". A rule that
+// the program has no words for is deleted by its number.
+PlanLine RenderEdit(XtTable table, const ChainEdit& edit);
 
 // One line per route, rule and edit, in the order of execution.
 std::vector<PlanLine> RenderStep(const Step& step);

@@ -1,0 +1,161 @@
+#include "reconciler/assume.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <iterator>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace uplinkd {
+namespace {
+
+// 0.16.<id>.<host> and 0.32.<ordinal>.<host>, with room for ids above 255.
+constexpr std::uint32_t kUplinkBlock = 0x00100000;
+constexpr std::uint32_t kLanBlock = 0x00200000;
+constexpr int kNetworkLength = 24;
+constexpr std::uint32_t kGatewayHost = 1;
+constexpr std::uint32_t kAddressHost = 2;
+
+Address Placeholder(std::uint32_t block, std::uint32_t number,
+                    std::uint32_t host) {
+  return Address::FromIpv4(block + (number << 8) + host);
+}
+
+// The smallest network with both in it, neither at its ends.
+Prefix NetworkOf(const Address& address, const Address& gateway) {
+  constexpr int kLongest = 30;
+  const int common = std::countl_zero(address.ipv4() ^ gateway.ipv4());
+  for (int length = std::min(common, kLongest); length > 0; --length) {
+    const std::uint32_t hosts = ~std::uint32_t{0} >> length;
+    const auto at_end = [hosts](const Address& a) {
+      return (a.ipv4() & hosts) == 0 || (a.ipv4() & hosts) == hosts;
+    };
+    if (!at_end(address) && !at_end(gateway)) return {address, length};
+  }
+  return Prefix::Host(address);
+}
+
+class Assumption {
+ public:
+  Assumed Make(const Spec& spec) {
+    for (const Uplink& uplink : spec.uplinks) AssumeUplink(uplink);
+    std::set<std::string> lans;
+    for (const Lan& lan : spec.lans) lans.insert(lan.interface);
+    for (const Lan& lan : spec.lans) {
+      const auto ordinal = static_cast<std::uint32_t>(
+          std::distance(lans.begin(), lans.find(lan.interface)));
+      AssumeLan(lan, ordinal);
+    }
+    return std::move(assumed_);
+  }
+
+ private:
+  void AssumeUplink(const Uplink& uplink) {
+    const std::string prefix = VariablePrefix(uplink.name);
+    Address address = Placeholder(kUplinkBlock, uplink.id, kAddressHost);
+    Address gateway = Placeholder(kUplinkBlock, uplink.id, kGatewayHost);
+    if (uplink.address) {
+      address = *uplink.address;
+    } else {
+      Name(address.ToString(), prefix + "ADDRESS");
+    }
+    if (uplink.gateway) {
+      gateway = *uplink.gateway;
+    } else {
+      Name(gateway.ToString(), prefix + "GATEWAY");
+    }
+    Prefix network(gateway, kNetworkLength);
+    if (uplink.address && uplink.gateway) {
+      network = NetworkOf(address, gateway);
+    }
+    Name(network.ToString(), prefix + "NETWORK");
+    Link& link = Up(uplink.interface);
+    link.addresses = {{address, network, std::nullopt}};
+    link.default_route = DefaultRoute{gateway};
+  }
+
+  void AssumeLan(const Lan& lan, std::uint32_t ordinal) {
+    Link& link = Up(lan.interface);
+    if (!lan.networks.empty() || !link.addresses.empty()) return;
+    const Prefix network(Placeholder(kLanBlock, ordinal, 0), kNetworkLength);
+    link.addresses = {
+        {Placeholder(kLanBlock, ordinal, kGatewayHost), network, std::nullopt}};
+    const std::string prefix = VariablePrefix(lan.interface);
+    Name(network.ToString(), prefix + "NETWORK");
+  }
+
+  Link& Up(const std::string& name) {
+    Link& link = assumed_.facts.links[name];
+    link.name = name;
+    link.index = static_cast<int>(assumed_.facts.links.size());
+    link.up = true;
+    link.carrier = true;
+    return link;
+  }
+
+  void Name(std::string placeholder, const std::string& variable) {
+    assumed_.variables[std::move(placeholder)] = "$" + variable;
+  }
+
+  // "WAN_1_" for "wan-1"; different for different names.
+  std::string VariablePrefix(const std::string& name) {
+    std::string prefix;
+    for (const char c : name) {
+      const bool lower = c >= 'a' && c <= 'z';
+      const bool upper = c >= 'A' && c <= 'Z';
+      const bool digit = c >= '0' && c <= '9';
+      // A variable cannot begin with a digit.
+      if (digit && prefix.empty()) prefix = "_";
+      if (lower) {
+        prefix += static_cast<char>(c - 'a' + 'A');
+      } else {
+        prefix += upper || digit ? c : '_';
+      }
+    }
+    prefix += '_';
+    while (!prefixes_.insert(prefix).second) prefix += '_';
+    return prefix;
+  }
+
+  Assumed assumed_;
+  std::set<std::string> prefixes_;
+};
+
+bool PartOfNumber(std::string_view line, std::size_t position) {
+  if (position >= line.size()) return false;
+  const char c = line[position];
+  return (c >= '0' && c <= '9') || c == '.';
+}
+
+void ReplaceAll(std::string& line, const std::string& placeholder,
+                const std::string& variable) {
+  std::size_t at = line.find(placeholder);
+  while (at != std::string::npos) {
+    const bool whole = (at == 0 || !PartOfNumber(line, at - 1)) &&
+                       !PartOfNumber(line, at + placeholder.size());
+    if (whole) line.replace(at, placeholder.size(), variable);
+    at = line.find(placeholder, at + (whole ? variable.size() : 1));
+  }
+}
+
+}  // namespace
+
+Assumed AssumeFacts(const Spec& spec) {
+  return Assumption().Make(spec);
+}
+
+std::string SubstituteVariables(const Assumed& assumed, std::string line) {
+  // Networks first: a declared address may begin one of them.
+  for (const bool networks : {true, false}) {
+    for (const auto& [placeholder, variable] : assumed.variables) {
+      const bool is_network = placeholder.find('/') != std::string::npos;
+      if (is_network == networks) ReplaceAll(line, placeholder, variable);
+    }
+  }
+  return line;
+}
+
+}  // namespace uplinkd

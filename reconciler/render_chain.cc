@@ -1,0 +1,225 @@
+// The words of iptables(8).
+#include <cstdint>
+#include <cstdio>
+#include <type_traits>
+
+#include "reconciler/hex.h"
+#include "reconciler/render.h"
+
+namespace uplinkd {
+namespace {
+
+std::string MaskedMark(const Mark& mark) {
+  return Hex(mark.value) + "/" + Hex(mark.mask);
+}
+
+std::string_view Not(bool invert) {
+  return invert ? "! " : "";
+}
+
+// ---- matches ----
+
+std::string Render(const MarkMatch& match) {
+  return std::string("-m mark ").append(Not(match.invert)) + "--mark " +
+         MaskedMark(match.mark);
+}
+
+std::string Render(const ConnmarkMatch& match) {
+  return std::string("-m connmark ").append(Not(match.invert)) + "--mark " +
+         MaskedMark(match.mark);
+}
+
+std::string Render(const NewConnectionMatch& /*match*/) {
+  return "-m conntrack --ctstate NEW";
+}
+
+std::string Render(const RandomMatch& match) {
+  // The program reads it back as lround(2^31 * probability): eleven digits
+  // are enough for the very same threshold.
+  constexpr double kCertain = 2147483648.0;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.11f", match.threshold / kCertain);
+  return std::string("-m statistic --mode random --probability ") + text;
+}
+
+std::string Render(const SourceCoinMatch& match) {
+  return std::string("-m cluster --cluster-total-nodes 2 ")
+             .append(Not(match.invert)) +
+         "--cluster-local-nodemask 1 --cluster-hash-seed " + Hex(match.seed);
+}
+
+std::string Render(const CounterMatch& match) {
+  const std::string list =
+      "-m recent --name " + match.name + " --mask 0.0.0.0 --rsource ";
+  switch (match.operation) {
+    case CounterMatch::Operation::kAtLeast:
+      return list + "--rcheck --hitcount " + std::to_string(match.hits);
+    case CounterMatch::Operation::kIncrement: return list + "--set";
+    case CounterMatch::Operation::kReset: return list + "--remove";
+  }
+  return list;
+}
+
+// The program wants bits per second and keeps bytes.
+std::string BitRate(std::uint32_t bytes_per_second) {
+  return std::to_string(std::uint64_t{bytes_per_second} * 8) + "bit";
+}
+
+std::string Render(const FreeCapacityMatch& match) {
+  const FreeCapacityMatch::Side& left = match.left;
+  const std::string capacity =
+      left.estimator + " --rateest-bps1 " + BitRate(left.capacity);
+  if (!match.right) {
+    return "-m rateest --rateest-delta --rateest " + capacity +
+           " --rateest-eq --rateest-bps2 0bit";
+  }
+  return "-m rateest --rateest-delta --rateest1 " + capacity +
+         " --rateest-gt --rateest2 " + match.right->estimator +
+         " --rateest-bps2 " + BitRate(match.right->capacity);
+}
+
+std::string Render(const OpaqueMatch& match) {
+  return "-m " + match.text;
+}
+
+// ---- targets ----
+
+std::string Render(const ContinueTarget& /*target*/) {
+  return "";
+}
+
+std::string Render(const ReturnTarget& /*target*/) {
+  return "-j RETURN";
+}
+
+std::string Render(const JumpTarget& target) {
+  return (target.go_to ? "-g " : "-j ") + target.chain;
+}
+
+std::string Render(const SetMarkTarget& target) {
+  return "-j MARK --set-xmark " + MaskedMark(target.mark);
+}
+
+std::string MarkMasks(std::uint32_t mask) {
+  return " --nfmask " + Hex(mask) + " --ctmask " + Hex(mask);
+}
+
+std::string Render(const SaveMarkTarget& target) {
+  return "-j CONNMARK --save-mark" + MarkMasks(target.mask);
+}
+
+std::string Render(const RestoreMarkTarget& target) {
+  return "-j CONNMARK --restore-mark" + MarkMasks(target.mask);
+}
+
+// 2^log2 seconds; the shortest that the kernel knows is a quarter second.
+std::string Duration(int log2_seconds) {
+  constexpr int kQuarterSecond = -2;
+  const std::uint64_t milliseconds = std::uint64_t{250}
+                                     << (log2_seconds - kQuarterSecond);
+  return std::to_string(milliseconds) + "ms";
+}
+
+std::string Render(const EstimateTarget& target) {
+  return "-j RATEEST --rateest-name " + target.estimator +
+         " --rateest-interval " + Duration(target.interval_log2) +
+         " --rateest-ewmalog " +
+         Duration(target.interval_log2 + target.ewma_log2);
+}
+
+std::string Render(const SnatTarget& target) {
+  return "-j SNAT --to-source " + target.address.ToString();
+}
+
+std::string Render(const MasqueradeTarget& /*target*/) {
+  return "-j MASQUERADE";
+}
+
+std::string Render(const OpaqueTarget& target) {
+  return "-j " + target.text;
+}
+
+// ---- rules and edits ----
+
+void Append(std::string& text, const std::string& words) {
+  if (words.empty()) return;
+  if (!text.empty()) text += ' ';
+  text += words;
+}
+
+void AppendPrefix(std::string& text, std::string_view option,
+                  const std::optional<PrefixMatch>& match) {
+  if (!match) return;
+  Append(text, std::string(Not(match->invert)).append(option) + " " +
+                   match->prefix.ToString());
+}
+
+// Whether the program could say it: what somebody else put into one of our
+// chains may be known by its digest alone.
+bool HasWords(const ChainRule& rule) {
+  if (!rule.extra.empty()) return false;
+  if (std::holds_alternative<OpaqueTarget>(rule.target)) return false;
+  for (const Match& match : rule.matches) {
+    if (std::holds_alternative<OpaqueMatch>(match)) return false;
+  }
+  return true;
+}
+
+struct EditWords {
+  char sign;
+  std::string_view option;
+  std::string_view object;
+};
+
+EditWords WordsOf(ChainEdit::Kind kind) {
+  switch (kind) {
+    case ChainEdit::Kind::kCreateChain: return {'+', "-N", "chain"};
+    case ChainEdit::Kind::kFlushChain: return {'-', "-F", "chain"};
+    case ChainEdit::Kind::kDeleteChain: return {'-', "-X", "chain"};
+    case ChainEdit::Kind::kInsertRule: return {'+', "-I", "chain-rule"};
+    case ChainEdit::Kind::kDeleteRule: return {'-', "-D", "chain-rule"};
+    case ChainEdit::Kind::kInsertJump: return {'+', "-I", "jump"};
+    case ChainEdit::Kind::kDeleteJump: return {'-', "-D", "jump"};
+  }
+  return {'+', "", ""};
+}
+
+}  // namespace
+
+std::string RenderChainRule(const ChainRule& rule) {
+  std::string text;
+  if (!rule.in_interface.empty()) Append(text, "-i " + rule.in_interface);
+  if (!rule.out_interface.empty()) Append(text, "-o " + rule.out_interface);
+  AppendPrefix(text, "-s", rule.source);
+  AppendPrefix(text, "-d", rule.destination);
+  Append(text, rule.extra);
+  for (const Match& match : rule.matches) {
+    Append(text, std::visit([](const auto& m) { return Render(m); }, match));
+  }
+  Append(text,
+         std::visit([](const auto& t) { return Render(t); }, rule.target));
+  return text;
+}
+
+PlanLine RenderEdit(XtTable table, const ChainEdit& edit) {
+  using Kind = ChainEdit::Kind;
+  const EditWords words = WordsOf(edit.kind);
+  const bool is_jump =
+      edit.kind == Kind::kInsertJump || edit.kind == Kind::kDeleteJump;
+  const bool inserts =
+      edit.kind == Kind::kInsertRule || edit.kind == Kind::kInsertJump;
+  const bool about_rule = words.object != "chain";
+  std::string command = "iptables-legacy -t ";
+  command.append(XtTableName(table)).append(" ").append(words.option);
+  Append(command, is_jump ? std::string(XtHookName(edit.hook)) : edit.chain);
+  if (inserts || (about_rule && !HasWords(edit.rule))) {
+    Append(command, std::to_string(edit.position + 1));
+  }
+  if (inserts || (about_rule && HasWords(edit.rule))) {
+    Append(command, RenderChainRule(edit.rule));
+  }
+  return {words.sign, std::move(command), edit.reason,
+          std::string(words.object), edit.cause};
+}
+
+}  // namespace uplinkd
