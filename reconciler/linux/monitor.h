@@ -8,11 +8,18 @@
 #ifndef UPLINKD_RECONCILER_LINUX_MONITOR_H_
 #define UPLINKD_RECONCILER_LINUX_MONITOR_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
+#include "reconciler/linux/unique_fd.h"
 #include "reconciler/result.h"
+
+struct nlmsghdr;
 
 namespace uplinkd {
 
@@ -22,12 +29,9 @@ class Monitor {
   // everything that happens from now on; no table is watched yet. Fails with
   // the errno of the socket calls.
   static Result<std::unique_ptr<Monitor>> Open();
-  ~Monitor();
-  Monitor(const Monitor&) = delete;
-  Monitor& operator=(const Monitor&) = delete;
 
   // Readable when Drain() has something to do. Owned by the Monitor.
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
 
   // From now on routes of ours, routes of `tables` and default routes of main
   // wake us, and no other route does. On failure the old filter stays.
@@ -42,10 +46,22 @@ class Monitor {
   std::uint64_t overruns() const { return overruns_; }
 
  private:
-  explicit Monitor(int fd) : fd_(fd) {}
+  // What was last heard of a link, so that statistics, scans and the like do
+  // not wake us.
+  struct Seen {
+    std::string name;
+    unsigned flags = 0;
+    friend auto operator<=>(const Seen&, const Seen&) = default;
+  };
 
-  int fd_;
+  explicit Monitor(UniqueFd fd);
+
+  bool Matters(nlmsghdr* message);
+
+  UniqueFd fd_;
   std::uint64_t overruns_ = 0;
+  std::map<int, Seen> links_;  // by number
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
 };
 
 }  // namespace uplinkd

@@ -1,0 +1,42 @@
+// Links: what the host's network interfaces are like, and their numbers.
+//
+// The reading side of Facts. Nothing here is written to the kernel.
+#ifndef UPLINKD_RECONCILER_LINUX_LINK_H_
+#define UPLINKD_RECONCILER_LINUX_LINK_H_
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "reconciler/facts.h"
+#include "reconciler/linux/nl_socket.h"
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+// Translates between names and numbers of links. Remembers its answers, so it
+// must not live longer than one call into the kernel edge: names change.
+class LinkNames {
+ public:
+  // `socket` must outlive it.
+  explicit LinkNames(const NlSocket& socket) : fd_(socket.fd()) {}
+
+  // "" if there is no such link any more.
+  const std::string& NameOf(int index);
+  // 0 if there is no such link.
+  int IndexOf(const std::string& name);
+
+ private:
+  int fd_;
+  std::map<int, std::string> names_;
+  std::map<std::string, int> indexes_;
+};
+
+// The named links as far as they exist, with IPv4 addresses and default route.
+// Costs a few requests per link, whatever else the kernel holds.
+Result<Facts> ReadLinks(NlSocket& socket,
+                        const std::set<std::string>& interfaces);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_LINUX_LINK_H_

@@ -1,0 +1,128 @@
+#include "reconciler/linux/linux_kernel.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+#include "reconciler/linux/link.h"
+#include "reconciler/linux/netlink_steps.h"
+#include "reconciler/linux/nl_socket.h"
+#include "reconciler/linux/route.h"
+#include "reconciler/linux/rule.h"
+#include "reconciler/linux/xtables.h"
+#include "reconciler/ownership.h"
+
+namespace uplinkd {
+namespace {
+
+// Which executor a change belongs to.
+enum class Kind { kRoute, kRule, kXtTable };
+
+Kind KindOf(const Step& step) {
+  if (std::holds_alternative<EditXtTable>(step.change)) return Kind::kXtTable;
+  const bool rule = std::holds_alternative<AddRule>(step.change) ||
+                    std::holds_alternative<RemoveRule>(step.change);
+  return rule ? Kind::kRule : Kind::kRoute;
+}
+
+// Files a route of one of our tables under its owner.
+void FileRoute(Route route, State& state) {
+  if (route.protocol != kProtocol) {
+    state.foreign_routes.try_emplace(route.key, std::move(route));
+    return;
+  }
+  const RouteKey key = route.key;
+  const auto [first, added] = state.routes.try_emplace(key, std::move(route));
+  // Appended by somebody in our name. The first one counts, but it is not
+  // alone, so it must not pass for the one that is wanted.
+  if (!added) first->second.extra = "and another with the same key";
+}
+
+class LinuxKernel : public Kernel {
+ public:
+  LinuxKernel(std::unique_ptr<NlSocket> socket,
+              const LinuxKernelOptions& options)
+      : socket_(std::move(socket)), xtables_(options.lock_timeout) {}
+
+  Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override {
+    return ReadLinks(*socket_, interfaces);
+  }
+
+  Result<State> Observe(const ObserveScope& scope) override {
+    State state;
+    if (Result<void> read = ObserveRoutes(scope, state); !read) {
+      return tl::unexpected(read.error());
+    }
+    Result<std::vector<PolicyRule>> rules = ReadOwnRules(*socket_);
+    if (!rules) return tl::unexpected(rules.error());
+    state.rules = std::move(*rules);
+    Result<std::map<XtTable, XtTableState>> tables = xtables_.Observe();
+    if (!tables) return tl::unexpected(tables.error());
+    state.tables = std::move(*tables);
+    return state;
+  }
+
+  std::vector<Outcome> Execute(std::span<const Step> steps) override {
+    std::vector<Outcome> outcomes;
+    while (!steps.empty()) {
+      const Kind kind = KindOf(steps.front());
+      const auto end = std::ranges::find_if(
+          steps, [&](const Step& step) { return KindOf(step) != kind; });
+      const std::span<const Step> run(steps.begin(), end);
+      std::ranges::move(ExecuteRun(kind, run), std::back_inserter(outcomes));
+      steps = steps.subspan(run.size());
+    }
+    return outcomes;
+  }
+
+ private:
+  Result<void> ObserveRoutes(const ObserveScope& scope, State& state) {
+    LinkNames names(*socket_);
+    for (const std::uint32_t table : scope.tables) {
+      if (table == 0) continue;  // to the kernel that means every table
+      Result<std::vector<Route>> routes =
+          ReadRoutes(*socket_, names, RouteFilter{.table = table});
+      if (!routes) return tl::unexpected(routes.error());
+      for (Route& route : *routes) FileRoute(std::move(route), state);
+    }
+    if (!scope.sweep) return {};
+    Result<std::vector<Route>> routes =
+        ReadRoutes(*socket_, names, RouteFilter{.protocol = kProtocol});
+    if (!routes) return tl::unexpected(routes.error());
+    for (Route& route : *routes) {
+      if (scope.tables.contains(route.key.table)) continue;  // filed above
+      FileRoute(std::move(route), state);
+    }
+    return {};
+  }
+
+  std::vector<Outcome> ExecuteRun(Kind kind, std::span<const Step> steps) {
+    switch (kind) {
+      case Kind::kRoute: return ExecuteRouteSteps(*socket_, steps);
+      case Kind::kRule: return ExecuteRuleSteps(*socket_, steps);
+      case Kind::kXtTable: break;
+    }
+    std::vector<Outcome> outcomes;
+    for (const Step& step : steps) {
+      outcomes.push_back(xtables_.Execute(std::get<EditXtTable>(step.change)));
+    }
+    return outcomes;
+  }
+
+  std::unique_ptr<NlSocket> socket_;
+  Xtables xtables_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Kernel>> OpenLinuxKernel(
+    const LinuxKernelOptions& options) {
+  Result<std::unique_ptr<NlSocket>> socket = NlSocket::Open(NETLINK_ROUTE);
+  if (!socket) return tl::unexpected(socket.error());
+  return std::make_unique<LinuxKernel>(std::move(*socket), options);
+}
+
+}  // namespace uplinkd

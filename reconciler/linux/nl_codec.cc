@@ -1,0 +1,68 @@
+#include "reconciler/linux/nl_codec.h"
+
+#include <netlink/attr.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+
+namespace uplinkd {
+namespace {
+
+std::size_t AddressBytes(Family family) {
+  return static_cast<std::size_t>(FamilyBits(family)) / 8;
+}
+
+void AppendName(std::string& extra, std::string_view name) {
+  if (!extra.empty()) extra += ' ';
+  extra += name;
+}
+
+}  // namespace
+
+int SystemFamily(Family family) {
+  return family == Family::kIpv4 ? AF_INET : AF_INET6;
+}
+
+std::optional<Family> FamilyOf(int system_family) {
+  switch (system_family) {
+    case AF_INET: return Family::kIpv4;
+    case AF_INET6: return Family::kIpv6;
+    default: return std::nullopt;
+  }
+}
+
+Address DecodeAddress(const nlattr* attribute, Family family) {
+  std::array<std::uint8_t, 16> bytes{};
+  const std::size_t size = AddressBytes(family);
+  if (static_cast<std::size_t>(nla_len(attribute)) >= size) {
+    std::memcpy(bytes.data(), nla_data(attribute), size);
+  }
+  return Address::FromBytes(family, bytes);
+}
+
+void PutAddress(NlRequest& request, int attribute, const Address& address) {
+  request.Put(attribute, address.bytes().data(),
+              AddressBytes(address.family()));
+}
+
+void AppendUnknown(std::string& extra, std::string_view name,
+                   const nlattr* attribute) {
+  AppendName(extra, name);
+  extra += ":";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto* bytes = static_cast<const std::uint8_t*>(nla_data(attribute));
+  for (int i = 0; i < nla_len(attribute); ++i) {
+    extra += kDigits[bytes[i] >> 4];
+    extra += kDigits[bytes[i] & 0xf];
+  }
+}
+
+void AppendUnknown(std::string& extra, std::string_view name,
+                   std::uint32_t value) {
+  AppendName(extra, name);
+  extra += ' ';
+  extra += std::to_string(value);
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,35 @@
+// Codec helpers: values of ours to and from netlink attributes.
+#ifndef UPLINKD_RECONCILER_LINUX_NL_CODEC_H_
+#define UPLINKD_RECONCILER_LINUX_NL_CODEC_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "reconciler/ip.h"
+#include "reconciler/linux/nl_socket.h"
+
+struct nlattr;
+
+namespace uplinkd {
+
+// AF_INET or AF_INET6.
+int SystemFamily(Family family);
+// Nothing for families that we do not route.
+std::optional<Family> FamilyOf(int system_family);
+
+// The first 4 or 16 bytes of the attribute. 0.0.0.0 or :: if it is shorter.
+Address DecodeAddress(const nlattr* attribute, Family family);
+void PutAddress(NlRequest& request, int attribute, const Address& address);
+
+// Adds `name: bytes in hexadecimal` to a description of what is not modelled.
+void AppendUnknown(std::string& extra, std::string_view name,
+                   const nlattr* attribute);
+// Adds `name value`.
+void AppendUnknown(std::string& extra, std::string_view name,
+                   std::uint32_t value);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_LINUX_NL_CODEC_H_

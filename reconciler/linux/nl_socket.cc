@@ -1,0 +1,341 @@
+#include "reconciler/linux/nl_socket.h"
+
+#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace uplinkd {
+namespace {
+
+// Beyond this a larger datagram is no faster.
+constexpr std::size_t kBatchBytes = 16 * 1024;
+constexpr std::size_t kBatchRequests = 256;
+// Room for the answers of one batch, should the kernel refuse all of it.
+constexpr int kSocketBuffer = 1024 * 1024;
+constexpr std::size_t kRequestBytes = 4096;
+// The kernel answers within the system call; waiting means a kernel fault.
+constexpr timeval kPatience{5, 0};
+
+ErrorCode CodeOf(int system_errno) {
+  switch (system_errno) {
+    case EPERM:
+    case EACCES: return ErrorCode::kPermissionDenied;
+    case ENOENT:
+    case ESRCH:
+    case ENXIO:
+    case ENODEV: return ErrorCode::kNotFound;
+    case EEXIST: return ErrorCode::kAlreadyExists;
+    case EAGAIN:
+    case EINTR:
+    case EBUSY: return ErrorCode::kAborted;
+    case ENOMEM:
+    case ENOBUFS:
+    case EMFILE:
+    case ENFILE: return ErrorCode::kResourceExhausted;
+    // A link is down, a gateway is not reachable: true now, not for ever.
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTUNREACH: return ErrorCode::kUnavailable;
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT: return ErrorCode::kFailedPrecondition;
+    // The same request may be right once a link or an address is different
+    // ("Invalid prefsrc address"), so the request is not the one to blame.
+    case EINVAL:
+    case EADDRNOTAVAIL: return ErrorCode::kFailedPrecondition;
+    default: return ErrorCode::kInternal;
+  }
+}
+
+Error LastError(std::string_view what) {
+  const int saved = errno;
+  Error error = NetlinkError(saved);
+  error.message = std::string(what) + ": " + error.message;
+  return error;
+}
+
+template <typename T>
+bool SetOption(int fd, int level, int option, const T& value) {
+  return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+// The kernel's sentence among the attributes that follow an error code at
+// `offset`. Only present if the message says so.
+std::string_view ExtendedWords(nlmsghdr* message, std::size_t offset) {
+  if ((message->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return {};
+  const int fixed = static_cast<int>(offset);
+  if (nlmsg_datalen(message) < fixed) return {};
+  nlattr* words = nla_find(nlmsg_attrdata(message, fixed),
+                           nlmsg_attrlen(message, fixed), NLMSGERR_ATTR_MSG);
+  if (words == nullptr || nla_len(words) == 0) return {};
+  const auto* text = static_cast<const char*>(nla_data(words));
+  return {text, strnlen(text, static_cast<std::size_t>(nla_len(words)))};
+}
+
+// The answer in an NLMSG_ERROR message: nothing for an acknowledgement.
+std::optional<Error> DecodeAnswer(nlmsghdr* message) {
+  nlmsgerr answer{};
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(answer))) {
+    return NetlinkError(EPROTO, "netlink sent a short error message");
+  }
+  std::memcpy(&answer, nlmsg_data(message), sizeof(answer));
+  if (answer.error == 0) return std::nullopt;
+  std::size_t offset = sizeof(answer);
+  if ((message->nlmsg_flags & NLM_F_CAPPED) == 0) {
+    offset += NLMSG_ALIGN(answer.msg.nlmsg_len) - sizeof(nlmsghdr);
+  }
+  return NetlinkError(-answer.error, ExtendedWords(message, offset));
+}
+
+// The error in an NLMSG_DONE message, if there is one.
+std::optional<Error> DecodeDone(nlmsghdr* message) {
+  int error = 0;
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(error))) return {};
+  std::memcpy(&error, nlmsg_data(message), sizeof(error));
+  if (error >= 0) return std::nullopt;
+  return NetlinkError(-error, ExtendedWords(message, sizeof(error)));
+}
+
+// Calls `handler` with every message of a datagram.
+template <typename Handler>
+void ForEachMessage(std::span<std::byte> datagram, const Handler& handler) {
+  auto* message = reinterpret_cast<nlmsghdr*>(datagram.data());
+  int rest = static_cast<int>(datagram.size());
+  for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) {
+    handler(message);
+  }
+}
+
+}  // namespace
+
+Error NetlinkError(int system_errno, std::string_view words) {
+  std::string message(words.empty() ? std::strerror(system_errno) : words);
+  const char* name = strerrorname_np(system_errno);
+  message += " (";
+  message += name != nullptr ? name : std::to_string(system_errno);
+  message += ")";
+  return Error{CodeOf(system_errno), std::move(message), system_errno};
+}
+
+void NlRequest::Deleter::operator()(nl_msg* message) const {
+  nlmsg_free(message);
+}
+
+NlRequest::NlRequest(int type, int flags, const void* header, std::size_t size)
+    : message_(nlmsg_alloc_size(kRequestBytes)) {
+  nlmsghdr* start =
+      message_ == nullptr
+          ? nullptr
+          : nlmsg_put(message_.get(), NL_AUTO_PORT, 0, type,
+                      static_cast<int>(size), NLM_F_REQUEST | flags);
+  if (start == nullptr) {
+    complete_ = false;
+    return;
+  }
+  std::memcpy(nlmsg_data(start), header, size);
+}
+
+void NlRequest::Put(int attribute, const void* data, std::size_t size) {
+  complete_ = complete_ && nla_put(message_.get(), attribute,
+                                   static_cast<int>(size), data) == 0;
+}
+
+void NlRequest::PutU8(int attribute, std::uint8_t value) {
+  Put(attribute, &value, sizeof(value));
+}
+
+void NlRequest::PutU32(int attribute, std::uint32_t value) {
+  Put(attribute, &value, sizeof(value));
+}
+
+void NlRequest::PutString(int attribute, const std::string& value) {
+  Put(attribute, value.c_str(), value.size() + 1);
+}
+
+nlmsghdr* NlRequest::header() const {
+  return complete_ ? nlmsg_hdr(message_.get()) : nullptr;
+}
+
+Result<std::unique_ptr<NlSocket>> NlSocket::Open(int protocol) {
+  UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  if (!fd) return tl::unexpected(LastError("cannot open a netlink socket"));
+  // Without strict checking the kernel ignores the filters of a dump.
+  const int on = 1;
+  if (!SetOption(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, on) ||
+      !SetOption(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, on) ||
+      !SetOption(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, on) ||
+      !SetOption(fd.get(), SOL_SOCKET, SO_RCVTIMEO, kPatience)) {
+    return tl::unexpected(LastError("cannot set up a netlink socket"));
+  }
+  // Best effort: an answer that finds no room is noticed and read again.
+  if (!SetOption(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kSocketBuffer)) {
+    SetOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
+  }
+  return std::unique_ptr<NlSocket>(new NlSocket(std::move(fd)));
+}
+
+Result<void> NlSocket::Send(const NlRequest& request) {
+  nlmsghdr* header = request.header();
+  if (header == nullptr) return tl::unexpected(NetlinkError(ENOMEM));
+  header->nlmsg_seq = ++sequence_;
+  if (send(fd(), header, header->nlmsg_len, 0) < 0) {
+    return tl::unexpected(LastError("cannot send to netlink"));
+  }
+  return {};
+}
+
+Result<std::span<std::byte>> NlSocket::Receive() {
+  while (true) {
+    sockaddr_nl sender{};
+    iovec part{buffer_.data(), buffer_.size()};
+    msghdr envelope{};
+    envelope.msg_name = &sender;
+    envelope.msg_namelen = sizeof(sender);
+    envelope.msg_iov = &part;
+    envelope.msg_iovlen = 1;
+    const ssize_t size = recvmsg(fd(), &envelope, 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == ENOBUFS) {
+      return Fail(ErrorCode::kAborted, "netlink lost an answer (ENOBUFS)",
+                  ENOBUFS);
+    }
+    if (size < 0) return tl::unexpected(LastError("netlink does not answer"));
+    if ((envelope.msg_flags & MSG_TRUNC) != 0) {
+      return Fail(ErrorCode::kInternal, "netlink sent an oversized answer");
+    }
+    // Processes can send here as well; only the kernel is believed.
+    if (sender.nl_pid != 0) continue;
+    return std::span(buffer_).first(static_cast<std::size_t>(size));
+  }
+}
+
+Result<NlSocket::DumpInfo> NlSocket::Dump(const NlRequest& request,
+                                          const NlHandler& handler) {
+  if (Result<void> sent = Send(request); !sent) {
+    return tl::unexpected(sent.error());
+  }
+  DumpInfo info;
+  bool done = false;
+  std::optional<Error> refusal;
+  while (!done) {
+    const Result<std::span<std::byte>> datagram = Receive();
+    if (!datagram && datagram.error().system_errno == ENOBUFS) {
+      info.interrupted = true;  // the rest still comes and must be read
+      continue;
+    }
+    if (!datagram) return tl::unexpected(datagram.error());
+    bool piece = false;
+    ForEachMessage(*datagram, [&](nlmsghdr* message) {
+      if (message->nlmsg_seq != sequence_ || done) return;
+      info.interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      if (message->nlmsg_type == NLMSG_DONE) {
+        refusal = DecodeDone(message);
+        done = true;
+      } else if (message->nlmsg_type == NLMSG_ERROR) {
+        refusal = DecodeAnswer(message);
+        done = true;
+      } else {
+        piece = true;
+        handler(message);
+      }
+    });
+    info.pieces += piece ? 1 : 0;
+  }
+  if (refusal) return tl::unexpected(*refusal);
+  return info;
+}
+
+Result<void> NlSocket::Get(const NlRequest& request, const NlHandler& handler) {
+  if (Result<void> sent = Send(request); !sent) return sent;
+  bool done = false;
+  std::optional<Error> refusal;
+  while (!done) {
+    const Result<std::span<std::byte>> datagram = Receive();
+    if (!datagram) return tl::unexpected(datagram.error());
+    ForEachMessage(*datagram, [&](nlmsghdr* message) {
+      if (message->nlmsg_seq != sequence_ || done) return;
+      done = true;
+      if (message->nlmsg_type == NLMSG_ERROR) {
+        refusal = DecodeAnswer(message);
+      } else {
+        handler(message);
+      }
+    });
+  }
+  if (refusal) return tl::unexpected(*refusal);
+  return {};
+}
+
+std::vector<std::optional<Error>> NlSocket::Write(
+    std::span<const NlRequest> requests) {
+  std::vector<std::optional<Error>> answers(requests.size());
+  const std::span<std::optional<Error>> all(answers);
+  std::size_t done = 0;
+  while (done < requests.size()) {
+    done += WriteSome(requests.subspan(done), all.subspan(done));
+  }
+  return answers;
+}
+
+std::size_t NlSocket::WriteSome(std::span<const NlRequest> requests,
+                                std::span<std::optional<Error>> answers) {
+  std::vector<iovec> parts;
+  std::size_t bytes = 0;
+  const std::uint32_t first_sequence = sequence_ + 1;
+  for (const NlRequest& request : requests) {
+    nlmsghdr* header = request.header();
+    const bool full = parts.size() == kBatchRequests || bytes >= kBatchBytes;
+    if (full || header == nullptr) break;
+    header->nlmsg_seq = ++sequence_;
+    parts.push_back({header, header->nlmsg_len});
+    bytes += header->nlmsg_len;
+  }
+  if (parts.empty()) {
+    answers.front() = NetlinkError(ENOMEM);
+    return 1;
+  }
+  const std::size_t count = parts.size();
+  // The answer to the last request says that all were handled. The others only
+  // answer if they are refused.
+  requests[count - 1].header()->nlmsg_flags |= NLM_F_ACK;
+  msghdr envelope{};
+  envelope.msg_iov = parts.data();
+  envelope.msg_iovlen = parts.size();
+  std::optional<Error> failure;
+  if (sendmsg(fd(), &envelope, 0) < 0) {
+    failure = LastError("cannot send to netlink");
+  } else if (const Result<void> read =
+                 AwaitAnswers(first_sequence, answers.first(count));
+             !read) {
+    failure = read.error();
+  }
+  if (failure) std::ranges::fill(answers.first(count), failure);
+  return count;
+}
+
+Result<void> NlSocket::AwaitAnswers(std::uint32_t first_sequence,
+                                    std::span<std::optional<Error>> answers) {
+  bool done = false;
+  while (!done) {
+    const Result<std::span<std::byte>> datagram = Receive();
+    if (!datagram) return tl::unexpected(datagram.error());
+    ForEachMessage(*datagram, [&](nlmsghdr* message) {
+      const std::uint32_t index = message->nlmsg_seq - first_sequence;
+      const bool ours = message->nlmsg_type == NLMSG_ERROR;
+      if (!ours || index >= answers.size()) return;
+      answers[index] = DecodeAnswer(message);
+      done |= index + 1 == answers.size();
+    });
+  }
+  return {};
+}
+
+}  // namespace uplinkd
