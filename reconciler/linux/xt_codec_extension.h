@@ -80,6 +80,7 @@ Result<void> PackName(std::string_view name, char (&field)[N]) {
                     std::to_string(N - 1) + " characters");
   }
   std::memcpy(field, name.data(), name.size());
+  field[name.size()] = '\0';
   return {};
 }
 

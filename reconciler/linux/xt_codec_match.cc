@@ -10,6 +10,8 @@
 #include <linux/netfilter/xt_statistic.h>
 
 #include <array>
+#include <cstring>
+#include <utility>
 
 namespace uplinkd {
 namespace {
@@ -22,86 +24,87 @@ constexpr std::uint16_t kComparesCapacity =
 
 struct MatchEncoder {
   Result<XtExtension> operator()(const MarkMatch& match) const {
-    return XtExtension{"mark", 1, PackData<xt_mark_mtinfo1>([&](auto& info) {
-                         info.mark = match.mark.value;
-                         info.mask = match.mark.mask;
-                         info.invert = match.invert;
-                       })};
+    auto data = PackData<xt_mark_mtinfo1>([&](auto& info) {
+      info.mark = match.mark.value;
+      info.mask = match.mark.mask;
+      info.invert = match.invert;
+    });
+    return XtExtension{"mark", 1, std::move(data)};
   }
 
   Result<XtExtension> operator()(const ConnmarkMatch& match) const {
-    return XtExtension{"connmark", 1,
-                       PackData<xt_connmark_mtinfo1>([&](auto& info) {
-                         info.mark = match.mark.value;
-                         info.mask = match.mark.mask;
-                         info.invert = match.invert;
-                       })};
+    auto data = PackData<xt_connmark_mtinfo1>([&](auto& info) {
+      info.mark = match.mark.value;
+      info.mask = match.mark.mask;
+      info.invert = match.invert;
+    });
+    return XtExtension{"connmark", 1, std::move(data)};
   }
 
   Result<XtExtension> operator()(const NewConnectionMatch&) const {
-    return XtExtension{"conntrack", 3,
-                       PackData<xt_conntrack_mtinfo3>([](auto& info) {
-                         info.match_flags = XT_CONNTRACK_STATE;
-                         info.state_mask = kStateNew;
-                       })};
+    auto data = PackData<xt_conntrack_mtinfo3>([](auto& info) {
+      info.match_flags = XT_CONNTRACK_STATE;
+      info.state_mask = kStateNew;
+    });
+    return XtExtension{"conntrack", 3, std::move(data)};
   }
 
   Result<XtExtension> operator()(const RandomMatch& match) const {
-    return XtExtension{"statistic", 0,
-                       PackData<xt_statistic_info>([&](auto& info) {
-                         info.mode = XT_STATISTIC_MODE_RANDOM;
-                         info.u.random.probability = match.threshold;
-                         // The program computes `count` in every mode, and
-                         // `every` shares its place with the probability.
-                         info.u.nth.count = match.threshold;
-                       })};
+    auto data = PackData<xt_statistic_info>([&](auto& info) {
+      info.mode = XT_STATISTIC_MODE_RANDOM;
+      info.u.random.probability = match.threshold;
+      // The program computes `count` in every mode, and `every` shares its
+      // place with the probability.
+      info.u.nth.count = match.threshold;
+    });
+    return XtExtension{"statistic", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const SourceCoinMatch& match) const {
-    return XtExtension{
-        "cluster", 0, PackData<xt_cluster_match_info>([&](auto& info) {
-          info.total_nodes = 2;
-          info.node_mask = 1;
-          info.hash_seed = match.seed;
-          info.flags = match.invert ? __u32{XT_CLUSTER_F_INV} : 0;
-        })};
+    auto data = PackData<xt_cluster_match_info>([&](auto& info) {
+      info.total_nodes = 2;
+      info.node_mask = 1;
+      info.hash_seed = match.seed;
+      info.flags = match.invert ? __u32{XT_CLUSTER_F_INV} : 0;
+    });
+    return XtExtension{"cluster", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const CounterMatch& match) const {
     Result<void> named;
-    XtExtension extension{"recent", 1,
-                          PackData<xt_recent_mtinfo_v1>([&](auto& info) {
-                            info.check_set = OperationFlag(match.operation);
-                            info.hit_count = match.hits;
-                            info.side = XT_RECENT_SOURCE;
-                            // An all-zero mask: every source is one and the
-                            // same entry.
-                            named = PackName(match.name, info.name);
-                          })};
+    auto data = PackData<xt_recent_mtinfo_v1>([&](auto& info) {
+      info.check_set = OperationFlag(match.operation);
+      info.hit_count = match.hits;
+      info.side = XT_RECENT_SOURCE;
+      // The mask stays zero: every source is one and the same entry.
+      // The program writes the name and its NUL over its default name, and
+      // compares what is left of that.
+      std::memcpy(info.name, "DEFAULT", sizeof "DEFAULT");
+      named = PackName(match.name, info.name);
+    });
     if (!named) return tl::unexpected(named.error());
-    return extension;
+    return XtExtension{"recent", 1, std::move(data)};
   }
 
   Result<XtExtension> operator()(const FreeCapacityMatch& match) const {
     Result<void> left;
     Result<void> right;
-    XtExtension extension{
-        "rateest", 0, PackData<xt_rateest_match_info>([&](auto& info) {
-          left = PackName(match.left.estimator, info.name1);
-          info.bps1 = match.left.capacity;
-          if (match.right) {
-            right = PackName(match.right->estimator, info.name2);
-            info.bps2 = match.right->capacity;
-            info.flags = kComparesCapacity | XT_RATEEST_MATCH_REL;
-            info.mode = XT_RATEEST_MATCH_GT;
-          } else {
-            info.flags = kComparesCapacity | XT_RATEEST_MATCH_ABS;
-            info.mode = XT_RATEEST_MATCH_EQ;  // with bps2, which is zero
-          }
-        })};
+    auto data = PackData<xt_rateest_match_info>([&](auto& info) {
+      left = PackName(match.left.estimator, info.name1);
+      info.bps1 = match.left.capacity;
+      if (match.right) {
+        right = PackName(match.right->estimator, info.name2);
+        info.bps2 = match.right->capacity;
+        info.flags = kComparesCapacity | XT_RATEEST_MATCH_REL;
+        info.mode = XT_RATEEST_MATCH_GT;
+      } else {
+        info.flags = kComparesCapacity | XT_RATEEST_MATCH_ABS;
+        info.mode = XT_RATEEST_MATCH_EQ;  // with bps2, which is zero
+      }
+    });
     if (!left) return tl::unexpected(left.error());
     if (!right) return tl::unexpected(right.error());
-    return extension;
+    return XtExtension{"rateest", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const OpaqueMatch& match) const {

@@ -7,6 +7,7 @@
 #include <linux/netfilter/xt_RATEEST.h>
 
 #include <array>
+#include <utility>
 
 #include "reconciler/ownership.h"
 
@@ -24,11 +25,12 @@ XtExtension Standard(std::string_view name) {
 }
 
 XtExtension MoveMark(std::uint32_t mask, std::uint8_t mode) {
-  return {"CONNMARK", 2, PackData<xt_connmark_tginfo2>([&](auto& info) {
-            info.ctmask = mask;
-            info.nfmask = mask;
-            info.mode = mode;
-          })};
+  auto data = PackData<xt_connmark_tginfo2>([&](auto& info) {
+    info.ctmask = mask;
+    info.nfmask = mask;
+    info.mode = mode;
+  });
+  return {"CONNMARK", 2, std::move(data)};
 }
 
 struct TargetEncoder {
@@ -50,10 +52,11 @@ struct TargetEncoder {
   }
 
   Result<XtExtension> operator()(const SetMarkTarget& target) const {
-    return XtExtension{"MARK", 2, PackData<xt_mark_tginfo2>([&](auto& info) {
-                         info.mark = target.mark.value;
-                         info.mask = target.mark.mask;
-                       })};
+    auto data = PackData<xt_mark_tginfo2>([&](auto& info) {
+      info.mark = target.mark.value;
+      info.mask = target.mark.mask;
+    });
+    return XtExtension{"MARK", 2, std::move(data)};
   }
 
   Result<XtExtension> operator()(const SaveMarkTarget& target) const {
@@ -66,14 +69,13 @@ struct TargetEncoder {
 
   Result<XtExtension> operator()(const EstimateTarget& target) const {
     Result<void> named;
-    XtExtension extension{"RATEEST", 0,
-                          PackData<xt_rateest_target_info>([&](auto& info) {
-                            named = PackName(target.estimator, info.name);
-                            info.interval = target.interval_log2;
-                            info.ewma_log = target.ewma_log2;
-                          })};
+    auto data = PackData<xt_rateest_target_info>([&](auto& info) {
+      named = PackName(target.estimator, info.name);
+      info.interval = target.interval_log2;
+      info.ewma_log = target.ewma_log2;
+    });
     if (!named) return tl::unexpected(named.error());
-    return extension;
+    return XtExtension{"RATEEST", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const SnatTarget& target) const {
@@ -81,18 +83,18 @@ struct TargetEncoder {
       return Fail(ErrorCode::kInvalidArgument,
                   target.address.ToString() + " is not an IPv4 address");
     }
-    return XtExtension{"SNAT", 0, PackData<NatRange>([&](auto& info) {
-                         info.rangesize = 1;
-                         info.range[0].flags = NF_NAT_RANGE_MAP_IPS;
-                         info.range[0].min_ip = htobe32(target.address.ipv4());
-                         info.range[0].max_ip = info.range[0].min_ip;
-                       })};
+    auto data = PackData<NatRange>([&](auto& info) {
+      info.rangesize = 1;
+      info.range[0].flags = NF_NAT_RANGE_MAP_IPS;
+      info.range[0].min_ip = htobe32(target.address.ipv4());
+      info.range[0].max_ip = info.range[0].min_ip;
+    });
+    return XtExtension{"SNAT", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const MasqueradeTarget&) const {
-    return XtExtension{"MASQUERADE", 0, PackData<NatRange>([](auto& info) {
-                         info.rangesize = 1;
-                       })};
+    auto data = PackData<NatRange>([](auto& info) { info.rangesize = 1; });
+    return XtExtension{"MASQUERADE", 0, std::move(data)};
   }
 
   Result<XtExtension> operator()(const OpaqueTarget& target) const {
