@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "proto/field_order.h"
+#include "reconciler/names.h"
 
 namespace uplinkd {
 namespace {
@@ -78,8 +79,8 @@ class Reader {
   void CheckWord(const std::string& field, const std::string& word,
                  std::string_view expected) {
     if (word.empty() || word == expected) return;
-    Report(field, "is \"" + word + "\"; this version reads \"" +
-                      std::string(expected) + "\"");
+    Report(field,
+           "is " + Quote(word) + "; this version reads " + Quote(expected));
   }
 
   void ReadLan(const v1::Lan& source, int index) {
@@ -102,8 +103,8 @@ class Reader {
                                     const std::string& text) {
     const std::optional<Prefix> lenient = Prefix::ParseLenient(text);
     if (!lenient) {
-      Report(field, "\"" + text +
-                        "\" is not a network; write it like 192.168.10.0/24");
+      Report(field,
+             Quote(text) + " is not a network; write it like 192.168.10.0/24");
     } else if (!Prefix::Parse(text)) {
       Report(field, text + " has host bits set; the network is " +
                         lenient->ToString());
@@ -121,7 +122,7 @@ class Reader {
                         text.substr(0, text.find('/')));
     } else {
       Report(field,
-             "\"" + text + "\" is not an address; write it like 198.51.100.2");
+             Quote(text) + " is not an address; write it like 198.51.100.2");
     }
     return std::nullopt;
   }

@@ -3,6 +3,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -11,6 +12,7 @@
 #include "proto/enum_names.h"
 #include "proto/nearest.h"
 #include "proto/units.h"
+#include "reconciler/names.h"
 #include "uplinkd/v1/spec.pb.h"
 
 namespace uplinkd {
@@ -52,6 +54,19 @@ std::string KindWord(Kind kind) {
     case Kind::kMap: return "a map";
   }
   return "";
+}
+
+// The path of a key. A key that could not be one of ours stays out of it: a
+// path must be fit for one line of a terminal.
+std::string PathOf(const std::string& parent, const std::string& key) {
+  constexpr std::size_t kMaxKey = 40;
+  const bool word = !key.empty() && key.size() <= kMaxKey &&
+                    std::all_of(key.begin(), key.end(), [](unsigned char c) {
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                             (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+                    });
+  if (!word) return parent;
+  return parent.empty() ? key : parent + "." + key;
 }
 
 // A field that gets a value, or a list that gets one more.
@@ -136,14 +151,14 @@ class MessageReader {
     }
     std::map<std::string, Position> seen;
     for (const YamlNode& entry : node.children) {
-      const std::string entry_path =
-          path.empty() ? entry.key : path + "." + entry.key;
+      const std::string entry_path = PathOf(path, entry.key);
       if (!IsUsable(entry, entry_path, entry.key_position)) continue;
       const auto [first, is_new] = seen.emplace(entry.key, entry.key_position);
       const FieldDescriptor* field = FindKey(type, entry.key);
       if (field == nullptr) {
         Report(entry.key_position, entry_path,
-               "unknown key; " + SuggestWord(entry.key, KeysOf(type)));
+               "unknown key " + Quote(entry.key) + "; " +
+                   SuggestWord(entry.key, KeysOf(type)));
       } else if (!is_new) {
         Report(entry.key_position, entry_path,
                "is given twice; the first is in line " +
@@ -243,7 +258,7 @@ class MessageReader {
           return slot.Set(node.text == "true");
         }
         return Report(node.position, path,
-                      "\"" + node.text + "\" is neither true nor false");
+                      Quote(node.text) + " is neither true nor false");
       default:
         return Report(node.position, path,
                       "is of a kind that a spec file cannot hold");
@@ -255,7 +270,7 @@ class MessageReader {
     const auto* const value = FindEnumWord(type, node.text);
     if (value != nullptr) return slot.Set(value);
     Report(node.position, path,
-           "\"" + node.text + "\" is not known; " +
+           Quote(node.text) + " is not known; " +
                SuggestWord(node.text, EnumWords(type)));
   }
 

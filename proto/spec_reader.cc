@@ -17,6 +17,8 @@ namespace {
 
 using Faults = std::vector<SpecFault>;
 
+constexpr std::size_t kMaxFaults = 100;
+
 // The path around `path`: of "a.b[1]" it is "a.b", of that "a", of that "".
 std::string ParentOf(const std::string& path) {
   const std::size_t end = path.find_last_of(".[");
@@ -78,6 +80,7 @@ void RequireWord(const SpecFile& file, const std::string& key,
 
 // With the faults of reading goes what can already be said of the rest.
 void AddViolations(const SpecFile& file, Faults& faults) {
+  if (faults.size() > kMaxFaults) return;
   std::vector<Violation> violations = SpecFromProto(file.router).violations;
   std::erase_if(violations, [&](const Violation& violation) {
     return IsEcho(file, faults, violation);
@@ -85,6 +88,17 @@ void AddViolations(const SpecFile& file, Faults& faults) {
   for (SpecFault& fault : Locate(file, violations)) {
     faults.push_back(std::move(fault));
   }
+}
+
+// A file that is no spec at all is not worth a line per word.
+void Shorten(Faults& faults) {
+  if (faults.size() <= kMaxFaults) return;
+  const std::size_t more = faults.size() - kMaxFaults;
+  faults.resize(kMaxFaults);
+  faults.push_back({.file = "",
+                    .position = faults.back().position,
+                    .field = "",
+                    .message = "and " + std::to_string(more) + " more faults"});
 }
 
 tl::unexpected<Faults> OneFault(const std::string& file, std::string message) {
@@ -122,8 +136,9 @@ tl::expected<SpecFile, Faults> ReadSpecText(std::string_view text,
   }
   if (faults.empty()) return file;
   AddViolations(file, faults);
-  for (SpecFault& fault : faults) fault.file = file.file;
   SortByPosition(faults);
+  Shorten(faults);
+  for (SpecFault& fault : faults) fault.file = file.file;
   return tl::unexpected(std::move(faults));
 }
 

@@ -49,7 +49,8 @@ struct SpecFile {
 // Reads one spec. On failure, every fault at once, in the order of the file:
 // syntax, unknown keys (with the nearest known one), types and units, and with
 // them what Validate() finds in the rest. A file that can be read at all may
-// still break Validate(): see SpecFromProto(). `file_name` is only for faults.
+// still break Validate(): see SpecFromProto(). Beyond 100 faults the rest is
+// only counted. `file_name` is only for faults.
 tl::expected<SpecFile, std::vector<SpecFault>> ReadSpecText(
     std::string_view text, std::string file_name);
 

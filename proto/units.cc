@@ -6,6 +6,8 @@
 #include <limits>
 #include <optional>
 
+#include "reconciler/names.h"
+
 namespace uplinkd {
 namespace {
 
@@ -91,10 +93,6 @@ Fault Scale(const Decimal& decimal, std::uint64_t unit, std::uint64_t& result) {
              : Fault::kNone;
 }
 
-std::string Quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
-
 // What a person who wrote `unit` may have meant: "mb", "Mbps", "m" -> "mbit".
 std::string SuggestBitUnit(std::string_view unit) {
   while (unit.starts_with(' ')) unit.remove_prefix(1);
@@ -110,18 +108,18 @@ tl::unexpected<std::string> BitRateFault(std::string_view text, Fault fault,
                                          std::string_view number,
                                          std::string_view unit) {
   if (fault == Fault::kRange) {
-    return tl::unexpected(Quoted(text) + " is too large");
+    return tl::unexpected(Quote(text) + " is too large");
   }
   if (fault == Fault::kFraction) {
-    return tl::unexpected(Quoted(text) + " is not a whole number of bits");
+    return tl::unexpected(Quote(text) + " is not a whole number of bits");
   }
   const std::string better = SuggestBitUnit(unit);
   if (!better.empty() && !number.empty()) {
-    return tl::unexpected(Quoted(text) + " is not a bit rate; did you mean " +
+    return tl::unexpected(Quote(text) + " is not a bit rate; did you mean " +
                           std::string(number) + better + "?");
   }
   return tl::unexpected(
-      Quoted(text) +
+      Quote(text) +
       " is not a bit rate; write a number with bit, kbit, mbit or gbit, such "
       "as 40mbit");
 }
@@ -205,14 +203,14 @@ Parsed<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
   switch (SumDuration(text, sum)) {
     case Fault::kNone:
       return std::chrono::nanoseconds(static_cast<std::int64_t>(sum));
-    case Fault::kRange: return tl::unexpected(Quoted(text) + " is too long");
+    case Fault::kRange: return tl::unexpected(Quote(text) + " is too long");
     case Fault::kFraction:
-      return tl::unexpected(Quoted(text) +
+      return tl::unexpected(Quote(text) +
                             " is not a whole number of nanoseconds");
     case Fault::kSyntax: break;
   }
   return tl::unexpected(
-      Quoted(text) +
+      Quote(text) +
       " is not a duration; write a number with h, m, s, ms, us or ns, such as "
       "250ms or 1m30s");
 }
@@ -238,14 +236,14 @@ Parsed<std::uint64_t> ParseUnsigned(std::string_view text, std::uint64_t max) {
   const bool too_large = error == std::errc::result_out_of_range ||
                          (error == std::errc() && number > max);
   if (stop != end || error == std::errc::invalid_argument) {
-    return tl::unexpected(Quoted(text) + " is not a whole number of 0 or more");
+    return tl::unexpected(Quote(text) + " is not a whole number of 0 or more");
   }
   if (too_large) {
-    return tl::unexpected(std::string(text) + " is too large; at most " +
+    return tl::unexpected(Quote(text) + " is too large; at most " +
                           std::to_string(max));
   }
   if (!hex && digits.size() > 1 && digits.front() == '0') {
-    return tl::unexpected(std::string(text) +
+    return tl::unexpected(Quote(text) +
                           " has a leading zero; write it without, or in hex");
   }
   return number;

@@ -130,20 +130,24 @@ class TreeBuilder : public YAML::EventHandler {
 };
 
 // The library's words, and ours for the person who has to mend the file.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kWords =
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kWords =
     {{
         {"illegal map value",
          "a ':' is where no value can be; check the indentation and the "
          "quotes of this line and the one before"},
         {"illegal block entry", "a '-' is where no list item can be"},
         {"end of map not found",
-         "this line fits no map above it; check its indentation"},
+         "this belongs to no map above it; check the indentation and the "
+         "quotes"},
         {"end of sequence not found",
-         "this line fits no list above it; check its indentation"},
-        {"end of map flow not found", "a '{' is not closed by '}'"},
-        {"end of sequence flow not found", "a '[' is not closed by ']'"},
+         "this belongs to no list above it; check the indentation and the "
+         "quotes"},
+        {"end of map flow not found", "a ',' or '}' is missing before this"},
+        {"end of sequence flow not found",
+         "a ',' or ']' is missing before this"},
         {"illegal flow end", "a ']' or '}' closes nothing"},
         {"illegal EOF in scalar", "a quote is not closed"},
+        {"bad file", "this is nested too deeply for a spec"},
         {"the referenced anchor is not defined",
          "an alias ('*') is where none can be; quote the text"},
     }};
@@ -184,6 +188,9 @@ SpecFault SyntaxFault(std::string_view text, const YAML::Exception& error) {
 
 tl::expected<YamlNode, SpecFault> ParseYaml(std::string_view text) {
   if (auto fault = CheckText(text)) return tl::unexpected(*std::move(fault));
+  // The library takes a line break before the end for the end of a quote.
+  const std::size_t last = text.find_last_not_of(" \t\r\n");
+  text = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
   TreeBuilder first;
   TreeBuilder second;
   bool several = false;

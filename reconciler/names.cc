@@ -7,6 +7,7 @@ namespace uplinkd {
 namespace {
 
 constexpr std::size_t kMaxName = 32;
+constexpr std::size_t kMaxQuoted = 60;
 constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
 
 // Names that already mean something where a table is named by its uplink
@@ -27,6 +28,22 @@ bool IsPrintable(char c) {
   return static_cast<unsigned char>(c) > ' ' && c != '\x7f';
 }
 
+std::string Quote(std::string_view text) {
+  std::size_t end = text.size();
+  if (end > kMaxQuoted) {
+    end = kMaxQuoted;
+    // Not in the middle of a UTF-8 sequence.
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
+      --end;
+    }
+  }
+  std::string quoted = "\"";
+  for (const char c : text.substr(0, end)) {
+    quoted += c == ' ' || IsPrintable(c) ? c : '?';
+  }
+  return quoted + (end < text.size() ? "...\"" : "\"");
+}
+
 std::string UplinkNameFault(const std::string& name) {
   if (name.empty()) return "every uplink needs a name";
   if (name.size() > kMaxName) return "is longer than 32 characters";
@@ -44,7 +61,7 @@ std::string UplinkNameFault(const std::string& name) {
   }
   if (std::find(kReservedNames.begin(), kReservedNames.end(), name) !=
       kReservedNames.end()) {
-    return "\"" + name + "\" has a meaning of its own; choose another name";
+    return Quote(name) + " has a meaning of its own; choose another name";
   }
   return "";
 }

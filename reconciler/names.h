@@ -6,6 +6,7 @@
 #define UPLINKD_RECONCILER_NAMES_H_
 
 #include <string>
+#include <string_view>
 
 #include "reconciler/ip.h"
 
@@ -21,6 +22,10 @@ std::string InterfaceFault(const std::string& name);
 
 // Whether `prefix` can be a network or a host that we route.
 std::string AddressFault(const Prefix& prefix);
+
+// `text` in double quotes, fit for a message to a person: control characters
+// replaced and, beyond 60 bytes, cut.
+std::string Quote(std::string_view text);
 
 // Whether `c` may stand in the name of an interface: no space, no control
 // character.

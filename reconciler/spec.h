@@ -23,6 +23,7 @@ namespace uplinkd {
 
 inline constexpr std::size_t kMaxUplinks = 32;
 inline constexpr std::size_t kMaxLans = 64;
+inline constexpr std::size_t kMaxNetworks = 256;  // of one LAN
 // Routing tables are numbered up to here; ip(8) and the kernel hold more, but
 // many programs read the number as a signed one.
 inline constexpr std::uint32_t kMaxTable = 0x7fffffff;
@@ -118,6 +119,7 @@ struct Violation {
 };
 
 // Every fault of `spec`, in the order of the fields. Empty: the spec is good.
+// Where a list is too long, only as many of it are looked at as are supported.
 // Ids may still be 0 (not assigned yet).
 std::vector<Violation> Validate(const Spec& spec);
 

@@ -72,6 +72,17 @@ class Validator {
     if (!message.empty()) Report(field, std::move(message));
   }
 
+  // How many of a list to look at.
+  std::size_t CheckCount(const std::string& field, const std::string& things,
+                         std::size_t count, std::size_t max) {
+    if (count > max) {
+      Report(field, std::to_string(count) + " " + things +
+                        " are too many; at most " + std::to_string(max) +
+                        " are supported");
+    }
+    return std::min(count, max);
+  }
+
   // Labels of status and metrics: any text on one line.
   void CheckLabel(const std::string& field, const std::string& text) {
     if (text.size() > kMaxLabel) Report(field, "is longer than 128 bytes");
@@ -84,16 +95,15 @@ class Validator {
   // ---- LANs ----
 
   void CheckLans() {
-    if (spec_.lans.size() > kMaxLans) {
-      Report("spec.lans", std::to_string(spec_.lans.size()) +
-                              " LANs are too many; at most " +
-                              std::to_string(kMaxLans) + " are supported");
-    }
-    for (std::size_t i = 0; i < spec_.lans.size(); ++i) {
+    const std::size_t count =
+        CheckCount("spec.lans", "LANs", spec_.lans.size(), kMaxLans);
+    for (std::size_t i = 0; i < count; ++i) {
       const Lan& lan = spec_.lans[i];
       const std::string path = Index("spec.lans", i);
       ReportUnlessEmpty(path + ".interface", LanInterfaceFault(i));
-      for (std::size_t j = 0; j < lan.networks.size(); ++j) {
+      const std::size_t networks = CheckCount(
+          path + ".networks", "networks", lan.networks.size(), kMaxNetworks);
+      for (std::size_t j = 0; j < networks; ++j) {
         const std::string fault = AddressFault(lan.networks[j]);
         ReportUnlessEmpty(Index(path + ".networks", j),
                           fault.empty()
@@ -109,7 +119,8 @@ class Validator {
     if (!fault.empty()) return fault;
     for (std::size_t i = 0; i < index; ++i) {
       if (spec_.lans[i].interface == interface) {
-        return interface + " is a LAN already; list all its networks there";
+        return Quote(interface) +
+               " is a LAN already; list all its networks there";
       }
     }
     return "";
@@ -119,11 +130,12 @@ class Validator {
     const Prefix& prefix = spec_.lans[lan].networks[network];
     for (std::size_t i = 0; i <= lan; ++i) {
       const std::vector<Prefix>& others = spec_.lans[i].networks;
-      const std::size_t end = i == lan ? network : others.size();
+      const std::size_t end =
+          i == lan ? network : std::min(others.size(), kMaxNetworks);
       for (std::size_t j = 0; j < end; ++j) {
         if (others[j].Overlaps(prefix) && AddressFault(others[j]).empty()) {
           return prefix.ToString() + " overlaps " + others[j].ToString() +
-                 " of " + spec_.lans[i].interface;
+                 " of " + Quote(spec_.lans[i].interface);
         }
       }
     }
@@ -136,13 +148,9 @@ class Validator {
     if (spec_.uplinks.empty()) {
       Report("spec.uplinks", "at least one uplink is needed");
     }
-    if (spec_.uplinks.size() > kMaxUplinks) {
-      Report("spec.uplinks", std::to_string(spec_.uplinks.size()) +
-                                 " uplinks are too many; at most " +
-                                 std::to_string(kMaxUplinks) +
-                                 " are supported");
-    }
-    for (std::size_t i = 0; i < spec_.uplinks.size(); ++i) {
+    const std::size_t count = CheckCount("spec.uplinks", "uplinks",
+                                         spec_.uplinks.size(), kMaxUplinks);
+    for (std::size_t i = 0; i < count; ++i) {
       const Uplink& uplink = spec_.uplinks[i];
       const std::string path = Index("spec.uplinks", i);
       CheckUplinkName(path + ".name", i);
@@ -163,7 +171,7 @@ class Validator {
     if (!fault.empty()) return Report(field, fault);
     for (std::size_t i = 0; i < index; ++i) {
       if (spec_.uplinks[i].name == name) {
-        return Report(field, "\"" + name + "\" is the name of " +
+        return Report(field, Quote(name) + " is the name of " +
                                  Index("spec.uplinks", i) + " already");
       }
     }
@@ -175,12 +183,13 @@ class Validator {
     if (!fault.empty()) return fault;
     for (const Lan& lan : spec_.lans) {
       if (lan.interface == interface) {
-        return interface + " is a LAN; it cannot be an uplink as well";
+        return Quote(interface) + " is a LAN; it cannot be an uplink as well";
       }
     }
     for (std::size_t i = 0; i < index; ++i) {
       if (spec_.uplinks[i].interface == interface) {
-        return "uplink " + spec_.uplinks[i].name + " uses " + interface +
+        return "uplink " + Quote(spec_.uplinks[i].name) + " uses " +
+               Quote(interface) +
                " already; two uplinks on one interface are not supported in "
                "this version";
       }
@@ -201,7 +210,7 @@ class Validator {
         if (network.Contains(*address) && AddressFault(network).empty()) {
           return Report(field, address->ToString() + " is in " +
                                    network.ToString() + ", a network of LAN " +
-                                   lan.interface);
+                                   Quote(lan.interface));
         }
       }
     }
@@ -214,7 +223,7 @@ class Validator {
       if (spec_.uplinks[i].address == uplink.address) {
         return Report(field, uplink.address->ToString() +
                                  " is the address of uplink " +
-                                 spec_.uplinks[i].name + " already");
+                                 Quote(spec_.uplinks[i].name) + " already");
       }
     }
   }
@@ -226,7 +235,7 @@ class Validator {
       if (uplink.address == gateway) {
         return Report(field, gateway->ToString() +
                                  " is this router's own address on uplink " +
-                                 uplink.name + ", not the provider's");
+                                 Quote(uplink.name) + ", not the provider's");
       }
     }
   }
@@ -243,7 +252,7 @@ class Validator {
     for (std::size_t i = 0; i < index; ++i) {
       if (spec_.uplinks[i].id == id) {
         return Report(field, std::to_string(id) + " is the id of uplink " +
-                                 spec_.uplinks[i].name + " already");
+                                 Quote(spec_.uplinks[i].name) + " already");
       }
     }
   }
