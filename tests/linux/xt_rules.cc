@@ -1,7 +1,13 @@
 #include "tests/linux/xt_rules.h"
 
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
+
+#include "reconciler/linux/unique_fd.h"
 
 namespace uplinkd {
 namespace {
@@ -319,6 +325,20 @@ ChainEdit CreateChain(const std::string& chain) {
 
 ChainEdit DeleteChain(const std::string& chain) {
   return {ChainEdit::Kind::kDeleteChain, chain, {}, 0, {}, {}, "test"};
+}
+
+void SendOnLoopback(int count) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in discard{};
+  discard.sin_family = AF_INET;
+  discard.sin_port = htons(9);
+  discard.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (int i = 0; i < count; ++i) {
+    EXPECT_GT(
+        sendto(socket.get(), "x", 1, 0,
+               reinterpret_cast<const sockaddr*>(&discard), sizeof discard),
+        0);
+  }
 }
 
 }  // namespace uplinkd

@@ -42,6 +42,9 @@ ChainEdit DeleteRule(const std::string& chain, std::size_t position);
 ChainEdit CreateChain(const std::string& chain);
 ChainEdit DeleteChain(const std::string& chain);
 
+// Datagrams over `lo` of the calling thread's namespace, for counters to count.
+void SendOnLoopback(int count);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_TESTS_LINUX_XT_RULES_H_
