@@ -9,58 +9,58 @@ namespace {
 
 constexpr double kTolerance = 0.01;
 
-double Sum(const std::vector<std::uint64_t>& values) {
-  return static_cast<double>(
-      std::accumulate(values.begin(), values.end(), std::uint64_t{0}));
+std::uint64_t Sum(const std::vector<std::uint64_t>& values) {
+  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
 }
 
-// `length` turns, one for each member and the others by largest remainder.
-std::vector<std::uint64_t> Apportion(const std::vector<std::uint64_t>& weights,
-                                     std::uint64_t length) {
-  const double total = Sum(weights);
-  std::vector<std::uint64_t> turns;
+// What the members would get of `length` turns if turns had fractions.
+std::vector<double> ExactParts(const std::vector<std::uint64_t>& weights,
+                               std::uint64_t length) {
+  const double per_weight =
+      static_cast<double>(length) / static_cast<double>(Sum(weights));
+  std::vector<double> parts;
+  parts.reserve(weights.size());
   for (const std::uint64_t weight : weights) {
-    const double exact =
-        static_cast<double>(length) * static_cast<double>(weight) / total;
-    turns.push_back(std::max<std::uint64_t>(
-        1, static_cast<std::uint64_t>(std::floor(exact))));
+    parts.push_back(static_cast<double>(weight) * per_weight);
   }
-  const auto shortage = [&](std::size_t i) {
-    return static_cast<double>(length) * static_cast<double>(weights[i]) /
-               total -
-           static_cast<double>(turns[i]);
-  };
-  auto given = static_cast<std::uint64_t>(Sum(turns));
-  while (given != length) {
-    // The first of equals, so that the same weights give the same turns.
-    std::size_t chosen = 0;
-    for (std::size_t i = 1; i < turns.size(); ++i) {
-      const bool better =
-          given < length ? shortage(i) > shortage(chosen)
-                         : turns[chosen] == 1 ||
-                               (turns[i] > 1 && shortage(i) < shortage(chosen));
-      if (better) chosen = i;
-    }
-    if (given < length) {
-      ++turns[chosen];
-      ++given;
-    } else {
-      --turns[chosen];
-      --given;
-    }
+  return parts;
+}
+
+// The parts as whole turns. Empty if one is too far off, or all together are
+// not one cycle.
+std::vector<std::uint64_t> RoundedTurns(const std::vector<double>& parts,
+                                        std::uint64_t length) {
+  std::vector<std::uint64_t> turns;
+  for (const double part : parts) {
+    const double rounded = std::round(part);
+    if (std::abs(rounded - part) > kTolerance * part) return {};
+    turns.push_back(static_cast<std::uint64_t>(rounded));
   }
+  if (Sum(turns) != length) return {};
   return turns;
 }
 
-bool CloseEnough(const std::vector<std::uint64_t>& turns,
-                 const std::vector<std::uint64_t>& weights) {
-  const double per_turn = Sum(weights) / Sum(turns);
-  for (std::size_t i = 0; i < turns.size(); ++i) {
-    const double ratio = static_cast<double>(turns[i]) * per_turn /
-                         static_cast<double>(weights[i]);
-    if (std::abs(ratio - 1) > kTolerance) return false;
+// The parts as whole turns, one at least. What is left over goes to those with
+// the largest remainders; what is lacking comes from those with most turns.
+std::vector<std::uint64_t> Apportion(const std::vector<double>& parts,
+                                     std::uint64_t length) {
+  std::vector<std::uint64_t> turns;
+  std::vector<double> remainders;
+  for (const double part : parts) {
+    const double whole = std::max(1.0, std::floor(part));
+    turns.push_back(static_cast<std::uint64_t>(whole));
+    remainders.push_back(part - whole);
   }
-  return true;
+  std::uint64_t given = Sum(turns);
+  for (; given < length; ++given) {
+    const auto largest = std::max_element(remainders.begin(), remainders.end());
+    ++turns[static_cast<std::size_t>(largest - remainders.begin())];
+    *largest -= 1;
+  }
+  for (; given > length; --given) {
+    --*std::max_element(turns.begin(), turns.end());
+  }
+  return turns;
 }
 
 }  // namespace
@@ -71,12 +71,13 @@ std::vector<std::uint64_t> TurnsPerCycle(std::vector<std::uint64_t> weights) {
     divisor = std::gcd(divisor, weight);
   }
   for (std::uint64_t& weight : weights) weight /= divisor;
-  if (Sum(weights) <= static_cast<double>(kMaxCycle)) return weights;
+  if (Sum(weights) <= kMaxCycle) return weights;
   for (std::uint64_t length = weights.size(); length < kMaxCycle; ++length) {
-    std::vector<std::uint64_t> turns = Apportion(weights, length);
-    if (CloseEnough(turns, weights)) return turns;
+    std::vector<std::uint64_t> turns =
+        RoundedTurns(ExactParts(weights, length), length);
+    if (!turns.empty()) return turns;
   }
-  return Apportion(weights, kMaxCycle);
+  return Apportion(ExactParts(weights, kMaxCycle), kMaxCycle);
 }
 
 std::vector<std::size_t> SmoothCycle(const std::vector<std::uint64_t>& turns) {

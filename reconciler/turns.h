@@ -13,7 +13,8 @@ inline constexpr std::uint64_t kMaxCycle = 255;
 
 // How many turns each of `weights` gets in one cycle. Exact where the reduced
 // weights fit into a cycle; else the shortest cycle in which no member's part
-// is more than 1 % off, or failing that the longest. At least one turn each.
+// is more than 1 % off, since a shorter one needs fewer chains; failing that
+// the longest. At least one turn each.
 // `weights` are 1 or more each, and at most kMaxCycle of them.
 std::vector<std::uint64_t> TurnsPerCycle(std::vector<std::uint64_t> weights);
 

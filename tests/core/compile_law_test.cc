@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "reconciler/compile.h"
+#include "tests/core/random_specs.h"
+
+namespace uplinkd {
+namespace {
+
+using testing::RandomSpecs;
+
+TEST(CompileLaw, IgnoresTheOrderOfNamedThings) {
+  RandomSpecs random;
+  for (int i = 0; i < 10'000; ++i) {
+    const Spec spec = random.MakeSpec();
+    const Facts facts = random.MakeFacts();
+    const Desired one = Compile(spec, facts);
+    const Desired other = Compile(random.Shuffled(spec), facts);
+    ASSERT_EQ(one.state.routes, other.state.routes);
+    ASSERT_EQ(one.state.rules, other.state.rules);
+    ASSERT_EQ(one.state.tables, other.state.tables);
+    ASSERT_EQ(one.filter, other.filter);
+    ASSERT_EQ(one.uplinks, other.uplinks);
+    ASSERT_EQ(one.warnings, other.warnings);
+    ASSERT_EQ(one.table_owner, other.table_owner);
+  }
+}
+
+TEST(CompileLaw, EveryUplinkAlwaysHasItsFloorAndItsMarkRule) {
+  RandomSpecs random;
+  for (int i = 0; i < 10'000; ++i) {
+    const Spec spec = random.MakeSpec();
+    const Desired desired = Compile(spec, random.MakeFacts());
+    for (const Uplink& uplink : spec.uplinks) {
+      const std::uint32_t table = TableOf(spec, uplink.id);
+      RouteKey floor;
+      floor.table = table;
+      floor.metric = kFloorMetric;
+      ASSERT_EQ(desired.state.routes.at(floor).type, RouteType::kUnreachable);
+      PolicyRule rule;
+      rule.priority = kMarkPriority + uplink.id;
+      rule.mark = MarkOf(spec, uplink.id);
+      rule.table = table;
+      ASSERT_TRUE(std::binary_search(desired.state.rules.begin(),
+                                     desired.state.rules.end(), rule));
+    }
+  }
+}
+
+TEST(CompileLaw, StaysInItsBandAndItsTables) {
+  RandomSpecs random;
+  for (int i = 0; i < 10'000; ++i) {
+    const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
+    for (const PolicyRule& rule : desired.state.rules) {
+      ASSERT_TRUE(IsOwnedPriority(rule.priority));
+      ASSERT_EQ(rule.protocol, kProtocol);
+    }
+    for (const auto& [key, route] : desired.state.routes) {
+      ASSERT_TRUE(desired.table_owner.contains(key.table));
+      ASSERT_EQ(route.key, key);
+      ASSERT_EQ(route.protocol, kProtocol);
+    }
+    double share = 0;
+    for (const UplinkState& uplink : desired.uplinks) share += uplink.share;
+    ASSERT_TRUE(share == 0 || std::abs(share - 1) < 1e-9);
+  }
+}
+
+}  // namespace
+}  // namespace uplinkd

@@ -1,0 +1,78 @@
+// RandomSpecs: valid specs and facts to go with them, for the laws.
+//
+// The same sequence in every run. About one link in nine lacks something.
+#ifndef UPLINKD_TESTS_CORE_RANDOM_SPECS_H_
+#define UPLINKD_TESTS_CORE_RANDOM_SPECS_H_
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/core/builders.h"
+
+namespace uplinkd::testing {
+
+class RandomSpecs {
+ public:
+  int Draw(int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random_);
+  }
+
+  Spec MakeSpec() {
+    const int most = Draw(0, 20) == 0 ? 32 : 6;
+    Spec spec = SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
+                                static_cast<Algorithm>(Draw(0, 4)));
+    spec.balance.measure = static_cast<Measure>(Draw(0, 2));
+    std::vector<UplinkId> ids(254);
+    std::iota(ids.begin(), ids.end(), 1);
+    std::shuffle(ids.begin(), ids.end(), random_);
+    for (std::size_t i = 0; i < spec.uplinks.size(); ++i) {
+      Uplink& uplink = spec.uplinks[i];
+      uplink.id = ids[i];
+      uplink.nat = static_cast<Nat>(Draw(0, 2));
+      if (Draw(0, 1) == 0) {
+        uplink.weight = static_cast<std::uint32_t>(Draw(1, 300));
+      }
+    }
+    for (int lan = 1; lan < Draw(1, 4); ++lan) {
+      const std::string network = "172.16." + std::to_string(lan) + ".";
+      spec.lans.push_back({"lan" + std::to_string(lan),
+                           {Net(network + "0/25"), Net(network + "128/26")}});
+    }
+    return spec;
+  }
+
+  Facts MakeFacts() {
+    Facts facts = FactsWithUplinks(32);
+    for (auto& [name, link] : facts.links) {
+      link.up = Draw(0, 8) != 0;
+      link.carrier = Draw(0, 8) != 0;
+      link.rp_filter = Draw(0, 2);
+      if (Draw(0, 8) == 0) link.addresses.clear();
+      if (Draw(0, 8) == 0) link.default_route.reset();
+      if (Draw(0, 8) == 0) facts.blocked[name] = "refused";
+    }
+    for (int id = 1; id <= 32; ++id) {
+      if (Draw(0, 8) == 0) facts.links.erase("wan" + std::to_string(id));
+    }
+    return facts;
+  }
+
+  Spec Shuffled(Spec spec) {
+    std::shuffle(spec.uplinks.begin(), spec.uplinks.end(), random_);
+    std::shuffle(spec.lans.begin(), spec.lans.end(), random_);
+    for (Lan& lan : spec.lans) {
+      std::shuffle(lan.networks.begin(), lan.networks.end(), random_);
+    }
+    return spec;
+  }
+
+ private:
+  std::mt19937 random_{20261122};
+};
+
+}  // namespace uplinkd::testing
+
+#endif  // UPLINKD_TESTS_CORE_RANDOM_SPECS_H_
