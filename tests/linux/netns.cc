@@ -94,6 +94,13 @@ void AddVeth(const std::string& name, const Netns& peer,
   Run("ip link set " + peer_name + " up");
 }
 
+void AddLink(const std::string& name, const std::string& address) {
+  const std::string far = name + "-far";
+  Run("ip link add " + name + " type veth peer name " + far +
+      " && ip link set " + name + " up && ip link set " + far + " up");
+  if (!address.empty()) Run("ip addr add " + address + " dev " + name);
+}
+
 std::string ShowRouting() {
   return Run("ip -d -4 rule; ip -d -6 rule") +
          Run("ip -d -4 route show table all; ip -d -6 route show table all");

@@ -54,6 +54,10 @@ std::string Run(const std::string& command);
 void AddVeth(const std::string& name, const Netns& peer,
              const std::string& peer_name);
 
+// A link that is up and has carrier; its other end is `name`-far, also here.
+// `address` as "198.51.100.2/24"; none if empty.
+void AddLink(const std::string& name, const std::string& address = "");
+
 // What ip(8) says of every route and rule, for byte by byte comparison.
 std::string ShowRouting();
 
