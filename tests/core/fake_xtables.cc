@@ -209,6 +209,8 @@ FakeXtable FakeXtable::Foreign() const {
   FakeXtable foreign = *this;
   foreign.next_counter = 0;
   for (auto& [hook, rules] : foreign.hooks) std::erase_if(rules, IsOurJump);
+  std::erase_if(foreign.hooks,
+                [](const auto& hook) { return hook.second.empty(); });
   std::erase_if(foreign.chains,
                 [](const auto& chain) { return IsOwnedChain(chain.first); });
   return foreign;
