@@ -48,6 +48,19 @@ std::vector<HookJump> DecodeJumps(const char* builtin, xtc_handle* handle) {
   return jumps;
 }
 
+// libiptc subtracts what it read from the counters of the policies when it
+// commits: the programs zero them with every edit. Setting them is the one way
+// to keep them. (What a policy counts between reading and committing is lost;
+// libiptc adds that for rules only.)
+void KeepPolicyCounters(xtc_handle* handle) {
+  for (const char* chain = iptc_first_chain(handle); chain != nullptr;
+       chain = iptc_next_chain(handle)) {
+    xt_counters counters{};
+    const char* policy = iptc_get_policy(chain, &counters, handle);
+    if (policy != nullptr) iptc_set_policy(chain, policy, &counters, handle);
+  }
+}
+
 Result<void> Refuse(const std::string& chain) {
   return Fail(ErrorCode::kInternal,
               "refused to edit the chain " + chain + ": not ours");
@@ -105,7 +118,9 @@ Result<void> XtEditor::Apply(const ChainEdit& edit) {
       return tl::unexpected(ErrorOf("cannot flush the chain " + edit.chain));
     case Kind::kDeleteChain:
       if (iptc_delete_chain(chain, handle_.get()) != 0) return {};
-      return tl::unexpected(ErrorOf("cannot delete the chain " + edit.chain));
+      return tl::unexpected(
+          ErrorOf("cannot delete the chain " + edit.chain,
+                  errno == EMLINK ? "other rules still jump to it" : nullptr));
     case Kind::kInsertRule: return Insert(edit.chain, edit);
     default: return Delete(edit.chain, edit);
   }
@@ -156,15 +171,17 @@ Result<void> XtEditor::Delete(const std::string& chain, const ChainEdit& edit) {
 }
 
 Result<void> XtEditor::Commit() {
+  KeepPolicyCounters(handle_.get());
   if (iptc_commit(handle_.get()) != 0) return {};
   return tl::unexpected(ErrorOf("cannot commit the " +
                                 std::string(XtTableName(table_)) + " table"));
 }
 
 // libiptc's words depend on its last call: ask at once.
-Error XtEditor::ErrorOf(const std::string& doing) const {
+Error XtEditor::ErrorOf(const std::string& doing, const char* words) const {
   const int number = errno;
-  return XtError(doing, number, iptc_strerror(number));
+  return XtError(doing, number,
+                 words != nullptr ? words : iptc_strerror(number));
 }
 
 }  // namespace uplinkd

@@ -51,7 +51,7 @@ class XtEditor {
   Result<void> Insert(const std::string& chain, const ChainEdit& edit);
   Result<void> Delete(const std::string& chain, const ChainEdit& edit);
   Result<void> EditJump(const ChainEdit& edit);
-  Error ErrorOf(const std::string& doing) const;
+  Error ErrorOf(const std::string& doing, const char* words = nullptr) const;
 
   XtTable table_;
   Handle handle_;
