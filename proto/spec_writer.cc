@@ -182,6 +182,7 @@ bool IsLeaf(const Value& value) {
 class YamlPrinter {
  public:
   std::string Print(const Value& root) {
+    if (root.children.empty()) return Inline(root) + "\n";
     PrintMap(root, 0, true);
     return std::move(out_);
   }

@@ -114,7 +114,7 @@ tl::unexpected<std::string> BitRateFault(std::string_view text, Fault fault,
     return tl::unexpected(Quote(text) + " is not a whole number of bits");
   }
   const std::string better = SuggestBitUnit(unit);
-  if (!better.empty() && !number.empty()) {
+  if (!better.empty() && !number.empty() && number.back() != '.') {
     return tl::unexpected(Quote(text) + " is not a bit rate; did you mean " +
                           std::string(number) + better + "?");
   }

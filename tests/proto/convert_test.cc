@@ -1,0 +1,227 @@
+// The message and the Spec mean the same.
+#include "proto/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "proto/field_order.h"
+
+namespace uplinkd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<std::string> Lines(const std::vector<Violation>& violations) {
+  std::vector<std::string> lines;
+  for (const Violation& violation : violations) {
+    lines.push_back(violation.field + ": " + violation.message);
+  }
+  return lines;
+}
+
+// Two uplinks, and only what must be given.
+v1::Router Smallest() {
+  v1::Router router;
+  v1::RouterSpec& spec = *router.mutable_spec();
+  spec.add_lans()->set_interface("lan0");
+  for (const char* name : {"wan1", "wan2"}) {
+    v1::Uplink& uplink = *spec.add_uplinks();
+    uplink.set_name(name);
+    uplink.set_interface(name);
+    uplink.mutable_capacity()->mutable_download()->set_bits_per_second(
+        10'000'000);
+  }
+  return router;
+}
+
+TEST(SpecFromProto, FillsInEveryDefault) {
+  const Converted converted = SpecFromProto(Smallest());
+  EXPECT_THAT(Lines(converted.violations), IsEmpty());
+  const Spec& spec = converted.spec;
+  EXPECT_EQ(spec.balance, Balance());
+  EXPECT_EQ(spec.mark_mask, 0xffU);
+  EXPECT_EQ(spec.table_base, 10U);
+  ASSERT_EQ(spec.uplinks.size(), 2U);
+  EXPECT_EQ(spec.uplinks[0].nat, Nat::kSnat);
+  EXPECT_EQ(spec.uplinks[0].id, 0U);
+  EXPECT_EQ(spec.uplinks[0].weight, std::nullopt);
+  EXPECT_EQ(spec.uplinks[0].address, std::nullopt);
+  EXPECT_EQ(spec.uplinks[0].capacity, (Capacity{10'000'000, 0}));
+}
+
+TEST(SpecFromProto, MakesTheWindowFollowTheInterval) {
+  v1::Router router = Smallest();
+  router.mutable_spec()
+      ->mutable_balance()
+      ->mutable_estimator()
+      ->mutable_interval()
+      ->set_seconds(2);
+  const Converted converted = SpecFromProto(router);
+  EXPECT_THAT(Lines(converted.violations), IsEmpty());
+  EXPECT_EQ(converted.spec.balance.estimator,
+            (Estimator{std::chrono::seconds(2), std::chrono::seconds(4)}));
+}
+
+TEST(SpecFromProto, DoesNotTakeAGivenZeroForTheDefault) {
+  v1::Router router = Smallest();
+  v1::RouterSpec& spec = *router.mutable_spec();
+  spec.mutable_marks()->set_mask(0);
+  spec.mutable_tables()->set_base(0);
+  spec.mutable_uplinks(0)->set_weight(0);
+  spec.mutable_uplinks(1)->set_weight(1);
+  spec.mutable_uplinks(1)->mutable_capacity()->mutable_upload();
+  EXPECT_THAT(
+      Lines(SpecFromProto(router).violations),
+      ElementsAre("spec.uplinks[0].weight: 0 would never be chosen; use 1 to "
+                  "65535, or remove the uplink",
+                  "spec.uplinks[1].capacity.upload: 0 is no capacity; leave "
+                  "the field out if it is not known",
+                  "spec.marks.mask: 0x0 leaves no bits for the marks; use "
+                  "0xff",
+                  "spec.tables.base: 0 is not a table for us; use 1 to "
+                  "2147483647, but not 253, 254 or 255"));
+}
+
+TEST(SpecFromProto, SaysWhatItCannotRead) {
+  v1::Router router = Smallest();
+  router.set_api_version("uplinkd/v9");
+  router.set_kind("Switch");
+  v1::RouterSpec& spec = *router.mutable_spec();
+  spec.mutable_lans(0)->add_networks("here");
+  spec.mutable_lans(0)->add_networks("192.168.10.1/24");
+  v1::Uplink& uplink = *spec.mutable_uplinks(0);
+  uplink.set_address("192.0.2.2/24");
+  uplink.set_gateway("gw.example");
+  uplink.set_nat(static_cast<v1::Nat>(9));
+  auto& estimator = *spec.mutable_balance()->mutable_estimator();
+  estimator.mutable_interval()->set_nanos(1);
+  estimator.mutable_window()->set_seconds(-1);
+  EXPECT_THAT(
+      Lines(SpecFromProto(router).violations),
+      ElementsAre("apiVersion: is \"uplinkd/v9\"; this version reads "
+                  "\"uplinkd/v1\"",
+                  "kind: is \"Switch\"; this version reads \"Router\"",
+                  "spec.lans[0].networks[0]: \"here\" is not a network; write "
+                  "it like 192.168.10.0/24",
+                  "spec.lans[0].networks[1]: 192.168.10.1/24 has host bits "
+                  "set; the network is 192.168.10.0/24",
+                  "spec.uplinks[0].address: 192.0.2.2/24 has a prefix length; "
+                  "write the address alone, 192.0.2.2",
+                  "spec.uplinks[0].gateway: \"gw.example\" is not an address; "
+                  "write it like 198.51.100.2",
+                  "spec.uplinks[0].nat: value 9 is not known to this version",
+                  "spec.balance.estimator.interval: is not a whole number of "
+                  "milliseconds",
+                  "spec.balance.estimator.window: is not a duration"));
+}
+
+TEST(SpecFromProto, CountsNetworksAsTheMessageDoes) {
+  v1::Router router = Smallest();
+  v1::Lan& lan = *router.mutable_spec()->mutable_lans(0);
+  lan.add_networks("10.0.0.0/8");
+  lan.add_networks("nothing");
+  lan.add_networks("10.1.0.0/16");
+  EXPECT_THAT(Lines(SpecFromProto(router).violations),
+              ElementsAre("spec.lans[0].networks[1]: \"nothing\" is not a "
+                          "network; write it like 192.168.10.0/24",
+                          "spec.lans[0].networks[2]: 10.1.0.0/16 overlaps "
+                          "10.0.0.0/8 of \"lan0\""));
+}
+
+TEST(SpecToProto, WritesEveryDefaultOut) {
+  const Converted converted = SpecFromProto(Smallest());
+  const v1::Router router = SpecToProto(AssignIds(converted.spec, {}));
+  EXPECT_EQ(router.api_version(), "uplinkd/v1");
+  EXPECT_EQ(router.kind(), "Router");
+  EXPECT_EQ(router.spec().uplinks(1).id(), 2U);
+  EXPECT_EQ(router.spec().uplinks(1).nat(), v1::NAT_SNAT);
+  EXPECT_FALSE(router.spec().uplinks(1).capacity().has_upload());
+  EXPECT_FALSE(router.spec().uplinks(1).has_weight());
+  EXPECT_EQ(router.spec().balance().algorithm(), v1::ALGORITHM_LEAST_LOADED);
+  EXPECT_EQ(router.spec().balance().measure(), v1::MEASURE_DOWNLOAD);
+  EXPECT_EQ(router.spec().balance().estimator().interval().nanos(),
+            250'000'000);
+  EXPECT_EQ(router.spec().balance().estimator().window().nanos(), 500'000'000);
+  EXPECT_EQ(router.spec().marks().mask(), 0xffU);
+  EXPECT_EQ(router.spec().tables().base(), 10U);
+}
+
+// A spec of random but readable values; they need not be sensible.
+Spec RandomSpec(std::mt19937& random) {
+  const auto pick = [&random](std::uint32_t count) {
+    return static_cast<std::uint32_t>(random() % count);
+  };
+  const auto address = [&] {
+    return Address::FromIpv4(static_cast<std::uint32_t>(random()));
+  };
+  Spec spec;
+  spec.name = std::string(pick(3), 'n');
+  spec.revision = std::string(pick(3), 'r');
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    Lan lan{"lan" + std::to_string(i), {}};
+    for (std::uint32_t j = pick(4); j > 0; --j) {
+      lan.networks.emplace_back(address(), static_cast<int>(pick(33)));
+    }
+    spec.lans.push_back(lan);
+  }
+  for (std::uint32_t i = pick(5); i > 0; --i) {
+    Uplink uplink;
+    uplink.name = "wan" + std::to_string(i);
+    uplink.interface = "eth" + std::to_string(i);
+    if (pick(2) == 0) uplink.address = address();
+    if (pick(2) == 0) uplink.gateway = address();
+    uplink.id = pick(3);
+    uplink.capacity = {pick(2) * random(), pick(2) * random()};
+    if (pick(2) == 0) uplink.weight = pick(4);
+    uplink.nat = static_cast<Nat>(pick(3));
+    spec.uplinks.push_back(uplink);
+  }
+  spec.balance.algorithm = static_cast<Algorithm>(pick(5));
+  spec.balance.measure = static_cast<Measure>(pick(3));
+  spec.balance.estimator = {std::chrono::milliseconds(random()),
+                            std::chrono::milliseconds(random())};
+  spec.mark_mask = static_cast<std::uint32_t>(random());
+  spec.table_base = static_cast<std::uint32_t>(random());
+  return spec;
+}
+
+TEST(ConvertLaw, GivesBackTheSameSpecAndItsViolations) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 10'000; ++i) {
+    const Spec spec = RandomSpec(random);
+    const Converted converted = SpecFromProto(SpecToProto(spec));
+    ASSERT_EQ(converted.spec, spec);
+    ASSERT_EQ(converted.violations, Validate(spec));
+  }
+}
+
+TEST(FieldOrder, IsThatOfTheProtoFile) {
+  const std::vector<std::string> order = {"",
+                                          "apiVersion",
+                                          "metadata.name",
+                                          "spec",
+                                          "spec.lans[0]",
+                                          "spec.lans[0].interface",
+                                          "spec.lans[2].interface",
+                                          "spec.lans[10].interface",
+                                          "spec.uplinks",
+                                          "spec.uplinks[0].name",
+                                          "spec.uplinks[0].capacity",
+                                          "spec.uplinks[0].capacity.upload",
+                                          "spec.uplinks[0].weight",
+                                          "spec.balance",
+                                          "spec.nonsense.name",
+                                          "zebra"};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t j = 0; j < order.size(); ++j) {
+      EXPECT_EQ(FieldOrderLess(order[i], order[j]), i < j)
+          << order[i] << " " << order[j];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace uplinkd
