@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <sstream>
@@ -67,6 +68,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnMapEnd() override { Close(); }
 
   Position start() const { return start_; }
+  Position last() const { return last_; }
   std::optional<YamlNode> TakeRoot() { return std::move(root_); }
 
  private:
@@ -76,11 +78,11 @@ class TreeBuilder : public YAML::EventHandler {
     std::optional<YamlNode> key;  // of a map: read, its value not yet
   };
 
-  static YamlNode NewNode(YamlNode::Kind kind, const YAML::Mark& mark,
-                          const std::string& tag, YAML::anchor_t anchor) {
+  YamlNode NewNode(YamlNode::Kind kind, const YAML::Mark& mark,
+                   const std::string& tag, YAML::anchor_t anchor) {
     YamlNode node;
     node.kind = kind;
-    node.position = ToPosition(mark);
+    node.position = last_ = ToPosition(mark);
     // "?" and "!" are how the library says plain and quoted.
     if (!tag.empty() && tag != "?" && tag != "!") {
       node.fault = "has the tag " + tag + ", which a spec cannot hold";
@@ -125,12 +127,13 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   Position start_;
+  Position last_{1, 1};
   std::vector<Open> open_;
   std::optional<YamlNode> root_;
 };
 
 // The library's words, and ours for the person who has to mend the file.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kWords =
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kWords =
     {{
         {"illegal map value",
          "a ':' is where no value can be; check the indentation and the "
@@ -146,8 +149,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kWords =
         {"end of sequence flow not found",
          "a ',' or ']' is missing before this"},
         {"illegal flow end", "a ']' or '}' closes nothing"},
-        {"illegal EOF in scalar", "a quote is not closed"},
-        {"bad file", "this is nested too deeply for a spec"},
         {"the referenced anchor is not defined",
          "an alias ('*') is where none can be; quote the text"},
     }};
@@ -173,8 +174,27 @@ std::optional<Position> FindIndentingTab(std::string_view text, int line) {
   return Position{line, static_cast<int>(first) + 1};
 }
 
-SpecFault SyntaxFault(std::string_view text, const YAML::Exception& error) {
-  const Position position = ToPosition(error.mark);
+// Behind the last character. The library gives the end of the text a wrong
+// column.
+Position EndOf(std::string_view text) {
+  const auto breaks = std::count(text.begin(), text.end(), '\n');
+  const std::size_t line = text.find_last_of('\n') + 1;  // npos + 1 is 0
+  return {static_cast<int>(breaks) + 1,
+          static_cast<int>(text.size() - line) + 1};
+}
+
+// `last`: where the last thing stands that was understood.
+SpecFault SyntaxFault(std::string_view text, const YAML::Exception& error,
+                      Position last) {
+  if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) {
+    return Fault(last, "a quote that opens after this is not closed");
+  }
+  // What the library says where it gives up on the depth.
+  if (error.msg == YAML::ErrorMsg::BAD_FILE) {
+    return Fault(last, "this is nested too deeply for a spec");
+  }
+  const bool at_end = error.mark.pos >= static_cast<int>(text.size());
+  const Position position = at_end ? EndOf(text) : ToPosition(error.mark);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   const bool json = first != std::string_view::npos && text[first] == '{';
   if (!json) {
@@ -200,7 +220,7 @@ tl::expected<YamlNode, SpecFault> ParseYaml(std::string_view text) {
     parser.HandleNextDocument(first);
     several = parser.HandleNextDocument(second);
   } catch (const YAML::Exception& error) {
-    return tl::unexpected(SyntaxFault(text, error));
+    return tl::unexpected(SyntaxFault(text, error, first.last()));
   }
   if (several) {
     return tl::unexpected(
