@@ -17,10 +17,10 @@
 namespace uplinkd::lab {
 
 struct ProcessOptions {
-  std::vector<std::string> arguments;              // [0] is looked up in PATH
-  std::map<std::string, std::string> environment;  // added to ours
-  std::string output_file;  // of standard output and error; "": inherited
-  int input_fd = -1;        // standard input; -1: /dev/null
+  std::vector<std::string> arguments = {};  // [0] is looked up in PATH
+  std::map<std::string, std::string> environment = {};  // added to ours
+  std::string output_file = "";  // of standard output and error; "": inherited
+  int input_fd = -1;             // standard input; -1: /dev/null
 };
 
 class Process {

@@ -16,8 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr char kMetricsAddress[] = "127.0.0.1:9871";
-
 // Every call ends, so that a test fails instead of standing still.
 std::unique_ptr<grpc::ClientContext> Context(milliseconds patience) {
   auto context = std::make_unique<grpc::ClientContext>();
@@ -48,7 +46,7 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
                                          "--listen",
                                          address,
                                          "--metrics-listen",
-                                         kMetricsAddress,
+                                         options.metrics_address,
                                          "--state-dir",
                                          base.string() + ".state",
                                          "--iproute2-dir",
@@ -69,6 +67,7 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
   std::unique_ptr<RouterAgent> agent(new RouterAgent(lab, std::move(*started)));
   agent->address_ = address;
   agent->log_file_ = log_file;
+  agent->metrics_address_ = options.metrics_address;
   agent->Connect();
   return agent;
 }
@@ -170,9 +169,8 @@ CommandResult RouterAgent::Ctl(std::vector<std::string> arguments) const {
 }
 
 std::string RouterAgent::Metrics() const {
-  return Command(lab_.router(),
-                 {"curl", "-sS", "--max-time", "5",
-                  std::string("http://") + kMetricsAddress + "/metrics"})
+  return Command(lab_.router(), {"curl", "-sS", "--max-time", "5",
+                                 "http://" + metrics_address_ + "/metrics"})
       .output;
 }
 

@@ -22,6 +22,7 @@ struct RouterAgentOptions {
   // Put before the program: {"strace", "-f", "-o", "FILE"}.
   std::vector<std::string> wrapper = {};
   std::vector<std::string> arguments = {};  // added to ours
+  std::string metrics_address = "127.0.0.1:9871";
   // Distinguishes the files of two agents in one lab.
   std::string name = "agent";
 };
@@ -69,6 +70,7 @@ class RouterAgent {
   Process process_;
   std::string address_;
   std::string log_file_;
+  std::string metrics_address_;
   std::unique_ptr<v1::Agent::Stub> stub_;
 };
 
