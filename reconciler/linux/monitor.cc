@@ -114,6 +114,14 @@ Result<UniqueFd> Listen() {
   // Best effort: an overrun is noticed.
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kSocketBuffer,
              sizeof(kSocketBuffer));
+  // An unbound socket has port 0, which is the kernel's: it would be taken for
+  // the sender of every event and left out (do_one_broadcast in af_netlink.c).
+  sockaddr_nl any{};
+  any.nl_family = AF_NETLINK;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)) !=
+      0) {
+    return fail("cannot bind the socket for the kernel's events");
+  }
   // Before joining, or foreign events would slip in.
   if (Result<void> attached = Attach(fd.get(), {}); !attached) {
     return tl::unexpected(attached.error());
