@@ -33,6 +33,7 @@ bool HasUnit(const Descriptor& type) {
 
 std::vector<std::string> KeysOf(const Descriptor& type) {
   std::vector<std::string> keys;
+  keys.reserve(static_cast<std::size_t>(type.field_count()));
   for (int i = 0; i < type.field_count(); ++i) {
     keys.push_back(type.field(i)->json_name());
   }

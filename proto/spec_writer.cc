@@ -37,13 +37,14 @@ struct Value {
 
   Kind kind = Kind::kText;
   std::string text;
-  std::string json_text;  // of a number: JSON has no hex
-  std::vector<std::pair<std::string, Value>> children;  // of a list: no keys
+  std::string json_text;        // of a number: JSON has no hex
+  std::string key;              // of an entry of a map
+  std::vector<Value> children;  // of a list or a map
 };
 
 Value Leaf(Value::Kind kind, std::string text) {
   std::string json_text = text;
-  return {kind, std::move(text), std::move(json_text), {}};
+  return {kind, std::move(text), std::move(json_text), "", {}};
 }
 
 Value Number(std::uint64_t number) {
@@ -54,7 +55,7 @@ Value HexNumber(std::uint64_t number) {
   std::array<char, 24> digits{};
   std::snprintf(digits.data(), digits.size(), "0x%llx",
                 static_cast<unsigned long long>(number));
-  return {Value::Kind::kNumber, digits.data(), std::to_string(number), {}};
+  return {Value::Kind::kNumber, digits.data(), std::to_string(number), "", {}};
 }
 
 Value ToValue(const Message& message);
@@ -98,10 +99,10 @@ Value FieldValue(const Message& message, const FieldDescriptor& field,
 }
 
 Value ToList(const Message& message, const FieldDescriptor& field) {
-  Value list{Value::Kind::kList, "", "", {}};
+  Value list{Value::Kind::kList, "", "", "", {}};
   const int size = message.GetReflection()->FieldSize(message, &field);
   for (int i = 0; i < size; ++i) {
-    list.children.emplace_back("", FieldValue(message, field, i));
+    list.children.push_back(FieldValue(message, field, i));
   }
   return list;
 }
@@ -118,14 +119,14 @@ Value ToValue(const Message& message) {
         TimeUtil::DurationToNanoseconds(duration));
     return Leaf(Value::Kind::kWord, FormatDuration(nanoseconds));
   }
-  Value map{Value::Kind::kMap, "", "", {}};
+  Value map{Value::Kind::kMap, "", "", "", {}};
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
-    map.children.emplace_back(field->json_name(),
-                              field->is_repeated()
-                                  ? ToList(message, *field)
-                                  : FieldValue(message, *field, 0));
+    Value value = field->is_repeated() ? ToList(message, *field)
+                                       : FieldValue(message, *field, 0);
+    value.key = field->json_name();
+    map.children.push_back(std::move(value));
   }
   return map;
 }
@@ -191,10 +192,10 @@ class YamlPrinter {
   // `indent_first`: the first entry begins a line.
   void PrintMap(const Value& map, int depth, bool indent_first) {
     bool indent = indent_first;
-    for (const auto& [key, value] : map.children) {
+    for (const Value& value : map.children) {
       if (indent) out_ += Indent(depth);
       indent = true;
-      out_ += key + ":";
+      out_ += value.key + ":";
       PrintAfterKey(value, depth);
     }
   }
@@ -207,7 +208,7 @@ class YamlPrinter {
       PrintMap(value, depth + 1, true);
     } else {
       out_ += "\n";
-      for (const auto& [key, item] : value.children) {
+      for (const Value& item : value.children) {
         out_ += Indent(depth + 1) + "- ";
         PrintItem(item, depth + 2);
       }
@@ -226,7 +227,7 @@ class YamlPrinter {
   static bool IsInline(const Value& value) {
     if (value.kind == Value::Kind::kMap) return value.children.empty();
     return std::all_of(value.children.begin(), value.children.end(),
-                       [](const auto& item) { return IsLeaf(item.second); });
+                       [](const Value& item) { return IsLeaf(item); });
   }
 
   static std::string Inline(const Value& value) {
@@ -236,7 +237,7 @@ class YamlPrinter {
     }
     if (value.kind != Value::Kind::kList) return value.text;
     std::string text = "[";
-    for (const auto& [key, item] : value.children) {
+    for (const Value& item : value.children) {
       if (text.size() > 1) text += ", ";
       text += Inline(item);
     }
@@ -268,11 +269,11 @@ class JsonPrinter {
     const bool map = value.kind == Value::Kind::kMap;
     out_ += map ? "{" : "[";
     bool first = true;
-    for (const auto& [key, child] : value.children) {
+    for (const Value& child : value.children) {
       out_ += first ? "\n" : ",\n";
       first = false;
       out_ += Indent(depth + 1);
-      if (map) out_ += Quoted(key) + ": ";
+      if (map) out_ += Quoted(child.key) + ": ";
       PrintValue(child, depth + 1);
     }
     if (!first) out_ += "\n" + Indent(depth);
