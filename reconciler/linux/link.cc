@@ -77,7 +77,7 @@ Result<std::vector<LinkAddress>> ReadAddresses(NlSocket& socket, int ifindex) {
   header.ifa_family = AF_INET;
   header.ifa_index = static_cast<std::uint32_t>(ifindex);
   return ReadList<LinkAddress>(
-      socket, NlRequest(RTM_GETADDR, NLM_F_DUMP, header),
+      socket, NlRequest(RTM_GETADDR, NLM_F_DUMP, header), 0,
       [&](nlmsghdr* message) { return DecodeLinkAddress(message, ifindex); });
 }
 

@@ -8,22 +8,26 @@
 #include <vector>
 
 #include "reconciler/linux/nl_socket.h"
+#include "reconciler/linux/nl_watch.h"
 #include "reconciler/result.h"
 
 namespace uplinkd {
 
-// Dumps until the answer is whole. The kernel flags only some of the dumps
-// that a change broke, so one that came in several pieces is believed when two
-// in a row are equal. kAborted: it never was.
+// Dumps until the answer is whole: neither flagged as interrupted nor, if it
+// came in several pieces, with an event of `group` in the meantime. (The kernel
+// continues a dump of rules by number, and numbers shift when a rule goes, so
+// a piece can miss live rules. Routes are continued by key; they need no group,
+// which is 0 then.) kAborted: it never was whole.
 //
 // `decode` turns one message into an element, or nothing to leave it out.
 template <typename T>
 Result<std::vector<T>> ReadList(
-    NlSocket& socket, const NlRequest& request,
+    NlSocket& socket, const NlRequest& request, int group,
     const std::function<std::optional<T>(nlmsghdr*)>& decode) {
   constexpr int kAttempts = 4;  // the first and three more
-  std::optional<std::vector<T>> previous;
+  std::optional<NlWatch> watch;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (watch) watch->Quiet();
     std::vector<T> list;
     const Result<NlSocket::DumpInfo> info =
         socket.Dump(request, [&](nlmsghdr* message) {
@@ -31,15 +35,16 @@ Result<std::vector<T>> ReadList(
             list.push_back(std::move(*element));
           }
         });
-    const bool aborted =
-        !info.has_value() && info.error().code == ErrorCode::kAborted;
-    if (!info && !aborted) return tl::unexpected(info.error());
-    if (aborted || info->interrupted) {
-      previous.reset();
-      continue;
+    if (!info && info.error().code != ErrorCode::kAborted) {
+      return tl::unexpected(info.error());
     }
-    if (info->pieces <= 1 || previous == list) return list;
-    previous = std::move(list);
+    if (!info || info->interrupted) continue;
+    if (info->pieces <= 1 || group == 0) return list;
+    if (watch && watch->Quiet()) return list;
+    if (watch) continue;
+    Result<NlWatch> opened = NlWatch::Open(group);
+    if (!opened) return tl::unexpected(opened.error());
+    watch = std::move(*opened);
   }
   return Fail(ErrorCode::kAborted,
               "the kernel's tables change faster than they can be read");

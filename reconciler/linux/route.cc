@@ -283,7 +283,7 @@ Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
     request.PutU32(RTA_OIF, static_cast<std::uint32_t>(filter.ifindex));
   }
   Result<std::vector<Route>> routes = ReadList<Route>(
-      socket, request,
+      socket, request, 0,
       [&](nlmsghdr* message) { return DecodeRoute(message, names); });
   // "FIB table does not exist": nobody has put a route there yet.
   if (!routes && routes.error().system_errno == ENOENT) {

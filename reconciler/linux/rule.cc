@@ -99,12 +99,12 @@ bool IsOurs(nlmsghdr* message) {
 Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket) {
   fib_rule_hdr header{};
   header.family = AF_INET;
-  Result<std::vector<PolicyRule>> rules =
-      ReadList<PolicyRule>(socket, NlRequest(RTM_GETRULE, NLM_F_DUMP, header),
-                           [](nlmsghdr* message) -> std::optional<PolicyRule> {
-                             if (!IsOurs(message)) return std::nullopt;
-                             return DecodeRule(message);
-                           });
+  Result<std::vector<PolicyRule>> rules = ReadList<PolicyRule>(
+      socket, NlRequest(RTM_GETRULE, NLM_F_DUMP, header), RTNLGRP_IPV4_RULE,
+      [](nlmsghdr* message) -> std::optional<PolicyRule> {
+        if (!IsOurs(message)) return std::nullopt;
+        return DecodeRule(message);
+      });
   if (rules) std::ranges::sort(*rules);
   return rules;
 }

@@ -7,11 +7,13 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <random>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -104,6 +106,42 @@ TEST_F(RuleTest, FindsOursAmongThousands) {
       " | ip -batch -");
   ASSERT_FALSE(Write(RuleOperation::kCreate, MarkRule()));
   EXPECT_THAT(Read(), ::testing::ElementsAre(MarkRule()));
+}
+
+// The kernel numbers the rules of a dump, and forgets that numbers shift when
+// a rule goes between two pieces of the answer.
+TEST_F(RuleTest, MissesNoneOfOursWhileForeignOnesComeAndGo) {
+  constexpr std::uint32_t kOurs = 900;  // several pieces
+  for (std::uint32_t id = 1; id <= kOurs; ++id) {
+    PolicyRule rule = MarkRule();
+    rule.priority = kFirstPriority + id;
+    ASSERT_FALSE(Write(RuleOperation::kCreate, rule));
+  }
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    const auto socket = NlSocket::Open(NETLINK_ROUTE).value();
+    PolicyRule foreign;
+    foreign.priority = 1;
+    foreign.protocol = 4;
+    for (std::uint32_t i = 0; !stop; ++i) {
+      foreign.table = 300 + i % 7;
+      const auto operation =
+          i % 14 < 7 ? RuleOperation::kCreate : RuleOperation::kRemove;
+      const NlRequest request = EncodeRule(operation, foreign);
+      socket->Write(std::span(&request, 1));
+    }
+  });
+  for (int i = 0; i < 300; ++i) {
+    const auto rules = ReadOwnRules(*socket_);
+    if (rules) {
+      EXPECT_EQ(rules->size(), kOurs);
+    } else {
+      EXPECT_EQ(rules.error().code, ErrorCode::kAborted);
+    }
+  }
+  stop = true;
+  other.join();
+  EXPECT_EQ(Read().size(), kOurs);
 }
 
 TEST_F(RuleTest, CountsDuplicatesAndRemovesThemOneByOne) {
