@@ -77,8 +77,10 @@ TEST(AssignIds, SkipsTablesThatAreTheKernels) {
 
 // A random spec whose names come from a small set, with some ids given.
 Spec RandomSpec(std::mt19937& random) {
-  std::vector<std::string> names;
-  for (int i = 0; i < 40; ++i) names.push_back("n" + std::to_string(i));
+  std::vector<std::string> names(40);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    names[i] = "n" + std::to_string(i);
+  }
   std::shuffle(names.begin(), names.end(), random);
   names.resize(random() % kMaxUplinks + 1);
   Spec spec = Named(names);

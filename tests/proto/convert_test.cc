@@ -16,6 +16,7 @@ using ::testing::IsEmpty;
 
 std::vector<std::string> Lines(const std::vector<Violation>& violations) {
   std::vector<std::string> lines;
+  lines.reserve(violations.size());
   for (const Violation& violation : violations) {
     lines.push_back(violation.field + ": " + violation.message);
   }

@@ -6,15 +6,16 @@
 namespace uplinkd {
 namespace {
 
-const std::vector<std::string> kKeys = {"name",    "interface", "address",
-                                        "gateway", "capacity",  "weight"};
+std::vector<std::string> Keys() {
+  return {"name", "interface", "address", "gateway", "capacity", "weight"};
+}
 
 TEST(SuggestWord, FindsTheNearest) {
-  EXPECT_EQ(SuggestWord("wieght", kKeys), "did you mean weight?");
-  EXPECT_EQ(SuggestWord("adress", kKeys), "did you mean address?");
-  EXPECT_EQ(SuggestWord("nam", kKeys), "did you mean name?");
-  EXPECT_EQ(SuggestWord("GateWay", kKeys), "did you mean gateway?");
-  EXPECT_EQ(SuggestWord("interfaces", kKeys), "did you mean interface?");
+  EXPECT_EQ(SuggestWord("wieght", Keys()), "did you mean weight?");
+  EXPECT_EQ(SuggestWord("adress", Keys()), "did you mean address?");
+  EXPECT_EQ(SuggestWord("nam", Keys()), "did you mean name?");
+  EXPECT_EQ(SuggestWord("GateWay", Keys()), "did you mean gateway?");
+  EXPECT_EQ(SuggestWord("interfaces", Keys()), "did you mean interface?");
 }
 
 TEST(SuggestWord, IgnoresCaseAndDashes) {

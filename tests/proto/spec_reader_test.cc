@@ -18,6 +18,7 @@ using ::testing::SizeIs;
 
 std::vector<std::string> Rendered(const std::vector<SpecFault>& faults) {
   std::vector<std::string> lines;
+  lines.reserve(faults.size());
   for (const SpecFault& fault : faults) lines.push_back(RenderFault(fault));
   return lines;
 }
