@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 
+#include "reconciler/linux/link.h"
 #include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/route.h"
 
@@ -21,6 +25,12 @@ constexpr std::array<std::uint32_t, 3> kProbes = {0xf0000001,   // 240.0.0.1
                                                   0x08080808,   // 8.8.8.8
                                                   0xc7000001};  // 199.0.0.1
 
+// What is known of one link's default route.
+struct Search {
+  Link* link;
+  bool hidden = false;  // by a longer prefix, or by a rule for another table
+};
+
 // The next hop of `route` on that link, if it is a default route of main.
 std::optional<DefaultRoute> AsDefaultRoute(const Route& route,
                                            const std::string& link) {
@@ -32,10 +42,8 @@ std::optional<DefaultRoute> AsDefaultRoute(const Route& route,
   return DefaultRoute{hop->gateway};
 }
 
-// The route that the kernel would take to `destination` through that link.
-// kUnavailable and the like: none.
-Result<std::optional<Route>> LookUp(NlSocket& socket, LinkNames& names,
-                                    std::uint32_t destination, int ifindex) {
+// Which route would the kernel take to `destination` through that link?
+NlRequest EncodeLookup(std::uint32_t destination, int ifindex) {
   rtmsg header{};
   header.rtm_family = AF_INET;
   header.rtm_dst_len = 32;
@@ -44,47 +52,74 @@ Result<std::optional<Route>> LookUp(NlSocket& socket, LinkNames& names,
   NlRequest request(RTM_GETROUTE, 0, header);
   PutAddress(request, RTA_DST, Address::FromIpv4(destination));
   request.PutU32(RTA_OIF, static_cast<std::uint32_t>(ifindex));
-  std::optional<Route> route;
-  const Result<void> asked = socket.Get(
-      request, [&](nlmsghdr* message) { route = DecodeRoute(message, names); });
-  if (!asked) return tl::unexpected(asked.error());
-  return route;
+  return request;
+}
+
+// Looks up one destination for each search and drops those that are answered.
+Result<void> Probe(NlSocket& socket, LinkNames& names,
+                   std::uint32_t destination, std::vector<Search>& searches) {
+  std::vector<NlRequest> requests;
+  for (const Search& search : searches) {
+    requests.push_back(EncodeLookup(destination, search.link->index));
+  }
+  const std::vector<std::optional<Error>> answers =
+      socket.Ask(requests, [&](std::size_t i, nlmsghdr* message) {
+        const std::optional<Route> route = DecodeRoute(message, names);
+        Link& link = *searches[i].link;
+        if (route) link.default_route = AsDefaultRoute(*route, link.name);
+        searches[i].hidden |= !link.default_route.has_value();
+      });
+  for (const std::optional<Error>& error : answers) {
+    // The other refusals mean: no route, or an unreachable one.
+    if (error && error->code == ErrorCode::kAborted) {
+      return tl::unexpected(*error);
+    }
+  }
+  std::erase_if(searches, [](const Search& search) {
+    return search.link->default_route.has_value();
+  });
+  return {};
 }
 
 // The slow way: all routes of main through that link.
-Result<std::optional<DefaultRoute>> Search(NlSocket& socket, LinkNames& names,
-                                           const std::string& link) {
+Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Link& link) {
   RouteFilter filter;
   filter.table = kMainTable;
-  filter.ifindex = names.IndexOf(link);
+  filter.ifindex = link.index;
   const Result<std::vector<Route>> routes = ReadRoutes(socket, names, filter);
   if (!routes) return tl::unexpected(routes.error());
   for (const Route& route : *routes) {
-    if (const auto found = AsDefaultRoute(route, link)) return found;
+    link.default_route = AsDefaultRoute(route, link.name);
+    if (link.default_route) break;
   }
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
 
-Result<std::optional<DefaultRoute>> ReadDefaultRoute(NlSocket& socket,
-                                                     LinkNames& names,
-                                                     const std::string& link) {
-  const int ifindex = names.IndexOf(link);
-  bool hidden = false;
-  for (const std::uint32_t probe : kProbes) {
-    const Result<std::optional<Route>> route =
-        LookUp(socket, names, probe, ifindex);
-    if (!route && route.error().code == ErrorCode::kAborted) {
-      return tl::unexpected(route.error());
-    }
-    // No route (or an unreachable one) for this probe; the next may differ.
-    if (!route || !*route) continue;
-    if (const auto found = AsDefaultRoute(**route, link)) return found;
-    hidden = true;  // by a longer prefix, or by a rule for another table
+Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links) {
+  std::vector<Search> searches;
+  std::map<int, std::string> known;
+  for (Link& link : links) {
+    // A link that is down has no routes.
+    if (link.up) searches.push_back({&link});
+    known.emplace(link.index, link.name);
   }
-  if (hidden) return Search(socket, names, link);
-  return std::nullopt;
+  LinkNames names(socket, std::move(known));
+  for (const std::uint32_t destination : kProbes) {
+    if (Result<void> asked = Probe(socket, names, destination, searches);
+        !asked) {
+      return asked;
+    }
+  }
+  for (const Search& search : searches) {
+    if (!search.hidden) continue;
+    if (Result<void> listed = ListRoutes(socket, names, *search.link);
+        !listed) {
+      return listed;
+    }
+  }
+  return {};
 }
 
 }  // namespace uplinkd

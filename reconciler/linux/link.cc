@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -55,77 +56,95 @@ Link DecodeLink(nlmsghdr* message) {
   return link;
 }
 
-std::optional<LinkAddress> DecodeLinkAddress(nlmsghdr* message, int ifindex) {
+// An address and the number of its link.
+using NumberedAddress = std::pair<int, LinkAddress>;
+
+std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
   ifaddrmsg header{};
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
   const std::optional<Family> family = FamilyOf(header.ifa_family);
-  if (!family || static_cast<int>(header.ifa_index) != ifindex) return {};
   const nlattr* local = nlmsg_find_attr(message, sizeof(header), IFA_LOCAL);
   const nlattr* remote = nlmsg_find_attr(message, sizeof(header), IFA_ADDRESS);
-  if (remote == nullptr) return std::nullopt;
+  if (!family || remote == nullptr) return std::nullopt;
   LinkAddress address;
   const Address far_end = DecodeAddress(remote, *family);
   address.local = local == nullptr ? far_end : DecodeAddress(local, *family);
   // What the kernel's own connected route covers: the far end's network.
   address.network = Prefix(far_end, header.ifa_prefixlen);
   if (far_end != address.local) address.peer = far_end;
-  return address;
+  return NumberedAddress{static_cast<int>(header.ifa_index), address};
 }
 
-Result<std::vector<LinkAddress>> ReadAddresses(NlSocket& socket, int ifindex) {
+// One list for all links: a list per link would cost a request each, and the
+// links that are not asked for seldom have IPv4 addresses.
+Result<void> ReadAddresses(NlSocket& socket, std::vector<Link>& links) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET;
-  header.ifa_index = static_cast<std::uint32_t>(ifindex);
-  return ReadList<LinkAddress>(
-      socket, NlRequest(RTM_GETADDR, NLM_F_DUMP, header), 0,
-      [&](nlmsghdr* message) { return DecodeLinkAddress(message, ifindex); });
+  const Result<std::vector<NumberedAddress>> addresses =
+      ReadList<NumberedAddress>(socket,
+                                NlRequest(RTM_GETADDR, NLM_F_DUMP, header),
+                                DecodeAddressOfLink);
+  if (!addresses) return tl::unexpected(addresses.error());
+  std::map<int, Link*> by_index;
+  for (Link& link : links) by_index.emplace(link.index, &link);
+  for (const auto& [ifindex, address] : *addresses) {
+    const auto link = by_index.find(ifindex);
+    if (link != by_index.end()) link->second->addresses.push_back(address);
+  }
+  return {};
 }
 
-// net.ipv4.conf.all.rp_filter.
-Result<int> ReadRpFilterOfAll(NlSocket& socket) {
-  netconfmsg header{};
-  header.ncm_family = AF_INET;
-  NlRequest request(RTM_GETNETCONF, 0, header);
-  request.PutU32(NETCONFA_IFINDEX,
-                 static_cast<std::uint32_t>(NETCONFA_IFINDEX_ALL));
-  int value = 0;
-  const Result<void> asked = socket.Get(request, [&](nlmsghdr* message) {
-    // The kernel aligns the fixed part (one byte) to four.
-    const nlattr* attribute =
-        nlmsg_find_attr(message, sizeof(header), NETCONFA_RP_FILTER);
-    if (attribute != nullptr) value = nla_get_s32(attribute);
-  });
-  if (!asked) return tl::unexpected(asked.error());
-  return value;
-}
-
-// kNotFound: there is none.
-Result<Link> ReadLink(NlSocket& socket, const std::string& name) {
+NlRequest EncodeLinkQuestion(const std::string& name) {
   ifinfomsg header{};
   header.ifi_family = AF_UNSPEC;
   NlRequest request(RTM_GETLINK, 0, header);
   request.PutString(IFLA_IFNAME, name);
   request.PutU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-  Link link;
-  const Result<void> asked = socket.Get(
-      request, [&](nlmsghdr* message) { link = DecodeLink(message); });
-  if (!asked) return tl::unexpected(asked.error());
-  link.name = name;
-  return link;
+  return request;
 }
 
-// Fills in what is not part of the link itself. kNotFound: it is gone.
-Result<void> ReadRest(NlSocket& socket, LinkNames& names, Link& link) {
-  Result<std::vector<LinkAddress>> addresses =
-      ReadAddresses(socket, link.index);
-  if (!addresses) return tl::unexpected(addresses.error());
-  link.addresses = std::move(*addresses);
-  if (!link.up) return {};  // a link that is down has no routes
-  Result<std::optional<DefaultRoute>> route =
-      ReadDefaultRoute(socket, names, link.name);
-  if (!route) return tl::unexpected(route.error());
-  link.default_route = *route;
-  return {};
+// Asks for net.ipv4.conf.all.rp_filter.
+NlRequest EncodeRpFilterQuestion() {
+  netconfmsg header{};
+  header.ncm_family = AF_INET;
+  NlRequest request(RTM_GETNETCONF, 0, header);
+  request.PutU32(NETCONFA_IFINDEX,
+                 static_cast<std::uint32_t>(NETCONFA_IFINDEX_ALL));
+  return request;
+}
+
+int DecodeRpFilterOfAll(nlmsghdr* message) {
+  const nlattr* value =
+      nlmsg_find_attr(message, sizeof(netconfmsg), NETCONFA_RP_FILTER);
+  return value == nullptr ? 0 : nla_get_s32(value);
+}
+
+// The links themselves, without what hangs on them.
+Result<std::vector<Link>> ReadLinksOnly(NlSocket& socket,
+                                        const std::vector<std::string>& names) {
+  std::vector<NlRequest> requests;
+  for (const std::string& name : names) {
+    requests.push_back(EncodeLinkQuestion(name));
+  }
+  requests.push_back(EncodeRpFilterQuestion());
+  std::vector<Link> links;
+  int strictest = 0;
+  const std::vector<std::optional<Error>> answers =
+      socket.Ask(requests, [&](std::size_t i, nlmsghdr* message) {
+        if (i == names.size()) {
+          strictest = DecodeRpFilterOfAll(message);
+          return;
+        }
+        links.push_back(DecodeLink(message));
+        links.back().name = names[i];
+      });
+  for (const std::optional<Error>& error : answers) {
+    if (error && error->code != ErrorCode::kNotFound) {
+      return tl::unexpected(*error);
+    }
+  }
+  for (Link& link : links) link.rp_filter = std::max(link.rp_filter, strictest);
+  return links;
 }
 
 }  // namespace
@@ -156,25 +175,24 @@ int LinkNames::IndexOf(const std::string& name) {
 
 Result<Facts> ReadLinks(NlSocket& socket,
                         const std::set<std::string>& interfaces) {
-  const Result<int> strictest = ReadRpFilterOfAll(socket);
-  if (!strictest) return tl::unexpected(strictest.error());
-  LinkNames names(socket);
+  std::vector<std::string> names;
+  // The kernel refuses a longer name as invalid; to us it does not exist.
+  std::ranges::copy_if(interfaces, std::back_inserter(names),
+                       [](const std::string& name) {
+                         return !name.empty() && name.size() < IFNAMSIZ;
+                       });
+  Result<std::vector<Link>> links = ReadLinksOnly(socket, names);
+  if (!links) return tl::unexpected(links.error());
+  if (Result<void> read = ReadAddresses(socket, *links); !read) {
+    return tl::unexpected(read.error());
+  }
+  if (Result<void> read = ReadDefaultRoutes(socket, *links); !read) {
+    return tl::unexpected(read.error());
+  }
   Facts facts;
-  for (const std::string& name : interfaces) {
-    // The kernel refuses a longer name as invalid; to us it does not exist.
-    if (name.empty() || name.size() >= IFNAMSIZ) continue;
-    Result<Link> link = ReadLink(socket, name);
-    Result<void> rest;
-    if (link) {
-      link->rp_filter = std::max(link->rp_filter, *strictest);
-      rest = ReadRest(socket, names, *link);
-    }
-    const Error* error = !link   ? &link.error()
-                         : !rest ? &rest.error()
-                                 : nullptr;
-    if (error != nullptr && error->code == ErrorCode::kNotFound) continue;
-    if (error != nullptr) return tl::unexpected(*error);
-    facts.links.emplace(name, std::move(*link));
+  for (Link& link : *links) {
+    std::string name = link.name;
+    facts.links.emplace(std::move(name), std::move(link));
   }
   return facts;
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "reconciler/facts.h"
 #include "reconciler/linux/nl_socket.h"
@@ -18,8 +19,10 @@ namespace uplinkd {
 // must not live longer than one call into the kernel edge: names change.
 class LinkNames {
  public:
-  // `socket` must outlive it.
-  explicit LinkNames(const NlSocket& socket) : fd_(socket.fd()) {}
+  // `socket` must outlive it. `known` was read just now.
+  explicit LinkNames(const NlSocket& socket,
+                     std::map<int, std::string> known = {})
+      : fd_(socket.fd()), names_(std::move(known)) {}
 
   // "" if there is no such link any more.
   const std::string& NameOf(int index);
@@ -33,7 +36,7 @@ class LinkNames {
 };
 
 // The named links as far as they exist, with IPv4 addresses and default route.
-// Costs a few requests per link, whatever else the kernel holds.
+// Costs a question or two per link and one list of all addresses.
 Result<Facts> ReadLinks(NlSocket& socket,
                         const std::set<std::string>& interfaces);
 

@@ -16,14 +16,14 @@ namespace uplinkd {
 // Dumps until the answer is whole: neither flagged as interrupted nor, if it
 // came in several pieces, with an event of `group` in the meantime. (The kernel
 // continues a dump of rules by number, and numbers shift when a rule goes, so
-// a piece can miss live rules. Routes are continued by key; they need no group,
-// which is 0 then.) kAborted: it never was whole.
+// a piece can miss live rules. Routes are continued by key; they need no
+// group.) kAborted: it never was whole.
 //
 // `decode` turns one message into an element, or nothing to leave it out.
 template <typename T>
 Result<std::vector<T>> ReadList(
-    NlSocket& socket, const NlRequest& request, int group,
-    const std::function<std::optional<T>(nlmsghdr*)>& decode) {
+    NlSocket& socket, const NlRequest& request,
+    const std::function<std::optional<T>(nlmsghdr*)>& decode, int group = 0) {
   constexpr int kAttempts = 4;  // the first and three more
   std::optional<NlWatch> watch;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -17,10 +17,9 @@ namespace {
 
 // Beyond this a larger datagram is no faster.
 constexpr std::size_t kBatchBytes = 16 * 1024;
-constexpr std::size_t kBatchRequests = 256;
-// Room for the answers of one batch, should the kernel refuse all of it.
-constexpr int kSocketBuffer = 1024 * 1024;
-constexpr std::size_t kRequestBytes = 4096;
+constexpr std::size_t kBatchRequests = 128;
+// Room for the answers of one batch.
+constexpr int kSocketBuffer = 2 * 1024 * 1024;
 // The kernel answers within the system call; waiting means a kernel fault.
 constexpr timeval kPatience{5, 0};
 
@@ -129,8 +128,9 @@ void NlRequest::Deleter::operator()(nl_msg* message) const {
   nlmsg_free(message);
 }
 
-NlRequest::NlRequest(int type, int flags, const void* header, std::size_t size)
-    : message_(nlmsg_alloc_size(kRequestBytes)) {
+NlRequest::NlRequest(int type, int flags, const void* header, std::size_t size,
+                     std::size_t room)
+    : message_(nlmsg_alloc_size(room)) {
   nlmsghdr* start =
       message_ == nullptr
           ? nullptr
@@ -175,6 +175,14 @@ Result<std::unique_ptr<NlSocket>> NlSocket::Open(int protocol) {
       !SetOption(fd.get(), SOL_SOCKET, SO_RCVTIMEO, kPatience)) {
     return tl::unexpected(LastError("cannot set up a netlink socket"));
   }
+  // Processes can send to a netlink socket; to a connected one, only the
+  // kernel.
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&kernel),
+              sizeof(kernel)) != 0) {
+    return tl::unexpected(LastError("cannot connect a netlink socket"));
+  }
   // Best effort: an answer that finds no room is noticed and read again.
   if (!SetOption(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kSocketBuffer)) {
     SetOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
@@ -194,25 +202,16 @@ Result<void> NlSocket::Send(const NlRequest& request) {
 
 Result<std::span<std::byte>> NlSocket::Receive() {
   while (true) {
-    sockaddr_nl sender{};
-    iovec part{buffer_.data(), buffer_.size()};
-    msghdr envelope{};
-    envelope.msg_name = &sender;
-    envelope.msg_namelen = sizeof(sender);
-    envelope.msg_iov = &part;
-    envelope.msg_iovlen = 1;
-    const ssize_t size = recvmsg(fd(), &envelope, 0);
+    const ssize_t size = recv(fd(), buffer_.data(), buffer_.size(), MSG_TRUNC);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == ENOBUFS) {
       return Fail(ErrorCode::kAborted, "netlink lost an answer (ENOBUFS)",
                   ENOBUFS);
     }
     if (size < 0) return tl::unexpected(LastError("netlink does not answer"));
-    if ((envelope.msg_flags & MSG_TRUNC) != 0) {
+    if (static_cast<std::size_t>(size) > buffer_.size()) {
       return Fail(ErrorCode::kInternal, "netlink sent an oversized answer");
     }
-    // Processes can send here as well; only the kernel is believed.
-    if (sender.nl_pid != 0) continue;
     return std::span(buffer_).first(static_cast<std::size_t>(size));
   }
 }
@@ -253,43 +252,68 @@ Result<NlSocket::DumpInfo> NlSocket::Dump(const NlRequest& request,
   return info;
 }
 
-Result<void> NlSocket::Get(const NlRequest& request, const NlHandler& handler) {
-  if (Result<void> sent = Send(request); !sent) return sent;
-  bool done = false;
-  std::optional<Error> refusal;
-  while (!done) {
-    const Result<std::span<std::byte>> datagram = Receive();
-    if (!datagram) return tl::unexpected(datagram.error());
-    ForEachMessage(*datagram, [&](nlmsghdr* message) {
-      if (message->nlmsg_seq != sequence_ || done) return;
-      done = true;
+std::vector<std::optional<Error>> NlSocket::Ask(
+    std::span<const NlRequest> requests, const AskHandler& handler) {
+  std::vector<std::optional<Error>> answers(requests.size());
+  std::size_t done = 0;
+  while (done < requests.size()) {
+    const Result<std::size_t> sent = SendSome(requests.subspan(done), false);
+    const std::size_t count = sent.value_or(1);
+    std::size_t open = count;
+    const auto answered = [&](std::size_t index, nlmsghdr* message) {
       if (message->nlmsg_type == NLMSG_ERROR) {
-        refusal = DecodeAnswer(message);
+        answers[done + index] = DecodeAnswer(message);
       } else {
-        handler(message);
+        handler(done + index, message);
       }
-    });
+      return --open == 0;
+    };
+    const Result<void> received =
+        sent ? ReceiveAnswers(count, answered) : tl::unexpected(sent.error());
+    if (!received) {
+      std::fill_n(answers.begin() + done, count, received.error());
+    }
+    done += count;
   }
-  if (refusal) return tl::unexpected(*refusal);
+  return answers;
+}
+
+Result<void> NlSocket::Get(const NlRequest& request, const NlHandler& handler) {
+  const std::vector<std::optional<Error>> answers =
+      Ask(std::span(&request, 1),
+          [&](std::size_t, nlmsghdr* message) { handler(message); });
+  if (answers.front()) return tl::unexpected(*answers.front());
   return {};
 }
 
 std::vector<std::optional<Error>> NlSocket::Write(
     std::span<const NlRequest> requests) {
   std::vector<std::optional<Error>> answers(requests.size());
-  const std::span<std::optional<Error>> all(answers);
   std::size_t done = 0;
   while (done < requests.size()) {
-    done += WriteSome(requests.subspan(done), all.subspan(done));
+    const Result<std::size_t> sent = SendSome(requests.subspan(done), true);
+    const std::size_t count = sent.value_or(1);
+    // The answer to the last request says that all were handled. The others
+    // only answer if they are refused.
+    const auto answered = [&](std::size_t index, nlmsghdr* message) {
+      if (message->nlmsg_type != NLMSG_ERROR) return false;
+      answers[done + index] = DecodeAnswer(message);
+      return index + 1 == count;
+    };
+    const Result<void> received =
+        sent ? ReceiveAnswers(count, answered) : tl::unexpected(sent.error());
+    if (!received) {
+      std::fill_n(answers.begin() + done, count, received.error());
+    }
+    done += count;
   }
   return answers;
 }
 
-std::size_t NlSocket::WriteSome(std::span<const NlRequest> requests,
-                                std::span<std::optional<Error>> answers) {
+Result<std::size_t> NlSocket::SendSome(std::span<const NlRequest> requests,
+                                       bool acknowledge) {
   std::vector<iovec> parts;
   std::size_t bytes = 0;
-  const std::uint32_t first_sequence = sequence_ + 1;
   for (const NlRequest& request : requests) {
     nlmsghdr* header = request.header();
     const bool full = parts.size() == kBatchRequests || bytes >= kBatchBytes;
@@ -298,41 +322,32 @@ std::size_t NlSocket::WriteSome(std::span<const NlRequest> requests,
     parts.push_back({header, header->nlmsg_len});
     bytes += header->nlmsg_len;
   }
-  if (parts.empty()) {
-    answers.front() = NetlinkError(ENOMEM);
-    return 1;
+  if (parts.empty()) return tl::unexpected(NetlinkError(ENOMEM));
+  if (acknowledge) {
+    requests[parts.size() - 1].header()->nlmsg_flags |= NLM_F_ACK;
   }
-  const std::size_t count = parts.size();
-  // The answer to the last request says that all were handled. The others only
-  // answer if they are refused.
-  requests[count - 1].header()->nlmsg_flags |= NLM_F_ACK;
   msghdr envelope{};
   envelope.msg_iov = parts.data();
   envelope.msg_iovlen = parts.size();
-  std::optional<Error> failure;
   if (sendmsg(fd(), &envelope, 0) < 0) {
-    failure = LastError("cannot send to netlink");
-  } else if (const Result<void> read =
-                 AwaitAnswers(first_sequence, answers.first(count));
-             !read) {
-    failure = read.error();
+    return tl::unexpected(LastError("cannot send to netlink"));
   }
-  if (failure) std::ranges::fill(answers.first(count), failure);
-  return count;
+  return parts.size();
 }
 
-Result<void> NlSocket::AwaitAnswers(std::uint32_t first_sequence,
-                                    std::span<std::optional<Error>> answers) {
+Result<void> NlSocket::ReceiveAnswers(
+    std::size_t count,
+    const std::function<bool(std::size_t, nlmsghdr*)>& answered) {
+  const std::uint32_t first = sequence_ - static_cast<std::uint32_t>(count) + 1;
   bool done = false;
   while (!done) {
     const Result<std::span<std::byte>> datagram = Receive();
     if (!datagram) return tl::unexpected(datagram.error());
     ForEachMessage(*datagram, [&](nlmsghdr* message) {
-      const std::uint32_t index = message->nlmsg_seq - first_sequence;
-      const bool ours = message->nlmsg_type == NLMSG_ERROR;
-      if (!ours || index >= answers.size()) return;
-      answers[index] = DecodeAnswer(message);
-      done |= index + 1 == answers.size();
+      // Late answers to earlier requests have smaller numbers.
+      const std::uint32_t index = message->nlmsg_seq - first;
+      if (done || index >= count) return;
+      done = answered(index, message);
     });
   }
   return {};

@@ -1,8 +1,8 @@
 // NlSocket: one netlink socket and the three ways to talk over it.
 //
 //   Dump   a list, handed to the caller message by message, without copies
-//   Get    one question, one answer
-//   Write  many changes in a few system calls, one answer for each
+//   Ask    questions, as many as one likes in one system call, an answer each
+//   Write  changes, likewise; only refusals are answered
 //
 // Requests are built and attributes are parsed with libnl; the messages are
 // received into one buffer that lives as long as the socket, since libnl's own
@@ -38,10 +38,14 @@ Error NetlinkError(int system_errno, std::string_view words = {});
 // and reported when the request is sent.
 class NlRequest {
  public:
+  static constexpr std::size_t kUsualRoom = 192;
+
   // `header` is the fixed part after the netlink header: rtmsg, ifinfomsg, ...
+  // `room` is for the whole message; what does not fit is an error.
   template <typename Header>
-  NlRequest(int type, int flags, const Header& header)
-      : NlRequest(type, flags, &header, sizeof(header)) {}
+  NlRequest(int type, int flags, const Header& header,
+            std::size_t room = kUsualRoom)
+      : NlRequest(type, flags, &header, sizeof(header), room) {}
 
   void Put(int attribute, const void* data, std::size_t size);
   void PutU8(int attribute, std::uint8_t value);
@@ -56,7 +60,8 @@ class NlRequest {
     void operator()(nl_msg* message) const;
   };
 
-  NlRequest(int type, int flags, const void* header, std::size_t size);
+  NlRequest(int type, int flags, const void* header, std::size_t size,
+            std::size_t room);
 
   std::unique_ptr<nl_msg, Deleter> message_;
   bool complete_ = true;
@@ -83,7 +88,13 @@ class NlSocket {
   };
   Result<DumpInfo> Dump(const NlRequest& request, const NlHandler& handler);
 
-  // A request for one object. The error is the kernel's if it has none.
+  // Asks for objects. `handler` gets each one, with the number of its request;
+  // a request that got no object has an Error in the answer.
+  using AskHandler = std::function<void(std::size_t, nlmsghdr*)>;
+  std::vector<std::optional<Error>> Ask(std::span<const NlRequest> requests,
+                                        const AskHandler& handler);
+
+  // Asks for one object.
   Result<void> Get(const NlRequest& request, const NlHandler& handler);
 
   // Sends changes in order; a refused one does not stop the others. One answer
@@ -96,14 +107,17 @@ class NlSocket {
 
   // Gives the request a sequence number and sends it.
   Result<void> Send(const NlRequest& request);
+  // Likewise for as many as fit into one datagram; returns how many, at least
+  // one. The last one asks for an acknowledgement if `acknowledge`.
+  Result<std::size_t> SendSome(std::span<const NlRequest> requests,
+                               bool acknowledge);
   // One datagram from the kernel. kAborted: answers were lost.
   Result<std::span<std::byte>> Receive();
-  // Sends as many of `requests` as fit into one datagram; returns how many.
-  std::size_t WriteSome(std::span<const NlRequest> requests,
-                        std::span<std::optional<Error>> answers);
-  // Reads answers until that of the last request.
-  Result<void> AwaitAnswers(std::uint32_t first_sequence,
-                            std::span<std::optional<Error>> answers);
+  // Receives until `answered(index, message)` says that it has all; the index
+  // counts from the first of `count` requests that were just sent.
+  Result<void> ReceiveAnswers(
+      std::size_t count,
+      const std::function<bool(std::size_t, nlmsghdr*)>& answered);
 
   UniqueFd fd_;
   std::uint32_t sequence_ = 0;

@@ -215,6 +215,11 @@ Result<std::string> EncodeNextHops(const Route& route, LinkNames& names) {
   return payload;
 }
 
+// A generous guess at what the next hops of a route take.
+std::size_t RoomOf(const std::vector<NextHop>& hops) {
+  return hops.size() * (sizeof(rtnexthop) + 32);
+}
+
 // Flags of the request and the message type.
 std::pair<int, int> EncodeOperation(RouteOperation operation) {
   switch (operation) {
@@ -283,7 +288,7 @@ Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
     request.PutU32(RTA_OIF, static_cast<std::uint32_t>(filter.ifindex));
   }
   Result<std::vector<Route>> routes = ReadList<Route>(
-      socket, request, 0,
+      socket, request,
       [&](nlmsghdr* message) { return DecodeRoute(message, names); });
   // "FIB table does not exist": nobody has put a route there yet.
   if (!routes && routes.error().system_errno == ENOENT) {
@@ -322,7 +327,8 @@ std::optional<Route> DecodeRoute(nlmsghdr* message, LinkNames& names) {
 Result<NlRequest> EncodeRoute(RouteOperation operation, const Route& route,
                               LinkNames& names) {
   const auto [type, flags] = EncodeOperation(operation);
-  NlRequest request(type, flags, EncodeHeader(operation, route));
+  NlRequest request(type, flags, EncodeHeader(operation, route),
+                    NlRequest::kUsualRoom + RoomOf(route.next_hops));
   request.PutU32(RTA_TABLE, route.key.table);
   if (!route.key.destination.IsDefault()) {
     PutAddress(request, RTA_DST, route.key.destination.network());

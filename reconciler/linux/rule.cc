@@ -100,11 +100,12 @@ Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket) {
   fib_rule_hdr header{};
   header.family = AF_INET;
   Result<std::vector<PolicyRule>> rules = ReadList<PolicyRule>(
-      socket, NlRequest(RTM_GETRULE, NLM_F_DUMP, header), RTNLGRP_IPV4_RULE,
+      socket, NlRequest(RTM_GETRULE, NLM_F_DUMP, header),
       [](nlmsghdr* message) -> std::optional<PolicyRule> {
         if (!IsOurs(message)) return std::nullopt;
         return DecodeRule(message);
-      });
+      },
+      RTNLGRP_IPV4_RULE);
   if (rules) std::ranges::sort(*rules);
   return rules;
 }
