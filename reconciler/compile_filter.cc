@@ -26,16 +26,15 @@ void AddOwnNetworks(const std::optional<Link>& link, std::set<Prefix>& all) {
   }
 }
 
-// Without those that lie within another one.
+// Without those that lie within another one. In their order a prefix stands
+// right before everything that it contains.
 std::vector<Prefix> Outermost(const std::set<Prefix>& all) {
   std::vector<Prefix> outermost;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(outermost),
-               [&](const Prefix& prefix) {
-                 return std::none_of(
-                     all.begin(), all.end(), [&](const Prefix& other) {
-                       return other != prefix && other.Contains(prefix);
-                     });
-               });
+  for (const Prefix& prefix : all) {
+    if (outermost.empty() || !outermost.back().Contains(prefix)) {
+      outermost.push_back(prefix);
+    }
+  }
   return outermost;
 }
 

@@ -235,6 +235,7 @@ class Tournament {
   // has, that one carries on.
   void WriteChampion(std::size_t index) {
     Chain chain;
+    chain.reserve(members_.size() - index + 1);
     for (std::size_t later = index + 1; later < members_.size(); ++later) {
       chain.push_back(Goto(ChampionChain(later),
                            {FreeCapacityMatch{Side(later), Side(index)}}));

@@ -97,11 +97,13 @@ class RandomChoices {
     std::set<UplinkId> ids;
     const std::uint64_t count = Draw(1, most);
     while (ids.size() < count) ids.insert(static_cast<UplinkId>(Draw(1, 254)));
+    constexpr std::uint64_t kHeaviest[] = {1, 5, 20, 100'000};
+    const std::uint64_t heaviest = kHeaviest[Draw(0, 3)];
     Choice choice;
     choice.algorithm = algorithm;
     for (const UplinkId id : ids) {
       choice.members.push_back(
-          {id, {id, kMask}, Draw(1, 100'000), Draw(0, 50) * 1'000'000});
+          {id, {id, kMask}, Draw(1, heaviest), Draw(0, 50) * 1'000'000});
     }
     return choice;
   }

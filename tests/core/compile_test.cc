@@ -281,6 +281,20 @@ TEST(Compile, LearnsTheNetworksOfALanFromItsLink) {
   EXPECT_EQ(learned.state.tables, declared.state.tables);
 }
 
+TEST(Compile, NamesNoNetworkWithinAnotherOne) {
+  Spec spec = TwoUplinkSpec();
+  spec.lans[0].networks = {Net("192.168.10.128/25"), Net("192.168.11.0/24"),
+                           Net("192.168.10.0/23"), Net("192.168.12.0/24")};
+  const Desired desired = Compile(spec, TwoUplinkFacts());
+  EXPECT_THAT(desired.filter.internal,
+              ElementsAre(Net("192.168.10.0/23"), Net("192.168.12.0/24"),
+                          Net("198.51.100.0/24"), Net("203.0.113.0/24"),
+                          Net("224.0.0.0/3")));
+  EXPECT_THAT(desired.filter.nat_sources,
+              ElementsAre(Net("192.168.10.0/23"), Net("192.168.12.0/24"),
+                          Net("198.51.100.2/32"), Net("203.0.113.2/32")));
+}
+
 TEST(Compile, WarnsOfALanThatCannotBeBalanced) {
   Spec spec = TwoUplinkSpec();
   spec.lans = {{"lan0", {}}, {"lan1", {}}, {"lan2", {Net("10.2.0.0/16")}}};

@@ -28,17 +28,20 @@ void Spread(const XtTableState& table, const std::string& name, double chance,
     chances[name] += chance;
     return;
   }
+  std::map<std::string, double> onwards;
   for (const ChainRule& rule : table.chains.at(name)) {
     double hit = 1;
     for (const Match& match : rule.matches) {
       const auto* dice = std::get_if<RandomMatch>(&match);
       hit *= dice ? dice->threshold / 2147483648.0 : 0.5;
     }
-    Spread(table, std::get<JumpTarget>(rule.target).chain, chance * hit,
-           chances);
+    onwards[std::get<JumpTarget>(rule.target).chain] += chance * hit;
     chance *= 1 - hit;
   }
   EXPECT_EQ(chance, 0);
+  for (const auto& [next, part] : onwards) {
+    Spread(table, next, part, chances);
+  }
 }
 
 std::map<std::string, double> ChancesOf(const Choice& choice) {
