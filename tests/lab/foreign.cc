@@ -14,8 +14,11 @@ std::string Filter(const std::string& text, const LineFilter& keep) {
   std::istringstream lines(text);
   std::string line;
   std::string kept;
+  bool keep_object = false;
   while (std::getline(lines, line)) {
-    if (keep(line)) kept += line + "\n";
+    // The next hops of a route follow it on lines that begin with a tab.
+    if (!line.starts_with('\t')) keep_object = keep(line);
+    if (keep_object) kept += line + "\n";
   }
   return kept;
 }
@@ -70,9 +73,9 @@ std::string ForeignState(const Namespace& where, Counters counters) {
 }
 
 std::string OwnState(const Namespace& where) {
-  return Filter(WholeState(where), [](const std::string& line) {
+  return WithoutCounters(Filter(WholeState(where), [](const std::string& line) {
     return IsOurs(line) && !IsFraming(line);
-  });
+  }));
 }
 
 bool AddForeignObjects(const Namespace& where, std::string* error) {

@@ -17,7 +17,7 @@ enum class Counters { kCompare, kIgnore };
 
 std::string ForeignState(const Namespace& where, Counters counters);
 
-// Only what is ours, in the same words; "" when nothing is.
+// Only what is ours, in the same words, without counters; "" when nothing is.
 std::string OwnState(const Namespace& where);
 
 // Puts rules, chains, routes and ip rules of somebody else everywhere that

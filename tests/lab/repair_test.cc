@@ -67,9 +67,10 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"ChainRule", "iptables-legacy -t mangle -D UPL-PREROUTING 2"},
         Damage{"WholeChain", "iptables-legacy -t mangle -F UPL-FATE"},
         Damage{"MangleTable",
-               "iptables-legacy -t mangle -F; iptables-legacy -t mangle -X"},
+               "iptables-legacy -t mangle -F; iptables-legacy -t mangle -X || "
+               "true"},
         Damage{"NatTable",
-               "iptables-legacy -t nat -F; iptables-legacy -t nat -X"},
+               "iptables-legacy -t nat -F; iptables-legacy -t nat -X || true"},
         Damage{"AddedRule",
                "iptables-legacy -t mangle -I UPL-PREROUTING 2 "
                "-p icmp -j ACCEPT"},

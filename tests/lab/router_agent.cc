@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -29,6 +30,12 @@ tl::unexpected<Error> Failed(const grpc::Status& status) {
                                            ": " + status.error_message());
 }
 
+// The environment may name programs of another build.
+std::string Program(const char* variable, const char* built) {
+  const char* other = std::getenv(variable);
+  return other != nullptr ? other : built;
+}
+
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -42,17 +49,18 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
   ProcessOptions process;
   process.arguments = options.wrapper;
   const std::string address = "unix://" + base.string() + ".sock";
-  const std::vector<std::string> ours = {UPLINKD_PROGRAM,
-                                         "--listen",
-                                         address,
-                                         "--metrics-listen",
-                                         options.metrics_address,
-                                         "--state-dir",
-                                         base.string() + ".state",
-                                         "--iproute2-dir",
-                                         base.string() + ".iproute2",
-                                         "--log-level",
-                                         "debug"};
+  const std::vector<std::string> ours = {
+      Program("UPLINKD_PROGRAM", UPLINKD_PROGRAM),
+      "--listen",
+      address,
+      "--metrics-listen",
+      options.metrics_address,
+      "--state-dir",
+      base.string() + ".state",
+      "--iproute2-dir",
+      base.string() + ".iproute2",
+      "--log-level",
+      "debug"};
   process.arguments.insert(process.arguments.end(), ours.begin(), ours.end());
   process.arguments.insert(process.arguments.end(), options.arguments.begin(),
                            options.arguments.end());
@@ -74,11 +82,8 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
 
 void RouterAgent::Connect() {
   grpc::ChannelArguments arguments;
-  // Agents come and go in a test: no shared connection, no long back-off.
+  // Agents come and go in a test: no shared connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
   stub_ = v1::Agent::NewStub(grpc::CreateCustomChannel(
       address_, grpc::InsecureChannelCredentials(), arguments));
 }
@@ -89,7 +94,9 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Start(
   if (!agent) return agent;
   const auto deadline = steady_clock::now() + std::chrono::seconds(20);
   while (steady_clock::now() < deadline && (*agent)->process().Running()) {
-    if ((*agent)->Status()) return agent;
+    // A channel of its own each time: one that came too early backs off.
+    (*agent)->Connect();
+    if ((*agent)->AskStatus(milliseconds(1000))) return agent;
     std::this_thread::sleep_for(milliseconds(20));
   }
   return Fail(ErrorCode::kUnavailable,
@@ -112,7 +119,7 @@ Result<v1::ApplyResponse> RouterAgent::Apply(const std::string& spec,
   request.mutable_wait()->set_seconds(patience.count() / 1000);
   v1::ApplyResponse response;
   const grpc::Status status = stub_->Apply(
-      Context(patience + milliseconds(5000)).get(), request, &response);
+      Context(patience + milliseconds(10000)).get(), request, &response);
   if (!status.ok()) return Failed(status);
   if (patience.count() > 0 && !response.in_sync()) {
     return Fail(ErrorCode::kDeadlineExceeded,
@@ -123,9 +130,13 @@ Result<v1::ApplyResponse> RouterAgent::Apply(const std::string& spec,
 }
 
 Result<v1::Status> RouterAgent::Status() {
+  return AskStatus(milliseconds(10000));
+}
+
+Result<v1::Status> RouterAgent::AskStatus(Patience patience) {
   v1::StatusResponse response;
-  const grpc::Status status = stub_->Status(Context(milliseconds(5000)).get(),
-                                            v1::StatusRequest(), &response);
+  const grpc::Status status =
+      stub_->Status(Context(patience).get(), v1::StatusRequest(), &response);
   if (!status.ok()) return Failed(status);
   return response.status();
 }
@@ -162,7 +173,8 @@ Result<v1::DiffResponse> RouterAgent::Diff() {
 }
 
 CommandResult RouterAgent::Ctl(std::vector<std::string> arguments) const {
-  std::vector<std::string> all = {UPLINKCTL_PROGRAM, "--address", address_};
+  std::vector<std::string> all = {
+      Program("UPLINKCTL_PROGRAM", UPLINKCTL_PROGRAM), "--address", address_};
   all.insert(all.end(), std::make_move_iterator(arguments.begin()),
              std::make_move_iterator(arguments.end()));
   return Command(lab_.router(), std::move(all));

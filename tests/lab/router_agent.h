@@ -1,8 +1,9 @@
 // RouterAgent: the real uplinkd in the lab's router, and its client.
 //
-// The program that this build made, with socket, state and name files in the
-// lab's private directory. Requests go over gRPC, or through uplinkctl. Not for
-// production code.
+// The program that this build made (or that UPLINKD_PROGRAM and
+// UPLINKCTL_PROGRAM in the environment name), with socket, state and name files
+// in the lab's private directory. Requests go over gRPC, or through uplinkctl.
+// Not for production code.
 #ifndef UPLINKD_TESTS_LAB_ROUTER_AGENT_H_
 #define UPLINKD_TESTS_LAB_ROUTER_AGENT_H_
 
@@ -39,7 +40,8 @@ class RouterAgent {
       const Lab& lab, const RouterAgentOptions& options);
 
   // Hands over a spec (YAML) and waits until the kernel holds it. Fails with
-  // the status or, if the kernel does not hold it, with the plan.
+  // the status or, if the kernel does not hold it, with the plan. Without
+  // patience it answers once the agent has tried.
   Result<v1::ApplyResponse> Apply(const std::string& spec,
                                   Patience patience = Patience(10000));
   Result<v1::Status> Status();
@@ -65,6 +67,7 @@ class RouterAgent {
       : lab_(lab), process_(std::move(process)) {}
 
   void Connect();
+  Result<v1::Status> AskStatus(Patience patience);
 
   const Lab& lab_;
   Process process_;
