@@ -1,6 +1,7 @@
 #include "reconciler/compile_routes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -102,9 +103,8 @@ void ScaleWeights(std::vector<std::uint64_t>& weights) {
   const double scale =
       static_cast<double>(kMaxNextHopWeight) / static_cast<double>(largest);
   for (std::uint64_t& weight : weights) {
-    const double scaled = static_cast<double>(weight) * scale;
-    weight =
-        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(scaled + 0.5));
+    const double scaled = std::round(static_cast<double>(weight) * scale);
+    weight = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(scaled));
   }
 }
 

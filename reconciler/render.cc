@@ -80,7 +80,7 @@ std::string RuleWords(const PolicyRule& rule) {
 }
 
 // For people: what the words of ip(8) above leave out.
-std::string WithExtra(std::string words, const std::string& extra) {
+std::string WithExtra(const std::string& words, const std::string& extra) {
   return extra.empty() ? words : words + " (" + extra + ")";
 }
 

@@ -49,7 +49,7 @@ std::string Render(const SourceCoinMatch& match) {
 }
 
 std::string Render(const CounterMatch& match) {
-  const std::string list =
+  std::string list =
       "-m recent --name " + match.name + " --mask 0.0.0.0 --rsource ";
   switch (match.operation) {
     case CounterMatch::Operation::kAtLeast:

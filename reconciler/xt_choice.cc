@@ -45,7 +45,7 @@ double TotalWeight(Members members) {
 UplinkId PivotOf(Members members) {
   const UplinkId low = members.front().id;
   const UplinkId high = members.back().id;
-  const int bit = std::bit_width(low ^ high) - 1;
+  const int bit = static_cast<int>(std::bit_width(low ^ high)) - 1;
   return high >> bit << bit;
 }
 

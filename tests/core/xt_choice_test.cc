@@ -155,6 +155,7 @@ TEST(XtChoice, MovesFewClientsOfOthersWhenAnUplinkLeaves) {
 TEST(XtChoice, TakesTurns) {
   Chooser chooser(MakeChoice(Algorithm::kRoundRobin, {5, 1, 1}));
   std::vector<UplinkId> fates;
+  fates.reserve(14);
   for (int i = 0; i < 14; ++i) fates.push_back(chooser.Choose());
   EXPECT_THAT(fates, ElementsAre(1, 1, 2, 1, 3, 1, 1,  //
                                  1, 1, 2, 1, 3, 1, 1));
