@@ -59,6 +59,7 @@ NlRequest EncodeLookup(std::uint32_t destination, int ifindex) {
 Result<void> Probe(NlSocket& socket, LinkNames& names,
                    std::uint32_t destination, std::vector<Search>& searches) {
   std::vector<NlRequest> requests;
+  requests.reserve(searches.size());
   for (const Search& search : searches) {
     requests.push_back(EncodeLookup(destination, search.link->index));
   }

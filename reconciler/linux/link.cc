@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -25,18 +26,19 @@
 namespace uplinkd {
 namespace {
 
-// The link's own rp_filter, which comes along with the link itself.
-int DecodeRpFilter(nlattr* families) {
+// One of the link's own settings, which come along with the link itself.
+// `setting` is an IPV4_DEVCONF_* of linux/ip.h.
+int DecodeSetting(nlattr* families, int setting) {
   nlattr* inet = nla_find(static_cast<nlattr*>(nla_data(families)),
                           nla_len(families), AF_INET);
   if (inet == nullptr) return 0;
   nlattr* settings = nla_find(static_cast<nlattr*>(nla_data(inet)),
                               nla_len(inet), IFLA_INET_CONF);
   // An array of u32, counted from 1 in linux/ip.h.
-  constexpr int kOffset = (IPV4_DEVCONF_RP_FILTER - 1) * 4;
+  const int offset = (setting - 1) * 4;
   std::uint32_t value = 0;
-  if (settings == nullptr || nla_len(settings) < kOffset + 4) return 0;
-  std::memcpy(&value, static_cast<const char*>(nla_data(settings)) + kOffset,
+  if (settings == nullptr || nla_len(settings) < offset + 4) return 0;
+  std::memcpy(&value, static_cast<const char*>(nla_data(settings)) + offset,
               sizeof(value));
   return static_cast<int>(value);
 }
@@ -51,7 +53,8 @@ Link DecodeLink(nlmsghdr* message) {
   link.point_to_point = (header.ifi_flags & IFF_POINTOPOINT) != 0;
   if (nlattr* families =
           nlmsg_find_attr(message, sizeof(header), IFLA_AF_SPEC)) {
-    link.rp_filter = DecodeRpFilter(families);
+    link.rp_filter = DecodeSetting(families, IPV4_DEVCONF_RP_FILTER);
+    link.src_valid_mark = DecodeSetting(families, IPV4_DEVCONF_SRC_VMARK) != 0;
   }
   return link;
 }
@@ -119,10 +122,29 @@ int DecodeRpFilterOfAll(nlmsghdr* message) {
   return value == nullptr ? 0 : nla_get_s32(value);
 }
 
+// Netlink does not tell this one of "all".
+bool AllHaveSrcValidMark() {
+  std::ifstream file("/proc/sys/net/ipv4/conf/all/src_valid_mark");
+  int value = 0;
+  return file >> value && value != 0;
+}
+
+// It only counts where a strict check does, so it is only asked for then.
+void ReadSrcValidMarkOfAll(std::vector<Link>& links) {
+  constexpr int kStrict = 1;
+  const auto in_question = [](const Link& link) {
+    return link.rp_filter == kStrict && !link.src_valid_mark;
+  };
+  if (std::none_of(links.begin(), links.end(), in_question)) return;
+  const bool all = AllHaveSrcValidMark();
+  for (Link& link : links) link.src_valid_mark |= all;
+}
+
 // The links themselves, without what hangs on them.
 Result<std::vector<Link>> ReadLinksOnly(NlSocket& socket,
                                         const std::vector<std::string>& names) {
   std::vector<NlRequest> requests;
+  requests.reserve(names.size() + 1);
   for (const std::string& name : names) {
     requests.push_back(EncodeLinkQuestion(name));
   }
@@ -144,6 +166,7 @@ Result<std::vector<Link>> ReadLinksOnly(NlSocket& socket,
     }
   }
   for (Link& link : links) link.rp_filter = std::max(link.rp_filter, strictest);
+  ReadSrcValidMarkOfAll(links);
   return links;
 }
 

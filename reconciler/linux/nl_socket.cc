@@ -16,7 +16,7 @@ namespace uplinkd {
 namespace {
 
 // Beyond this a larger datagram is no faster.
-constexpr std::size_t kBatchBytes = 16 * 1024;
+constexpr std::size_t kBatchBytes = 16384;
 constexpr std::size_t kBatchRequests = 128;
 // Room for the answers of one batch.
 constexpr int kSocketBuffer = 2 * 1024 * 1024;
@@ -45,7 +45,7 @@ ErrorCode CodeOf(int system_errno) {
     case EHOSTUNREACH: return ErrorCode::kUnavailable;
     case EOPNOTSUPP:
     case EAFNOSUPPORT:
-    case EPROTONOSUPPORT: return ErrorCode::kFailedPrecondition;
+    case EPROTONOSUPPORT:
     // The same request may be right once a link or an address is different
     // ("Invalid prefsrc address"), so the request is not the one to blame.
     case EINVAL:
@@ -271,7 +271,8 @@ std::vector<std::optional<Error>> NlSocket::Ask(
     const Result<void> received =
         sent ? ReceiveAnswers(count, answered) : tl::unexpected(sent.error());
     if (!received) {
-      std::fill_n(answers.begin() + done, count, received.error());
+      std::ranges::fill(std::span(answers).subspan(done, count),
+                        received.error());
     }
     done += count;
   }
@@ -303,7 +304,8 @@ std::vector<std::optional<Error>> NlSocket::Write(
     const Result<void> received =
         sent ? ReceiveAnswers(count, answered) : tl::unexpected(sent.error());
     if (!received) {
-      std::fill_n(answers.begin() + done, count, received.error());
+      std::ranges::fill(std::span(answers).subspan(done, count),
+                        received.error());
     }
     done += count;
   }
