@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -29,13 +31,12 @@ Kind KindOf(const Step& step) {
 }
 
 // Files a route of one of our tables under its owner.
-void FileRoute(Route route, State& state) {
+void FileRoute(const Route& route, State& state) {
   if (route.protocol != kProtocol) {
-    state.foreign_routes.try_emplace(route.key, std::move(route));
+    state.foreign_routes.try_emplace(route.key, route);
     return;
   }
-  const RouteKey key = route.key;
-  const auto [first, added] = state.routes.try_emplace(key, std::move(route));
+  const auto [first, added] = state.routes.try_emplace(route.key, route);
   // Appended by somebody in our name. The first one counts, but it is not
   // alone, so it must not pass for the one that is wanted.
   if (!added) first->second.extra = "and another with the same key";
@@ -48,7 +49,13 @@ class LinuxKernel : public Kernel {
       : socket_(std::move(socket)), xtables_(options.lock_timeout) {}
 
   Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override {
-    return ReadLinks(*socket_, interfaces);
+    Result<Facts> facts = ReadLinks(*socket_, interfaces);
+    if (!facts) return facts;
+    known_names_.clear();
+    for (const auto& [name, link] : facts->links) {
+      known_names_.emplace(link.index, name);
+    }
+    return facts;
   }
 
   Result<State> Observe(const ObserveScope& scope) override {
@@ -80,21 +87,21 @@ class LinuxKernel : public Kernel {
 
  private:
   Result<void> ObserveRoutes(const ObserveScope& scope, State& state) {
-    LinkNames names(*socket_);
+    LinkNames names(*socket_, std::exchange(known_names_, {}));
     for (const std::uint32_t table : scope.tables) {
       if (table == 0) continue;  // to the kernel that means every table
       Result<std::vector<Route>> routes =
           ReadRoutes(*socket_, names, RouteFilter{.table = table});
       if (!routes) return tl::unexpected(routes.error());
-      for (Route& route : *routes) FileRoute(std::move(route), state);
+      for (const Route& route : *routes) FileRoute(route, state);
     }
     if (!scope.sweep) return {};
     Result<std::vector<Route>> routes =
         ReadRoutes(*socket_, names, RouteFilter{.protocol = kProtocol});
     if (!routes) return tl::unexpected(routes.error());
-    for (Route& route : *routes) {
+    for (const Route& route : *routes) {
       if (scope.tables.contains(route.key.table)) continue;  // filed above
-      FileRoute(std::move(route), state);
+      FileRoute(route, state);
     }
     return {};
   }
@@ -113,6 +120,9 @@ class LinuxKernel : public Kernel {
   }
 
   std::unique_ptr<NlSocket> socket_;
+  // The numbers and names of the last ReadFacts(), for the one Observe() that
+  // follows: both see the links of the same moment, and none is asked twice.
+  std::map<int, std::string> known_names_;
   Xtables xtables_;
 };
 
