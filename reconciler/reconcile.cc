@@ -161,6 +161,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
     report.outcomes = Timed(PassPhase::kExecute, report, now,
                             [&] { return ExecutePlan(report.plan, kernel); });
   }
+  report.fates_given = observed->fates_given;
   CountResult(*observed, report);
   report.refused = Refusals(report);
   report.result = ResultOf(report);

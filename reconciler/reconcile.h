@@ -31,8 +31,8 @@ std::string_view PassPhaseName(PassPhase phase);  // "facts"
 
 enum class PassResult {
   kInSync,    // nothing to do
-  kChanged,   // every step was done
-  kFailed,    // a read failed, or at least one step did
+  kChanged,   // every step was done (dry run: there are steps)
+  kFailed,    // a read or a step failed, or a foreign route is in the way
   kConflict,  // somebody changed something under us; read again at once
 };
 std::string_view PassResultName(PassResult result);  // "in-sync"
@@ -52,6 +52,7 @@ struct Report {
   // "chain-rule". And foreign routes in our tables.
   std::map<std::string, std::size_t> objects;
   std::size_t foreign_routes = 0;
+  std::map<Mark, std::uint64_t> fates_given;  // see State
   // The links looked at, for the exporter: uplink name -> ifindex (0: none).
   std::map<std::string, int> link_index;
 };
@@ -63,9 +64,9 @@ struct PassOptions {
   bool dry_run = false;  // stop before execute: the plan is the answer
   bool sweep = false;    // see ObserveScope
   // Tables of earlier specs that may still hold routes of ours.
-  std::set<std::uint32_t> more_tables;
+  std::set<std::uint32_t> more_tables = {};
   // Uplinks that the kernel refused earlier; see Facts::blocked.
-  std::map<std::string, std::string> blocked;
+  std::map<std::string, std::string> blocked = {};
 };
 
 // `spec` must be valid and have its ids assigned.

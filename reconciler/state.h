@@ -5,6 +5,7 @@
 #ifndef UPLINKD_RECONCILER_STATE_H_
 #define UPLINKD_RECONCILER_STATE_H_
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -24,6 +25,9 @@ struct State {
   // Observed only, and never compared: routes in our tables that are not ours,
   // by key. They are reported; one whose key we need is a conflict.
   std::map<RouteKey, Route> foreign_routes;
+  // Observed only, and never compared: how many packets got each fate since
+  // the rule that gives it was written.
+  std::map<Mark, std::uint64_t> fates_given;
 };
 
 }  // namespace uplinkd

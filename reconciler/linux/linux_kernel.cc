@@ -69,6 +69,7 @@ class LinuxKernel : public Kernel {
     Result<std::map<XtTable, XtTableState>> tables = xtables_.Observe();
     if (!tables) return tl::unexpected(tables.error());
     state.tables = std::move(*tables);
+    state.fates_given = xtables_.FatesGiven();
     return state;
   }
 

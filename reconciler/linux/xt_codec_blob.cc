@@ -152,12 +152,17 @@ ChainRule RuleAt(Entries entries, std::size_t offset, std::string_view target) {
 }
 
 Chain DecodeChain(Entries entries, const BlobChain& chain,
-                  const std::vector<BlobChain>& chains) {
+                  const std::vector<BlobChain>& chains,
+                  std::vector<FateEntry>& fates) {
   Chain rules;
   for (std::size_t offset = chain.first; offset < chain.end;
        offset += EntryAt(entries, offset).next_offset) {
     rules.push_back(
         RuleAt(entries, offset, TargetName(entries, offset, chains)));
+    const Target& target = rules.back().target;
+    if (const auto* set = std::get_if<SetMarkTarget>(&target)) {
+      fates.push_back({set->mark, offset});
+    }
   }
   return rules;
 }
@@ -192,19 +197,27 @@ Result<void> ClearNameTails(std::span<std::byte> entries) {
   return {};
 }
 
-XtTableState DecodeBlob(const ipt_getinfo& info,
-                        std::span<const std::byte> entries) {
+DecodedBlob DecodeBlob(const ipt_getinfo& info,
+                       std::span<const std::byte> entries) {
   const std::vector<BlobChain> chains = FindChains(info, entries);
-  XtTableState state;
+  DecodedBlob decoded;
   for (const BlobChain& chain : chains) {
     if (chain.hook) {
       std::vector<HookJump> jumps = DecodeJumps(entries, chain, chains);
-      if (!jumps.empty()) state.jumps.emplace(*chain.hook, std::move(jumps));
+      if (!jumps.empty()) {
+        decoded.state.jumps.emplace(*chain.hook, std::move(jumps));
+      }
     } else if (IsOwnedChain(chain.name)) {
-      state.chains.emplace(chain.name, DecodeChain(entries, chain, chains));
+      decoded.state.chains.emplace(
+          chain.name, DecodeChain(entries, chain, chains, decoded.fates));
     }
   }
-  return state;
+  return decoded;
+}
+
+std::uint64_t PacketsAt(std::span<const std::byte> entries,
+                        std::size_t offset) {
+  return EntryAt(entries, offset).counters.pcnt;
 }
 
 }  // namespace uplinkd

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "reconciler/chain.h"
 #include "reconciler/result.h"
@@ -20,10 +21,24 @@ namespace uplinkd {
 // of matches and targets. Fails kInternal if `entries` is not a table.
 Result<void> ClearNameTails(std::span<std::byte> entries);
 
-// Our chains, and our jumps in builtin chains. `info` and `entries` belong
-// together, and ClearNameTails() has accepted `entries`.
-XtTableState DecodeBlob(const ipt_getinfo& info,
-                        std::span<const std::byte> entries);
+// A rule of ours that gives a fate, by the place of its entry in the dump.
+struct FateEntry {
+  Mark fate;
+  std::size_t offset = 0;
+};
+
+struct DecodedBlob {
+  XtTableState state;  // our chains, and our jumps in builtin chains
+  std::vector<FateEntry> fates;
+};
+
+// `info` and `entries` belong together, and ClearNameTails() has accepted
+// `entries`.
+DecodedBlob DecodeBlob(const ipt_getinfo& info,
+                       std::span<const std::byte> entries);
+
+// How often the rule at `offset` was hit.
+std::uint64_t PacketsAt(std::span<const std::byte> entries, std::size_t offset);
 
 }  // namespace uplinkd
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "reconciler/linux/xt_codec_blob.h"
 #include "reconciler/linux/xt_error.h"
 
 namespace uplinkd {
@@ -80,6 +79,17 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
               EAGAIN);
 }
 
+std::map<Mark, std::uint64_t> XtSnapshot::FatesGiven() const {
+  std::map<Mark, std::uint64_t> given;
+  if (next_.size() != last_.size()) return given;  // the last Read() failed
+  const std::span<const std::byte> entries =
+      std::span(next_).subspan(sizeof(ipt_get_entries));
+  for (const FateEntry& entry : fates_) {
+    given[entry.fate] += PacketsAt(entries, entry.offset);
+  }
+  return given;
+}
+
 Result<ipt_getinfo> XtSnapshot::ReadInfo(int socket) const {
   ipt_getinfo info{};
   XtTableName(table_).copy(info.name, sizeof info.name - 1);
@@ -110,7 +120,9 @@ Result<bool> XtSnapshot::ReadEntries(int socket, const ipt_getinfo& info) {
 
 Result<void> XtSnapshot::Accept(const ipt_getinfo& info) {
   if (auto sound = ClearNameTails(EntriesOf(next_)); !sound) return sound;
-  state_ = DecodeBlob(info, EntriesOf(next_));
+  DecodedBlob decoded = DecodeBlob(info, EntriesOf(next_));
+  state_ = std::move(decoded.state);
+  fates_ = std::move(decoded.fates);
   ++version_;
   info_ = std::make_unique<ipt_getinfo>(info);
   std::swap(last_, next_);

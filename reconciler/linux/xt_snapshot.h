@@ -8,10 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "reconciler/chain.h"
+#include "reconciler/linux/xt_codec_blob.h"
 #include "reconciler/result.h"
 
 struct ipt_getinfo;
@@ -31,6 +33,10 @@ class XtSnapshot {
   // kPermissionDenied, kAborted (somebody writes all the time).
   Result<const XtTableState*> Read(int socket);
 
+  // How many packets our rules that give fates have seen, by fate, as of the
+  // last Read(). A count starts anew when its rule is written anew.
+  std::map<Mark, std::uint64_t> FatesGiven() const;
+
   // How often the content was found different, the first time included.
   std::uint64_t version() const { return version_; }
 
@@ -48,6 +54,7 @@ class XtSnapshot {
   std::vector<std::byte> last_;
   std::vector<std::byte> next_;
   XtTableState state_;
+  std::vector<FateEntry> fates_;  // places that hold in both dumps
   std::uint64_t version_ = 0;
 };
 

@@ -192,6 +192,12 @@ Result<std::map<XtTable, XtTableState>> Xtables::Observe() {
   return tables;
 }
 
+std::map<Mark, std::uint64_t> Xtables::FatesGiven() const {
+  const auto mangle = parts_->snapshots.find(XtTable::kMangle);
+  if (mangle == parts_->snapshots.end()) return {};
+  return mangle->second.FatesGiven();
+}
+
 Outcome Xtables::Execute(const EditXtTable& edit) {
   const Result<XtablesLock::Held> held =
       parts_->lock.Acquire(parts_->lock_timeout);

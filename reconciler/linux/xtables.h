@@ -34,6 +34,10 @@ class Xtables {
   // kernel), kPermissionDenied, kAborted (changed under the read too often).
   Result<std::map<XtTable, XtTableState>> Observe();
 
+  // How many packets got each fate, as of the last Observe(). A count starts
+  // anew when its rule is written anew.
+  std::map<Mark, std::uint64_t> FatesGiven() const;
+
   // All edits of one table in one commit, under the xtables lock.
   //   kConflict  what is ours is not `edit.expected`; nothing was written
   //   kFailed    the lock, or the kernel's words; read again before deciding

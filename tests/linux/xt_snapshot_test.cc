@@ -85,6 +85,26 @@ TEST_F(XtSnapshotTest, DoesNotCareForCounters) {
   EXPECT_EQ(snapshot_.version(), 1U);
 }
 
+TEST_F(XtSnapshotTest, CountsTheFatesThatWereGiven) {
+  Read();
+  EXPECT_TRUE(snapshot_.FatesGiven().empty());
+  const Mark fate{0x1, 0xff};
+  ChainRule set;
+  set.target = SetMarkTarget{fate};
+  XtTableState state;
+  state.chains["UPL-MARK-1"] = {set};
+  state.jumps[XtHook::kOutput] = {{0, JumpTo("UPL-MARK-1")}};
+  Write(state);
+  Iptables("-A OUTPUT -j MARK --set-xmark 0x2/0xff");  // not ours
+  EXPECT_EQ(Read(), state);
+  EXPECT_EQ(snapshot_.FatesGiven().at(fate), 0U);
+  SendOnLoopback(3);
+  EXPECT_EQ(Read(), state);
+  // Nobody listens, so an ICMP error goes out for each of the three.
+  EXPECT_EQ(snapshot_.FatesGiven().at(fate), 6U);
+  EXPECT_EQ(snapshot_.FatesGiven().size(), 1U);
+}
+
 TEST_F(XtSnapshotTest, NoticesAnEditThatKeepsTheSize) {
   Iptables("-N UPL-A");
   Iptables("-A UPL-A -j MARK --set-xmark 1/0xff");
@@ -170,12 +190,12 @@ TEST_F(XtSnapshotTest, IgnoresJunkBehindTheNames) {
   Dump other = RawDump(socket_.get(), std::byte{0xcc});
   // The kernel does leave them unwritten; else this test shows nothing.
   ASSERT_FALSE(std::ranges::equal(one.entries(), other.entries()));
-  EXPECT_EQ(DecodeBlob(one.info, one.entries()), state);
+  EXPECT_EQ(DecodeBlob(one.info, one.entries()).state, state);
 
   ASSERT_TRUE(ClearNameTails(one.entries()));
   ASSERT_TRUE(ClearNameTails(other.entries()));
   EXPECT_TRUE(std::ranges::equal(one.entries(), other.entries()));
-  EXPECT_EQ(DecodeBlob(one.info, one.entries()), state);
+  EXPECT_EQ(DecodeBlob(one.info, one.entries()).state, state);
 }
 
 TEST_F(XtSnapshotTest, RefusesADamagedDump) {
