@@ -167,7 +167,9 @@ void CheckReversePath(const HostFacts& host, const Expectation& expectation,
   }
   if (strict.empty()) return;
   std::string mend;
-  for (const std::string& name : strict) {
+  for (std::string name : strict) {
+    // sysctl(8) swaps dots and slashes: eth0.10 is one name.
+    std::replace(name.begin(), name.end(), '.', '/');
     if (!mend.empty()) mend += "\n";
     mend += SetSysctl("net.ipv4.conf." + name + ".rp_filter=2");
   }
@@ -235,14 +237,21 @@ void CheckTables(const HostFacts& host, const Expectation& expectation,
   const std::string mend =
       "# move one of the two; ours move with spec.tables.base, for example\n"
       "#   tables: {base: 1000}";
+  // One finding per table: somebody's table can be large.
+  std::map<std::uint32_t, std::vector<const Route*>> foreign;
   for (const Route& route : host.foreign_routes) {
+    if (route.protocol == kProtocol) continue;
     if (!expectation.tables.contains(route.key.table)) continue;
+    foreign[route.key.table].push_back(&route);
+  }
+  for (const auto& [table, routes] : foreign) {
+    const std::string first = RenderRoute(*routes.front());
     findings.push_back(
         {Severity::kWarning, "table-collision",
-         "a foreign route stands in a routing table of an uplink: " +
-             RenderRoute(route),
-         "it is left alone, and connections of that uplink may follow it",
-         "ip route del " + RenderRoute(route) + "\n" + mend});
+         "routing table " + std::to_string(table) + " of an uplink has " +
+             std::to_string(routes.size()) + " foreign routes, first: " + first,
+         "they are left alone, and connections of that uplink may follow them",
+         "ip route del " + first + "\n" + mend});
   }
   for (const PolicyRule& rule : host.rules) {
     if (IsOurs(rule) || !expectation.tables.contains(rule.table)) continue;

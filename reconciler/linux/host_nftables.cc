@@ -37,7 +37,7 @@ Result<std::vector<NftTable>> ReadNftTables() {
   if (!socket) return tl::unexpected(socket.error());
   const nfgenmsg all{NFPROTO_UNSPEC, NFNETLINK_V0, 0};
   const NlRequest request((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE,
-                          NLM_F_REQUEST | NLM_F_DUMP, all);
+                          NLM_F_DUMP, all);
   std::vector<NftTable> tables;
   const auto info = (*socket)->Dump(request, [&](nlmsghdr* message) {
     std::array<nlattr*, NFTA_TABLE_MAX + 1> attributes{};

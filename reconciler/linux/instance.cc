@@ -11,10 +11,27 @@
 #include <string_view>
 #include <utility>
 
+#include "reconciler/linux/unique_fd.h"
+
 namespace uplinkd {
 namespace {
 
 constexpr std::string_view kName = "uplinkd";
+
+// " (process 1234)", or "" if the holder does not tell.
+std::string HolderText(const sockaddr_un& address, socklen_t length) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return "";
+  const UniqueFd owner(fd);
+  ucred holder{};
+  socklen_t size = sizeof(holder);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &holder, &size) != 0 ||
+      holder.pid <= 0) {
+    return "";
+  }
+  return " (process " + std::to_string(holder.pid) + ")";
+}
 
 }  // namespace
 

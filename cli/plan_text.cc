@@ -1,0 +1,82 @@
+#include "cli/plan_text.h"
+
+#include <vector>
+
+#include "reconciler/kernel.h"
+#include "reconciler/render.h"
+
+namespace uplinkd {
+namespace {
+
+Color ColorOf(const std::string& sign) {
+  if (sign == "+") return Color::kGreen;
+  if (sign == "-") return Color::kRed;
+  return Color::kYellow;
+}
+
+}  // namespace
+
+std::string OneLine(const v1::PlanLine& line, const Screen& screen) {
+  std::string text =
+      screen.Paint(ColorOf(line.sign()), line.sign() + " " + line.command());
+  if (!line.reason().empty()) {
+    text += screen.Paint(Color::kDim, "  # " + line.reason());
+  }
+  return text;
+}
+
+void PrintPlan(const PlanLines& plan, const Screen& screen) {
+  for (const v1::PlanLine& line : plan) {
+    screen.out() << OneLine(line, screen) << '\n';
+    if (line.result().empty() || line.result() == "done") continue;
+    const Color color =
+        line.result() == "failed" ? Color::kRed : Color::kYellow;
+    const std::string words = line.error().empty() ? "" : ": " + line.error();
+    screen.out() << "    " << screen.Paint(color, line.result() + words)
+                 << '\n';
+  }
+}
+
+std::string CountChanges(const PlanLines& plan) {
+  std::size_t created = 0;
+  std::size_t replaced = 0;
+  std::size_t removed = 0;
+  for (const v1::PlanLine& line : plan) {
+    if (line.sign() == "+") {
+      ++created;
+    } else if (line.sign() == "-") {
+      ++removed;
+    } else {
+      ++replaced;
+    }
+  }
+  std::string text;
+  const auto add = [&text](std::size_t count, const std::string& what) {
+    if (count == 0) return;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + what;
+  };
+  add(created, "created");
+  add(replaced, "replaced");
+  add(removed, "removed");
+  return text.empty() ? "nothing to do" : text;
+}
+
+PlanLines LinesOf(const Report& report) {
+  PlanLines lines;
+  for (std::size_t i = 0; i < report.plan.steps.size(); ++i) {
+    for (const PlanLine& line : RenderStep(report.plan.steps[i])) {
+      v1::PlanLine& message = *lines.Add();
+      message.set_sign(std::string(1, line.sign));
+      message.set_command(line.command);
+      message.set_reason(line.reason);
+      message.set_object(line.object);
+      if (i >= report.outcomes.size()) continue;
+      const Outcome& outcome = report.outcomes[i];
+      message.set_result(std::string(StepResultName(outcome.result)));
+      message.set_error(outcome.error.message);
+    }
+  }
+  return lines;
+}
+
+}  // namespace uplinkd

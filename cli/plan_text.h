@@ -1,0 +1,34 @@
+// Plans as text: a line per change, its sign, its command and its reason.
+#ifndef UPLINKD_CLI_PLAN_TEXT_H_
+#define UPLINKD_CLI_PLAN_TEXT_H_
+
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include <string>
+
+#include "cli/screen.h"
+#include "reconciler/plan.h"
+#include "reconciler/reconcile.h"
+#include "uplinkd/v1/agent.pb.h"
+
+namespace uplinkd {
+
+using PlanLines = google::protobuf::RepeatedPtrField<v1::PlanLine>;
+
+// "+ ip route add ...  # the uplink's default route". A result other than
+// done follows on a line of its own, with the kernel's words.
+void PrintPlan(const PlanLines& plan, const Screen& screen);
+
+// One line without a line end, for streams.
+std::string OneLine(const v1::PlanLine& line, const Screen& screen);
+
+// "12 created, 1 replaced, 2 removed"; "nothing to do" for no lines.
+std::string CountChanges(const PlanLines& plan);
+
+// What a pass of our own meant to do, and what became of it: as the agent
+// answers it. No results for a dry run.
+PlanLines LinesOf(const Report& report);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_CLI_PLAN_TEXT_H_

@@ -1,0 +1,147 @@
+#include "cli/status_text.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <array>
+#include <utility>
+
+#include "cli/plan_text.h"
+#include "cli/table.h"
+
+namespace uplinkd {
+namespace {
+
+using google::protobuf::Timestamp;
+using google::protobuf::util::TimeUtil;
+
+std::string Age(const Timestamp& then, const Timestamp& now) {
+  if (then.seconds() == 0) return "-";
+  return HumanAge(static_cast<double>(now.seconds() - then.seconds()));
+}
+
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+// These two say that something is wrong when they are true.
+bool IsBad(const v1::Condition& condition) {
+  const bool inverted =
+      condition.type() == "DriftDetected" || condition.type() == "Degraded";
+  return condition.status() == (inverted ? "True" : "False");
+}
+
+std::string Headline(const v1::Status& status, const Screen& screen) {
+  std::string text = screen.Paint(Color::kBold, OrDash(status.name()));
+  if (!status.revision().empty()) text += " (" + status.revision() + ")";
+  if (status.generation() == 0) {
+    text += ": no spec yet; give it one with \"uplinkctl apply -f FILE\"";
+  } else if (status.generation() == status.observed_generation()) {
+    text += ": generation " + std::to_string(status.generation());
+  } else {
+    text += ": generation " + std::to_string(status.generation()) +
+            ", the kernel was last seen to hold " +
+            std::to_string(status.observed_generation());
+  }
+  return text + ", " + std::to_string(status.corrections()) +
+         " corrections, uplinkd " + status.agent_version();
+}
+
+void PrintConditions(const v1::Status& status, const Timestamp& now,
+                     const Screen& screen) {
+  if (status.conditions().empty()) return;
+  Table table({"CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"});
+  for (const v1::Condition& condition : status.conditions()) {
+    table.AddRow(
+        {{condition.type()},
+         {condition.status(), IsBad(condition) ? Color::kRed : Color::kGreen},
+         {OrDash(condition.reason())},
+         {Age(condition.last_transition(), now)},
+         {condition.message()}});
+  }
+  screen.out() << '\n';
+  table.Print(screen);
+}
+
+Color PhaseColor(const std::string& phase) {
+  if (phase == "Ready") return Color::kGreen;
+  return phase == "Waiting" ? Color::kYellow : Color::kRed;
+}
+
+void PrintUplinks(const v1::Status& status, const Screen& screen) {
+  if (status.uplinks().empty()) return;
+  Table table({"UPLINK", "PHASE", "INTERFACE", "ADDRESS", "GATEWAY", "INTENDED",
+               "ACHIEVED", "DOWN", "UP", "CONNECTIONS"});
+  for (const v1::UplinkStatus& uplink : status.uplinks()) {
+    table.AddRow({{uplink.name()},
+                  {uplink.phase(), PhaseColor(uplink.phase())},
+                  {uplink.interface()},
+                  {OrDash(uplink.address())},
+                  {OrDash(uplink.gateway())},
+                  {HumanShare(uplink.intended_share())},
+                  {HumanShare(uplink.achieved_share())},
+                  {HumanRate(uplink.receive_bytes_per_second())},
+                  {HumanRate(uplink.transmit_bytes_per_second())},
+                  {std::to_string(uplink.connections())}});
+    if (!uplink.reason().empty()) {
+      table.AddNote(screen.Paint(Color::kYellow, uplink.reason()));
+    }
+  }
+  screen.out() << '\n';
+  table.Print(screen);
+}
+
+// "generation 3: Programmed True, Ready False (UplinkWaiting); wan1 Ready"
+std::string ShortStatus(const v1::Status& status) {
+  std::string text = "generation " + std::to_string(status.generation());
+  for (const v1::Condition& condition : status.conditions()) {
+    text += ", " + condition.type() + " " + condition.status();
+    if (IsBad(condition)) text += " (" + condition.reason() + ")";
+  }
+  for (const v1::UplinkStatus& uplink : status.uplinks()) {
+    text += ", " + uplink.name() + " " + uplink.phase();
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string HumanAge(double seconds) {
+  constexpr std::array<std::pair<double, const char*>, 3> kUnits = {
+      {{86400, "d"}, {3600, "h"}, {60, "m"}}};
+  for (const auto& [length, unit] : kUnits) {
+    if (seconds >= 2 * length) {
+      return std::to_string(static_cast<long>(seconds / length)) + unit;
+    }
+  }
+  return std::to_string(static_cast<long>(seconds)) + "s";
+}
+
+void PrintStatus(const v1::Status& status, const Timestamp& now,
+                 const Screen& screen) {
+  screen.out() << Headline(status, screen) << '\n';
+  PrintConditions(status, now, screen);
+  PrintUplinks(status, screen);
+  if (!status.warnings().empty()) screen.out() << '\n';
+  for (const std::string& warning : status.warnings()) {
+    screen.out() << screen.Paint(Color::kYellow, "warning: ") << warning
+                 << '\n';
+  }
+}
+
+void PrintEvent(const v1::WatchResponse& response, const Screen& screen) {
+  if (!response.has_event()) {
+    screen.out() << "now: " << ShortStatus(response.status()) << std::endl;
+    return;
+  }
+  const v1::Event& event = response.event();
+  screen.out() << TimeUtil::ToString(event.time()) << ' ' << event.trigger()
+               << ' ' << event.result();
+  if (!event.message().empty()) screen.out() << ": " << event.message();
+  for (const v1::PlanLine& line : event.plan()) {
+    screen.out() << " | " << OneLine(line, screen);
+  }
+  // Whoever reads a stream wants each line when it happens.
+  screen.out() << std::endl;
+}
+
+}  // namespace uplinkd
