@@ -1,0 +1,183 @@
+#include "agent/conditions.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace uplinkd {
+namespace {
+
+Verdict True(std::string reason, std::string message = "") {
+  return {Truth::kTrue, std::move(reason), std::move(message)};
+}
+Verdict False(std::string reason, std::string message = "") {
+  return {Truth::kFalse, std::move(reason), std::move(message)};
+}
+
+// "wan1: no gateway; wan2: interface wan2 does not exist"
+std::string Join(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty()) text += "; ";
+    text += part;
+  }
+  return text;
+}
+
+std::vector<std::string> UplinksNotReady(const Report& report) {
+  std::vector<std::string> words;
+  for (const UplinkState& uplink : report.uplinks) {
+    if (uplink.phase != UplinkPhase::kReady) {
+      words.push_back(uplink.name + ": " + uplink.reason);
+    }
+  }
+  return words;
+}
+
+bool AnyReady(const Report& report) {
+  return std::any_of(report.uplinks.begin(), report.uplinks.end(),
+                     [](const UplinkState& uplink) {
+                       return uplink.phase == UplinkPhase::kReady;
+                     });
+}
+
+Verdict JudgeBlocked(const Refusals& blocked) {
+  std::vector<std::string> parts;
+  for (const auto& [uplink, refusal] : blocked) {
+    parts.push_back(uplink + ": " + refusal.words);
+  }
+  return False(blocked.begin()->second.reason, Join(parts));
+}
+
+Verdict JudgeAccepted(const Situation& situation) {
+  if (!situation.refused_spec.empty()) {
+    return False("InvalidSpec", situation.refused_spec);
+  }
+  if (situation.generation == 0) return False("NoSpec", situation.no_spec);
+  return True("Valid");
+}
+
+Verdict JudgeProgrammed(const Situation& situation) {
+  if (std::optional<Verdict> trouble = TroubleOf(situation)) return *trouble;
+  if (situation.report == nullptr) {
+    return {Truth::kUnknown, "Pending", "no pass has ended yet"};
+  }
+  if (situation.report->result == PassResult::kInSync) {
+    return True("InSync", "the kernel holds what the spec asks for");
+  }
+  return False("Reconciling", "changes were made; the next pass checks them");
+}
+
+Verdict JudgeReady(const Situation& situation, const Verdict& programmed) {
+  if (situation.report == nullptr || situation.observed_generation == 0) {
+    return {
+        programmed.status == Truth::kUnknown ? Truth::kUnknown : Truth::kFalse,
+        programmed.reason, programmed.message};
+  }
+  // A pass that could not read knows no uplinks; what was set up stays.
+  if (situation.report->failed_phase || AnyReady(*situation.report)) {
+    return True("UplinksWork");
+  }
+  return False("DependencyMissing",
+               "no uplink works: " + Join(UplinksNotReady(*situation.report)));
+}
+
+Verdict JudgeDrift(const Situation& situation) {
+  if (!situation.fights.empty()) {
+    return True("ForeignConflict",
+                "somebody keeps undoing: " + Join(situation.fights));
+  }
+  if (!situation.drift.empty()) return True("Repaired", situation.drift);
+  return False("InSync");
+}
+
+Verdict JudgeDegraded(const Situation& situation) {
+  if (std::optional<Verdict> trouble = TroubleOf(situation)) {
+    return True(trouble->reason, trouble->message);
+  }
+  if (!situation.fights.empty()) {
+    return True("ForeignConflict",
+                "somebody keeps undoing: " + Join(situation.fights));
+  }
+  if (situation.report != nullptr) {
+    const std::vector<std::string> waiting = UplinksNotReady(*situation.report);
+    if (!waiting.empty()) return True("DependencyMissing", Join(waiting));
+  }
+  return False("AsSpecified");
+}
+
+}  // namespace
+
+std::string_view TruthName(Truth truth) {
+  switch (truth) {
+    case Truth::kTrue: return "True";
+    case Truth::kFalse: return "False";
+    case Truth::kUnknown: break;
+  }
+  return "Unknown";
+}
+
+std::string_view ReasonOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kPermissionDenied: return "PermissionDenied";
+    case ErrorCode::kDeadlineExceeded: return "LockTimeout";
+    case ErrorCode::kFailedPrecondition: return "BackendUnavailable";
+    case ErrorCode::kNotFound: return "DependencyMissing";
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kAlreadyExists: return "KernelRejected";
+    case ErrorCode::kAborted:
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kInternal: break;
+  }
+  return "ApplyFailed";
+}
+
+std::optional<Verdict> TroubleOf(const Situation& situation) {
+  const auto from_error = [](const Error& error) {
+    return False(std::string(ReasonOf(error)), error.message);
+  };
+  if (situation.host_error) return from_error(*situation.host_error);
+  if (situation.report == nullptr) return std::nullopt;
+  const Report& report = *situation.report;
+  if (report.error) return from_error(*report.error);
+  for (const Outcome& outcome : report.outcomes) {
+    if (outcome.result == StepResult::kFailed) return from_error(outcome.error);
+  }
+  if (!situation.blocked.empty()) return JudgeBlocked(situation.blocked);
+  return std::nullopt;
+}
+
+void Conditions::Update(const Situation& situation, Time now) {
+  Set("Accepted", JudgeAccepted(situation), situation, now);
+  if (situation.generation == 0) {
+    const std::string why = situation.no_spec;
+    Set("Programmed", {Truth::kUnknown, "NoSpec", why}, situation, now);
+    Set("Ready", False("NoSpec", why), situation, now);
+    Set("DriftDetected", {Truth::kUnknown, "NoSpec", why}, situation, now);
+    Set("Degraded", False("NoSpec", why), situation, now);
+    return;
+  }
+  const Verdict programmed = JudgeProgrammed(situation);
+  Set("Programmed", programmed, situation, now);
+  Set("Ready", JudgeReady(situation, programmed), situation, now);
+  Set("DriftDetected", JudgeDrift(situation), situation, now);
+  Set("Degraded", JudgeDegraded(situation), situation, now);
+}
+
+bool Conditions::IsTrue(const std::string& type) const {
+  const auto found = all_.find(type);
+  return found != all_.end() && found->second.verdict.status == Truth::kTrue;
+}
+
+void Conditions::Set(const std::string& type, Verdict verdict,
+                     const Situation& situation, Time now) {
+  Condition& condition = all_[type];
+  const bool is_new = condition.last_transition == Time{};
+  if (is_new || condition.verdict.status != verdict.status) {
+    condition.last_transition = now;
+  }
+  condition.verdict = std::move(verdict);
+  condition.observed_generation = situation.generation;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,241 @@
+#include "agent/engine.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <utility>
+
+namespace uplinkd {
+namespace {
+
+tl::unexpected<Error> Stopping() {
+  return Fail(ErrorCode::kUnavailable, "the agent is stopping");
+}
+
+// What may heal while the agent runs, so that it goes on.
+bool MayHeal(const Error& error) {
+  return error.code == ErrorCode::kPermissionDenied ||
+         error.code == ErrorCode::kFailedPrecondition || error.Retryable();
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options)
+    : options_(std::move(options)),
+      follower_(options_.follower, bulletin_),
+      // Two routers of one fleet should not sweep in step.
+      schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())) {}
+
+void Engine::Restore() {
+  follower_.Restore();
+}
+
+Result<void> Engine::StartWith(Spec spec) {
+  const Result<SpecLedger::Accepted> accepted =
+      follower_.Accept(std::move(spec), 0, SpecLedger::Durability::kWanted);
+  if (!accepted) return tl::unexpected(accepted.error());
+  return {};
+}
+
+Result<void> Engine::Run() {
+  if (Result<void> opened = follower_.OpenHost(); !opened) {
+    if (!MayHeal(opened.error())) {
+      End();
+      return opened;
+    }
+    spdlog::error("the kernel cannot be used yet: {}", opened.error().message);
+  }
+  Begin();
+  context_.run();
+  End();
+  return {};
+}
+
+void Engine::Begin() {
+  follower_.Sample();
+  WatchHost();
+  if (follower_.ledger().current() != nullptr) {
+    schedule_.Notice(Trigger::kSpec, Now());
+  } else {
+    ReportReady();
+  }
+  ArmPass();
+  ArmSample();
+}
+
+// Nothing posted from now on is run; what was posted before still is.
+void Engine::End() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  stopping_ = true;
+  context_.restart();
+  context_.poll();
+  bulletin_.Close();
+}
+
+void Engine::Stop() {
+  Post([this] {
+    stopping_ = true;
+    pass_timer_.cancel();
+    sample_timer_.cancel();
+    watched_.clear();
+    context_.stop();
+  });
+}
+
+// ---- requests ----
+
+void Engine::WhenRunning(std::function<void()> work) {
+  Post([this, work = std::move(work)] {
+    if (!stopping_) work();
+  });
+}
+
+bool Engine::Post(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  asio::post(context_, std::move(work));
+  return true;
+}
+
+template <typename T>
+Result<T> Engine::Ask(std::function<Result<T>()> work) {
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  std::future<Result<T>> answer = promise->get_future();
+  const bool posted = Post([this, promise, work = std::move(work)] {
+    promise->set_value(stopping_ ? Result<T>(Stopping()) : work());
+  });
+  if (!posted) return Stopping();
+  return answer.get();
+}
+
+Result<Engine::ApplyAnswer> Engine::Apply(Spec spec,
+                                          std::uint64_t expected_generation) {
+  return Ask<ApplyAnswer>([this, spec = std::move(spec), expected_generation] {
+    return AcceptAndPass(spec, expected_generation,
+                         SpecLedger::Durability::kRequired);
+  });
+}
+
+void Engine::ApplyFromFile(Spec spec) {
+  Post([this, spec = std::move(spec)] {
+    // kWanted and no expectation: nothing is left that could fail.
+    (void)AcceptAndPass(spec, 0, SpecLedger::Durability::kWanted);
+  });
+}
+
+Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
+    Spec spec, std::uint64_t expected_generation,
+    SpecLedger::Durability durability) {
+  const Result<SpecLedger::Accepted> accepted =
+      follower_.Accept(std::move(spec), expected_generation, durability);
+  if (!accepted) return tl::unexpected(accepted.error());
+  ApplyAnswer answer{accepted->generation, accepted->unchanged, {}};
+  // An unchanged spec writes nothing, unless the kernel was not in sync yet.
+  if (!accepted->unchanged || !follower_.in_sync()) {
+    MakePass(Trigger::kSpec, true);
+    answer.report = follower_.last_report();
+  }
+  return answer;
+}
+
+void Engine::NoteRefusedSpec(std::string words) {
+  Post([this, words = std::move(words)] { follower_.NoteRefusedSpec(words); });
+}
+
+Result<Report> Engine::Diff(std::optional<Spec> spec) {
+  return Ask<Report>(
+      [this, spec = std::move(spec)] { return follower_.PlanFor(spec); });
+}
+
+Result<Report> Engine::CleanUp(bool dry_run) {
+  return Ask<Report>([this, dry_run] { return follower_.CleanUp(dry_run); });
+}
+
+Result<Engine::Current> Engine::Get() {
+  return Ask<Current>([this]() -> Result<Current> {
+    const StoredSpec* current = follower_.ledger().current();
+    if (current == nullptr) {
+      return Fail(ErrorCode::kNotFound, follower_.ledger().why_none());
+    }
+    return Current{current->spec, current->generation};
+  });
+}
+
+// ---- passes ----
+
+std::chrono::nanoseconds Engine::Now() const {
+  return options_.follower.clocks.monotonic();
+}
+
+void Engine::MakePass(Trigger trigger, bool full) {
+  const Follower::PassEnd end = follower_.Pass(trigger, full);
+  schedule_.PassEnded(Now(), end.failed, end.again_at_once, full);
+  WatchHost();
+  if (follower_.in_sync()) ReportReady();
+  ArmPass();
+}
+
+void Engine::ArmPass() {
+  if (stopping_ || follower_.ledger().current() == nullptr) return;
+  Schedule::Due due = schedule_.Next();
+  if (const auto next_try = follower_.NextTry();
+      next_try && *next_try < due.at) {
+    due.at = *next_try;
+    due.trigger = Trigger::kRetry;
+  }
+  const std::chrono::nanoseconds wait =
+      std::max(due.at - Now(), std::chrono::nanoseconds(0));
+  pass_timer_.expires_after(wait);
+  pass_timer_.async_wait([this, due](const asio::error_code& error) {
+    // A cancelled wait was replaced by another one.
+    if (error || stopping_ || follower_.ledger().current() == nullptr) return;
+    MakePass(due.trigger, due.full);
+  });
+}
+
+void Engine::ArmSample() {
+  sample_timer_.expires_after(options_.sample);
+  sample_timer_.async_wait([this](const asio::error_code& error) {
+    if (error || stopping_) return;
+    follower_.Sample();
+    ArmSample();
+  });
+}
+
+void Engine::WatchHost() {
+  if (follower_.host() == nullptr || !watched_.empty()) return;
+  for (Host::Wake& wake : follower_.host()->wakes()) {
+    // The descriptor of the host stays its own: we watch a duplicate.
+    const int fd = dup(wake.fd);
+    if (fd < 0) continue;
+    watched_.push_back(
+        {asio::posix::stream_descriptor(context_, fd), std::move(wake)});
+    WaitFor(watched_.back());
+  }
+}
+
+void Engine::WaitFor(Watched& watched) {
+  watched.descriptor.async_wait(
+      asio::posix::stream_descriptor::wait_read,
+      [this, &watched](const asio::error_code& error) {
+        if (error || stopping_) return;
+        if (watched.wake.drain()) {
+          schedule_.Notice(watched.wake.trigger, Now());
+          ArmPass();
+        }
+        WaitFor(watched);
+      });
+}
+
+void Engine::ReportReady() {
+  if (std::exchange(ready_reported_, true)) return;
+  options_.ready();
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,132 @@
+// Engine: the one thread that owns the kernel, and its event loop.
+//
+//   events, hints, timers, requests  ->  passes of the Follower
+//
+// Decides when a pass is due (Schedule), never what it does. Other threads hand
+// it requests and wait for the answer; they read the rest from the Bulletin.
+#ifndef UPLINKD_AGENT_ENGINE_H_
+#define UPLINKD_AGENT_ENGINE_H_
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "agent/bulletin.h"
+#include "agent/follower.h"
+#include "agent/host.h"
+#include "reconciler/schedule.h"
+
+namespace uplinkd {
+
+struct EngineOptions {
+  FollowerOptions follower;
+  ScheduleOptions schedule;
+  // How often counters are looked at.
+  std::chrono::milliseconds sample{1000};
+  // Called once, in the engine's thread: the first pass that found everything
+  // in sync has ended, or there is no spec to follow.
+  std::function<void()> ready = [] {};
+};
+
+class Engine {
+ public:
+  struct ApplyAnswer {
+    std::uint64_t generation = 0;
+    bool unchanged = false;
+    Report report;  // of the first pass; of none if unchanged and in sync
+  };
+
+  explicit Engine(EngineOptions options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Before Run(), in any one thread: takes up the spec of the last run; then,
+  // if there is one, the spec of a file. That one is followed even if it
+  // cannot be saved.
+  void Restore();
+  Result<void> StartWith(Spec spec);
+
+  // Serves until Stop(). Opens and uses the kernel in the calling thread.
+  // Fails at once if the kernel cannot be reached at all; a missing permission
+  // or backend is no failure but a condition, and is tried again.
+  Result<void> Run();
+
+  // ---- any thread ----
+
+  // Ends Run() after the pass that is under way. Requests that wait are
+  // answered with kUnavailable.
+  void Stop();
+
+  // Calls `work` in the engine's thread once Run() serves; never if it fails.
+  void WhenRunning(std::function<void()> work);
+
+  // Accepts a valid spec and makes the first pass. Fails as
+  // SpecLedger::Accept() does.
+  Result<ApplyAnswer> Apply(Spec spec, std::uint64_t expected_generation);
+  // As Apply(), for a spec from a file; does not wait.
+  void ApplyFromFile(Spec spec);
+  // A newer spec in a file is bad; does not wait.
+  void NoteRefusedSpec(std::string words);
+  // The plan for `spec`, or for the followed one if there is none given.
+  Result<Report> Diff(std::optional<Spec> spec);
+  Result<Report> CleanUp(bool dry_run);
+  struct Current {
+    Spec spec;
+    std::uint64_t generation = 0;
+  };
+  // kNotFound: there is no spec.
+  Result<Current> Get();
+
+  Bulletin& bulletin() { return bulletin_; }
+
+ private:
+  struct Watched {
+    asio::posix::stream_descriptor descriptor;
+    Host::Wake wake;
+  };
+
+  template <typename T>
+  Result<T> Ask(std::function<Result<T>()> work);
+  // False: nobody will run it any more.
+  bool Post(std::function<void()> work);
+
+  std::chrono::nanoseconds Now() const;
+  void Begin();
+  void End();
+  Result<ApplyAnswer> AcceptAndPass(Spec spec,
+                                    std::uint64_t expected_generation,
+                                    SpecLedger::Durability durability);
+  void MakePass(Trigger trigger, bool full);
+  void ArmPass();
+  void ArmSample();
+  void WatchHost();
+  void WaitFor(Watched& watched);
+  void ReportReady();
+
+  EngineOptions options_;
+  Bulletin bulletin_;
+  Follower follower_;
+  Schedule schedule_;
+  asio::io_context context_{1};
+  asio::steady_timer pass_timer_{context_};
+  asio::steady_timer sample_timer_{context_};
+  std::list<Watched> watched_;
+  bool ready_reported_ = false;
+  bool stopping_ = false;
+
+  std::mutex mutex_;
+  bool closed_ = false;  // guarded by mutex_: requests are refused
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_ENGINE_H_

@@ -1,0 +1,34 @@
+// Files: whole small files, read and replaced atomically.
+//
+// Shared by the spec store and the name files. A reader of a replaced file
+// sees the old content or the new one, never a part, also after a power cut.
+#ifndef UPLINKD_AGENT_FILES_H_
+#define UPLINKD_AGENT_FILES_H_
+
+#include <string>
+#include <string_view>
+
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+// Creates the directory and its parents. It is no error that it is there.
+Result<void> MakeDirectory(const std::string& path);
+
+// kNotFound: there is no such file.
+Result<std::string> ReadFile(const std::string& path);
+
+// Writes a temporary file beside `path`, syncs it, renames it over `path` and
+// syncs the directory. On failure the old file is as it was, and the temporary
+// one is gone.
+Result<void> ReplaceFile(const std::string& path, std::string_view content);
+
+// Renames and syncs the directory.
+Result<void> MoveFile(const std::string& from, const std::string& to);
+
+// Removes and syncs the directory. It is no error that there is no such file.
+Result<void> RemoveFile(const std::string& path);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_FILES_H_

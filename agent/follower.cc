@@ -1,0 +1,300 @@
+#include "agent/follower.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/name_files.h"
+#include "agent/wire.h"
+
+namespace uplinkd {
+namespace {
+
+std::string DescribeDrift(const std::vector<Deed>& deeds) {
+  const PlanLine& first = deeds.front().line;
+  return std::to_string(deeds.size()) +
+         " objects differed, first: " + first.reason + " (" + first.sign + " " +
+         first.command + ")";
+}
+
+// What the kernel's state follows from, apart from the spec.
+bool SameFacts(const UplinkState& a, const UplinkState& b) {
+  return a.name == b.name && a.phase == b.phase && a.address == b.address &&
+         a.gateway == b.gateway;
+}
+
+bool DidSomething(const Report& report) {
+  return std::any_of(report.outcomes.begin(), report.outcomes.end(),
+                     [](const Outcome& outcome) {
+                       return outcome.result == StepResult::kDone;
+                     });
+}
+
+}  // namespace
+
+Clocks SystemClocks() {
+  return {[] {
+            return std::chrono::nanoseconds(
+                std::chrono::steady_clock::now().time_since_epoch());
+          },
+          [] { return std::chrono::system_clock::now(); }};
+}
+
+Follower::Follower(FollowerOptions options, Bulletin& bulletin)
+    : options_(std::move(options)),
+      bulletin_(bulletin),
+      ledger_(SpecStore(options_.state_dir)),
+      sampler_(options_.clocks.monotonic) {}
+
+void Follower::Restore() {
+  if (Result<void> restored = ledger_.Restore(); !restored) {
+    spdlog::error("{}", restored.error().message);
+  }
+  if (ledger_.current() != nullptr) {
+    spdlog::info("following the stored spec \"{}\", generation {}",
+                 ledger_.current()->spec.name, ledger_.generation());
+    SpecChanged(std::nullopt);
+  }
+}
+
+Result<SpecLedger::Accepted> Follower::Accept(
+    Spec spec, std::uint64_t expected_generation,
+    SpecLedger::Durability durability) {
+  std::optional<Spec> before;
+  if (ledger_.current() != nullptr) before = ledger_.current()->spec;
+  Result<SpecLedger::Accepted> accepted =
+      ledger_.Accept(std::move(spec), expected_generation, durability);
+  if (!accepted) return accepted;
+  refused_spec_.clear();
+  if (!accepted->unchanged) {
+    spdlog::info("accepted the spec \"{}\" as generation {}",
+                 ledger_.current()->spec.name, accepted->generation);
+    SpecChanged(before);
+  }
+  return accepted;
+}
+
+void Follower::NoteRefusedSpec(const std::string& words) {
+  refused_spec_ = words;
+  UpdateConditions();
+  Publish();
+}
+
+void Follower::SpecChanged(const std::optional<Spec>& before) {
+  if (before) {
+    for (const auto& [table, name] : TableNames(*before)) {
+      old_tables_.insert(table);
+    }
+  }
+  blocked_.Clear();
+  fights_.Forget();
+  drift_.clear();
+  standing_.in_sync = false;
+  sampler_.Follow(ledger_.current()->spec);
+  RegisterNames();
+  WatchTables();
+}
+
+void Follower::RegisterNames() {
+  const Result<std::vector<std::string>> left_out = WriteNameFiles(
+      options_.iproute2_dir, TableNames(ledger_.current()->spec));
+  name_warnings_ =
+      left_out ? *left_out : std::vector<std::string>{left_out.error().message};
+}
+
+void Follower::WatchTables() {
+  if (host_ == nullptr || ledger_.current() == nullptr) return;
+  std::set<std::uint32_t> tables = old_tables_;
+  for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
+    tables.insert(table);
+  }
+  if (Result<void> watched = host_->WatchTables(tables); !watched) {
+    spdlog::warn("changes of routes are found by polling only: {}",
+                 watched.error().message);
+  }
+}
+
+Result<void> Follower::OpenHost() {
+  if (host_ != nullptr) return {};
+  Result<std::unique_ptr<Host>> host = options_.open_host();
+  if (!host) {
+    host_error_ = host.error();
+    return tl::unexpected(host.error());
+  }
+  host_error_.reset();
+  host_ = std::move(*host);
+  WatchTables();
+  return {};
+}
+
+Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
+  PassOptions options;
+  if (Result<void> opened = OpenHost(); !opened) {
+    last_report_ = Report{};
+    last_report_.result = PassResult::kFailed;
+    last_report_.failed_phase = PassPhase::kFacts;
+    last_report_.error = opened.error();
+    return Digest(trigger, options);
+  }
+  options.sweep = full || standing_.observed_generation != ledger_.generation();
+  options.more_tables = old_tables_;
+  options.blocked = blocked_.LeftOut(options_.clocks.monotonic());
+  last_report_ = ReconcileOnce(ledger_.current()->spec, options,
+                               host_->kernel(), options_.clocks.monotonic);
+  return Digest(trigger, options);
+}
+
+// Everything that follows from the report of a pass.
+Follower::PassEnd Follower::Digest(Trigger trigger,
+                                   const PassOptions& options) {
+  const std::chrono::nanoseconds now = options_.clocks.monotonic();
+  const std::vector<Deed> deeds = DeedsOf(last_report_);
+  const bool drift =
+      standing_.observed_generation == ledger_.generation() && !FactsChanged();
+  tally_.Count(last_report_, deeds, trigger, drift);
+  log_.Write(last_report_, deeds, trigger, ledger_.generation(), now);
+  if (drift && DidSomething(last_report_)) {
+    fights_.Note(last_report_.plan, last_report_.outcomes, now);
+    drift_ = DescribeDrift(deeds);
+  }
+  const bool blocked_changed =
+      blocked_.PassEnded(now, options.blocked, last_report_);
+  has_report_ = true;
+  TakeOver(options);
+  UpdateConditions();
+  Publish(last_report_.result == PassResult::kInSync
+              ? nullptr
+              : std::make_shared<const v1::Event>(
+                    ToEvent(last_report_, trigger, standing_.last_pass)));
+  // An uplink that was refused is left out from now on: that is no failure of
+  // the line.
+  const bool failed =
+      last_report_.result == PassResult::kFailed && !blocked_changed;
+  return {failed || fights_.SlowDown(now),
+          blocked_changed || last_report_.result == PassResult::kChanged ||
+              last_report_.result == PassResult::kConflict};
+}
+
+bool Follower::FactsChanged() const {
+  return !std::equal(last_report_.uplinks.begin(), last_report_.uplinks.end(),
+                     standing_.uplinks.begin(), standing_.uplinks.end(),
+                     SameFacts);
+}
+
+// Brings where things stand up to date with the last report.
+void Follower::TakeOver(const PassOptions& options) {
+  standing_.last_pass = options_.clocks.wall();
+  standing_.in_sync =
+      last_report_.result == PassResult::kInSync && blocked_.all().empty();
+  if (!last_report_.failed_phase) {
+    standing_.uplinks = last_report_.uplinks;
+    standing_.warnings = last_report_.warnings;
+    standing_.objects = last_report_.objects;
+    standing_.foreign_routes = last_report_.foreign_routes;
+    link_index_ = last_report_.link_index;
+  }
+  if (!standing_.in_sync) return;
+  standing_.observed_generation = ledger_.generation();
+  standing_.last_in_sync = standing_.last_pass;
+  drift_.clear();
+  if (options.sweep && !old_tables_.empty()) {
+    old_tables_.clear();
+    WatchTables();
+  }
+}
+
+void Follower::UpdateConditions() {
+  Situation situation;
+  situation.generation = ledger_.generation();
+  situation.observed_generation = standing_.observed_generation;
+  situation.no_spec = ledger_.why_none();
+  situation.refused_spec = refused_spec_;
+  situation.host_error = host_error_;
+  situation.report = has_report_ ? &last_report_ : nullptr;
+  situation.blocked = blocked_.all();
+  situation.fights = fights_.Contested(options_.clocks.monotonic());
+  situation.drift = drift_;
+  conditions_.Update(situation, options_.clocks.wall());
+}
+
+Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
+  if (!spec && ledger_.current() == nullptr) {
+    return Fail(ErrorCode::kNotFound, ledger_.why_none());
+  }
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  PassOptions options;
+  options.dry_run = true;
+  options.sweep = true;
+  options.more_tables = old_tables_;
+  if (ledger_.current() != nullptr) {
+    for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
+      options.more_tables.insert(table);
+    }
+  }
+  Report report =
+      ReconcileOnce(spec ? ledger_.Prepare(*spec) : ledger_.current()->spec,
+                    options, host_->kernel(), options_.clocks.monotonic);
+  if (report.error) return tl::unexpected(*report.error);
+  return report;
+}
+
+Result<Report> Follower::CleanUp(bool dry_run) {
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  Report report =
+      uplinkd::CleanUp(host_->kernel(), dry_run, options_.clocks.monotonic);
+  if (report.error) return tl::unexpected(*report.error);
+  if (dry_run) return report;
+  if (report.result == PassResult::kFailed) {
+    const std::string fault = FirstFault(report);
+    return Fail(ErrorCode::kUnavailable,
+                "something of ours is still in the kernel" +
+                    (fault.empty() ? "" : ": " + fault));
+  }
+  if (Result<void> forgotten = ledger_.Forget(); !forgotten) {
+    return tl::unexpected(forgotten.error());
+  }
+  if (Result<void> removed = RemoveNameFiles(options_.iproute2_dir); !removed) {
+    spdlog::warn("{}", removed.error().message);
+  }
+  spdlog::info("cleaned up; the spec is forgotten");
+  blocked_.Clear();
+  fights_.Forget();
+  drift_.clear();
+  old_tables_.clear();
+  name_warnings_.clear();
+  last_report_ = Report{};
+  has_report_ = false;
+  standing_ = Standing{};
+  link_index_.clear();
+  sampler_.Follow(Spec{});
+  UpdateConditions();
+  Publish();
+  return report;
+}
+
+void Follower::Sample() {
+  if (host_ != nullptr) sampler_.Look(*host_, link_index_);
+  Publish();
+}
+
+void Follower::Publish(EventPointer event) {
+  standing_.spec = ledger_.current();
+  standing_.traffic = sampler_.meter().traffic();
+  standing_.conntrack = sampler_.conntrack();
+  standing_.overruns = host_ == nullptr ? 0 : host_->overruns();
+  v1::Status status = BuildStatus(standing_, conditions_, tally_);
+  for (const std::string& warning : name_warnings_) {
+    status.add_warnings(warning);
+  }
+  bulletin_.Publish(std::make_shared<const v1::Status>(std::move(status)),
+                    std::make_shared<const MetricsSnapshot>(
+                        BuildMetrics(standing_, conditions_, tally_)),
+                    std::move(event));
+}
+
+}  // namespace uplinkd

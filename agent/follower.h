@@ -1,0 +1,129 @@
+// Follower: follows the accepted spec, one pass at a time.
+//
+// Holds everything that passes need and leave behind: the ledger, the host,
+// the blocked uplinks, the conditions and counters. It knows what a pass is,
+// but not when one is due (see Engine). After each pass it publishes where
+// things stand. For one thread, the one that may use the kernel.
+#ifndef UPLINKD_AGENT_FOLLOWER_H_
+#define UPLINKD_AGENT_FOLLOWER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/blocked_uplinks.h"
+#include "agent/bulletin.h"
+#include "agent/conditions.h"
+#include "agent/host.h"
+#include "agent/pass_log.h"
+#include "agent/sampler.h"
+#include "agent/spec_ledger.h"
+#include "agent/status.h"
+#include "agent/tally.h"
+#include "reconciler/fight.h"
+#include "reconciler/reconcile.h"
+#include "reconciler/schedule.h"
+
+namespace uplinkd {
+
+struct Clocks {
+  MonotonicClock monotonic;
+  std::function<std::chrono::system_clock::time_point()> wall;
+};
+// The clocks of the system.
+Clocks SystemClocks();
+
+struct FollowerOptions {
+  HostFactory open_host;
+  std::string state_dir;
+  std::string iproute2_dir;  // "": register no names
+  Clocks clocks;
+};
+
+class Follower {
+ public:
+  // How a pass ended, for the schedule; see Schedule::PassEnded().
+  struct PassEnd {
+    bool failed = false;
+    bool again_at_once = false;
+  };
+  // `bulletin` must outlive the follower.
+  Follower(FollowerOptions options, Bulletin& bulletin);
+
+  // Takes up the spec of the last run. A failure is told in the conditions.
+  void Restore();
+
+  // Accepts a valid spec; see SpecLedger::Accept(). The next pass follows it.
+  Result<SpecLedger::Accepted> Accept(Spec spec,
+                                      std::uint64_t expected_generation,
+                                      SpecLedger::Durability durability);
+  // A newer spec was refused: the conditions say so until one is accepted.
+  void NoteRefusedSpec(const std::string& words);
+
+  // Opens the host if it is not open.
+  Result<void> OpenHost();
+
+  // One pass of the line. Only if there is a spec.
+  PassEnd Pass(Trigger trigger, bool full);
+  const Report& last_report() const { return last_report_; }
+
+  // What a pass would do for `spec`, or for the accepted one. kNotFound: there
+  // is neither. Changes nothing.
+  Result<Report> PlanFor(const std::optional<Spec>& spec);
+
+  // Removes everything of ours from the kernel, then forgets the spec. On
+  // failure the spec is still followed.
+  Result<Report> CleanUp(bool dry_run);
+
+  // Looks at the counters and publishes.
+  void Sample();
+
+  // Publishes where things stand.
+  void Publish(EventPointer event = nullptr);
+
+  const SpecLedger& ledger() const { return ledger_; }
+  bool in_sync() const { return standing_.in_sync; }
+  Host* host() { return host_.get(); }  // null if it could not be opened
+  std::optional<std::chrono::nanoseconds> NextTry() const {
+    return blocked_.NextTry();
+  }
+
+ private:
+  void SpecChanged(const std::optional<Spec>& before);
+  PassEnd Digest(Trigger trigger, const PassOptions& options);
+  bool FactsChanged() const;
+  void TakeOver(const PassOptions& options);
+  void UpdateConditions();
+  void RegisterNames();
+  void WatchTables();
+
+  FollowerOptions options_;
+  Bulletin& bulletin_;
+  SpecLedger ledger_;
+  std::unique_ptr<Host> host_;
+  std::optional<Error> host_error_;
+  std::string refused_spec_;
+  std::string drift_;
+  std::vector<std::string> name_warnings_;
+  std::set<std::uint32_t> old_tables_;  // of earlier specs
+  Report last_report_;
+  bool has_report_ = false;
+  BlockedUplinks blocked_;
+  FightDetector fights_;
+  Conditions conditions_;
+  Tally tally_;
+  PassLog log_;
+  Sampler sampler_;
+  Standing standing_;
+  std::map<std::string, int> link_index_;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_FOLLOWER_H_

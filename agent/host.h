@@ -1,0 +1,60 @@
+// Host: the agent's door to the machine it runs on.
+//
+// The kernel that is kept in order, the descriptors that say when to look, and
+// the counters for the exporter. One thread, the engine's, uses all of it and
+// opens it. The tests have one around a fake kernel.
+#ifndef UPLINKD_AGENT_HOST_H_
+#define UPLINKD_AGENT_HOST_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "reconciler/kernel.h"
+#include "reconciler/linux/statistics.h"
+#include "reconciler/result.h"
+#include "reconciler/schedule.h"
+
+namespace uplinkd {
+
+class Host {
+ public:
+  // Something that becomes readable when a pass may be due.
+  struct Wake {
+    int fd = -1;  // owned by the host
+    Trigger trigger = Trigger::kEvent;
+    // Reads all that is queued, without blocking. True: a pass is due.
+    std::function<bool()> drain;
+  };
+
+  virtual ~Host() = default;
+
+  virtual Kernel& kernel() = 0;
+  // Valid as long as the host is.
+  virtual std::vector<Wake> wakes() = 0;
+  // From now on routes of these tables wake us.
+  virtual Result<void> WatchTables(const std::set<std::uint32_t>& tables) = 0;
+
+  virtual Result<LinkCounters> ReadLink(int ifindex) = 0;
+  // Live connections by masked connection mark.
+  virtual Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
+      std::uint32_t mask) = 0;
+  virtual Result<ConntrackUsage> ReadConntrackUsage() = 0;
+
+  virtual std::uint64_t overruns() const = 0;
+};
+
+using HostFactory = std::function<Result<std::unique_ptr<Host>>()>;
+
+// The host of the calling thread's network namespace. Fails if netlink sockets
+// cannot be opened, or with kPermissionDenied.
+Result<std::unique_ptr<Host>> OpenLinuxHost();
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_HOST_H_

@@ -1,0 +1,80 @@
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "agent/host.h"
+#include "reconciler/linux/linux_kernel.h"
+#include "reconciler/linux/monitor.h"
+#include "reconciler/linux/xtables_lock.h"
+
+namespace uplinkd {
+namespace {
+
+class LinuxHost final : public Host {
+ public:
+  LinuxHost(std::unique_ptr<Kernel> kernel, std::unique_ptr<Monitor> monitor,
+            std::unique_ptr<Statistics> statistics,
+            std::unique_ptr<LockWatch> lock_watch)
+      : kernel_(std::move(kernel)),
+        monitor_(std::move(monitor)),
+        statistics_(std::move(statistics)),
+        lock_watch_(std::move(lock_watch)) {}
+
+  Kernel& kernel() override { return *kernel_; }
+
+  std::vector<Wake> wakes() override {
+    std::vector<Wake> wakes;
+    wakes.push_back({monitor_->fd(), Trigger::kEvent,
+                     [this] { return monitor_->Drain(); }});
+    if (lock_watch_ != nullptr) {
+      wakes.push_back({lock_watch_->fd(), Trigger::kHint,
+                       [this] { return lock_watch_->Drain(); }});
+    }
+    return wakes;
+  }
+
+  Result<void> WatchTables(const std::set<std::uint32_t>& tables) override {
+    return monitor_->WatchTables(tables);
+  }
+  Result<LinkCounters> ReadLink(int ifindex) override {
+    return statistics_->ReadLink(ifindex);
+  }
+  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
+      std::uint32_t mask) override {
+    return statistics_->CountConnections(mask);
+  }
+  Result<ConntrackUsage> ReadConntrackUsage() override {
+    return statistics_->ReadConntrackUsage();
+  }
+  std::uint64_t overruns() const override { return monitor_->overruns(); }
+
+ private:
+  std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Statistics> statistics_;
+  std::unique_ptr<LockWatch> lock_watch_;  // null: the poll has to do
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> OpenLinuxHost() {
+  // Events first: what happens while we read must not be missed.
+  Result<std::unique_ptr<Monitor>> monitor = Monitor::Open();
+  if (!monitor) return tl::unexpected(monitor.error());
+  Result<std::unique_ptr<Kernel>> kernel =
+      OpenLinuxKernel(LinuxKernelOptions{});
+  if (!kernel) return tl::unexpected(kernel.error());
+  Result<std::unique_ptr<Statistics>> statistics = Statistics::Open();
+  if (!statistics) return tl::unexpected(statistics.error());
+  Result<std::unique_ptr<LockWatch>> lock_watch = LockWatch::Open();
+  if (!lock_watch) {
+    spdlog::warn("no hints about iptables programs, chains are polled: {}",
+                 lock_watch.error().message);
+    lock_watch = nullptr;
+  }
+  return std::make_unique<LinuxHost>(std::move(*kernel), std::move(*monitor),
+                                     std::move(*statistics),
+                                     std::move(*lock_watch));
+}
+
+}  // namespace uplinkd

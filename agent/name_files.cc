@@ -1,0 +1,125 @@
+#include "agent/name_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "agent/files.h"
+#include "reconciler/ownership.h"
+
+namespace uplinkd {
+namespace {
+
+constexpr std::string_view kFileName = "uplinkd.conf";
+constexpr std::string_view kHeader =
+    "# Written by uplinkd; changes here are overwritten.\n";
+constexpr std::string_view kMultipathName = "uplinks";
+
+struct KnownName {
+  std::uint32_t number = 0;
+  std::string name;
+};
+
+// The "number name" lines of one file; anything else is skipped, as ip does.
+void CollectNames(const std::string& path, std::vector<KnownName>& known) {
+  const Result<std::string> text = ReadFile(path);
+  if (!text) return;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    KnownName entry;
+    if (line.starts_with('#') || !(words >> std::setbase(0) >> entry.number) ||
+        !(words >> entry.name)) {
+      continue;
+    }
+    known.push_back(std::move(entry));
+  }
+}
+
+// All names that iproute2 has from files other than ours.
+std::vector<KnownName> ForeignTableNames(const std::string& iproute2_dir) {
+  // Built into ip(8), whatever the files say.
+  std::vector<KnownName> known = {
+      {0, "all"}, {253, "default"}, {254, "main"}, {255, "local"}};
+  CollectNames(iproute2_dir + "/rt_tables", known);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           iproute2_dir + "/rt_tables.d", ignored)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() == ".conf" && path.filename() != kFileName) {
+      CollectNames(path.string(), known);
+    }
+  }
+  return known;
+}
+
+Result<void> WriteIfDifferent(const std::string& directory,
+                              const std::string& content) {
+  const std::string path = directory + "/" + std::string(kFileName);
+  const Result<std::string> present = ReadFile(path);
+  if (present && *present == content) return {};
+  if (Result<void> made = MakeDirectory(directory); !made) return made;
+  return ReplaceFile(path, content);
+}
+
+}  // namespace
+
+std::map<std::uint32_t, std::string> TableNames(const Spec& spec) {
+  std::map<std::uint32_t, std::string> names;
+  for (const Uplink& uplink : spec.uplinks) {
+    names[TableOf(spec, uplink.id)] = uplink.name;
+  }
+  if (spec.balance.algorithm == Algorithm::kMultipath) {
+    names[spec.table_base] = kMultipathName;
+  }
+  return names;
+}
+
+Result<std::vector<std::string>> WriteNameFiles(
+    const std::string& iproute2_dir,
+    const std::map<std::uint32_t, std::string>& tables) {
+  std::vector<std::string> left_out;
+  if (iproute2_dir.empty()) return left_out;
+  const std::vector<KnownName> foreign = ForeignTableNames(iproute2_dir);
+  std::string lines(kHeader);
+  for (const auto& [number, name] : tables) {
+    const auto clash =
+        std::find_if(foreign.begin(), foreign.end(), [&](const KnownName& it) {
+          return it.number == number || it.name == name;
+        });
+    if (clash != foreign.end()) {
+      left_out.push_back("table " + std::to_string(number) +
+                         " is not named \"" + name +
+                         "\" for ip(8): " + std::to_string(clash->number) +
+                         " is \"" + clash->name + "\" in " + iproute2_dir);
+      continue;
+    }
+    lines += std::to_string(number) + "\t" + name + "\n";
+  }
+  if (Result<void> written =
+          WriteIfDifferent(iproute2_dir + "/rt_tables.d", lines);
+      !written) {
+    return tl::unexpected(written.error());
+  }
+  if (Result<void> written = WriteIfDifferent(
+          iproute2_dir + "/rt_protos.d",
+          std::string(kHeader) + std::to_string(kProtocol) + "\tuplinkd\n");
+      !written) {
+    return tl::unexpected(written.error());
+  }
+  return left_out;
+}
+
+Result<void> RemoveNameFiles(const std::string& iproute2_dir) {
+  if (iproute2_dir.empty()) return {};
+  for (const char* directory : {"/rt_tables.d/", "/rt_protos.d/"}) {
+    const std::string path = iproute2_dir + directory + std::string(kFileName);
+    if (Result<void> removed = RemoveFile(path); !removed) return removed;
+  }
+  return {};
+}
+
+}  // namespace uplinkd

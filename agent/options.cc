@@ -1,0 +1,145 @@
+#include "agent/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "reconciler/result.h"
+
+namespace uplinkd {
+namespace {
+
+constexpr const char* kDescription =
+    R"(uplinkd keeps this router's uplinks balanced from one spec.
+
+It compares the spec with the kernel's routes, ip rules and iptables chains and
+mends what differs, for as long as it runs. It writes nothing before it has a
+spec: from --spec, from the last run, or from `uplinkctl apply`.)";
+
+constexpr const char* kFooter = R"(
+Examples:
+  uplinkd                                  serve; follow the last accepted spec
+  uplinkd --spec /etc/uplinkd/router.yaml  start from a file
+  uplinkctl validate -f router.yaml        check a spec, offline
+  uplinkctl apply -f router.yaml           hand it to the running agent
+  uplinkctl status
+
+Files:
+  /run/uplinkd/uplinkd.sock       the service, for uplinkctl
+  /var/lib/uplinkd/spec.json      the last accepted spec and the uplinks' ids
+  /etc/iproute2/rt_tables.d/uplinkd.conf, rt_protos.d/uplinkd.conf
+                                  names for `ip route` and `ip rule`
+
+Signals:
+  SIGTERM, SIGINT  stop; routes, rules and chains stay as they are
+                   (`uplinkctl cleanup` removes them)
+  SIGHUP           read the file of --spec again; a bad one is refused and the
+                   last good spec kept
+
+Exit status:
+  0  stopped by a signal
+  1  cannot run: another agent in this network namespace, a socket in use, ...
+  2  a mistake in the command line or in the file of --spec)";
+
+constexpr std::string_view kDefaultListen = "unix:///run/uplinkd/uplinkd.sock";
+// sizeof(sockaddr_un::sun_path), including the final NUL.
+constexpr std::size_t kLongestSocketPath = 107;
+
+// The path of "unix:///path" or "unix:/path".
+Result<std::string> SocketPath(std::string_view listen) {
+  constexpr std::string_view kScheme = "unix:";
+  if (!listen.starts_with(kScheme)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--listen " + std::string(listen) +
+                    ": serving over TCP needs mutual TLS, which this version "
+                    "does not offer; use a Unix socket, such as " +
+                    std::string(kDefaultListen));
+  }
+  std::string_view path = listen.substr(kScheme.size());
+  if (path.starts_with("//")) path.remove_prefix(2);
+  if (!path.starts_with('/')) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--listen " + std::string(listen) +
+                    ": expected an absolute path, such as " +
+                    std::string(kDefaultListen));
+  }
+  if (path.size() > kLongestSocketPath) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--listen " + std::string(listen) +
+                    ": the path of a Unix socket has at most 107 characters");
+  }
+  return std::string(path);
+}
+
+EarlyExit Mistake(const std::string& message) {
+  return {kExitBadInput, "uplinkd: " + message + "\nTry `uplinkd --help`.\n"};
+}
+
+}  // namespace
+
+tl::expected<AgentOptions, EarlyExit> ParseOptions(
+    std::span<const char* const> arguments) {
+  AgentOptions options;
+  std::vector<std::string> listen;
+  std::string log_format = "text";
+
+  CLI::App app(kDescription, "uplinkd");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "uplinkd " UPLINKD_VERSION);
+  app.add_option("--listen", listen,
+                 "Serve here; may be given more than once "
+                 "[unix:///run/uplinkd/uplinkd.sock]")
+      ->type_name("ADDRESS")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--metrics-listen", options.metrics_listen,
+                 "Serve Prometheus metrics at http://ADDRESS:PORT/metrics; "
+                 "empty: do not")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  app.add_option("--state-dir", options.state_dir,
+                 "Remember the accepted spec here")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--spec", options.spec_file,
+                 "Start from this spec file (YAML or JSON)")
+      ->type_name("FILE");
+  app.add_option("--log-level", options.log_level, "How much to say")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->type_name("LEVEL")
+      ->capture_default_str();
+  app.add_option("--log-format", log_format, "One line of text or JSON each")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("text|json")
+      ->capture_default_str();
+  app.add_option("--iproute2-dir", options.iproute2_dir,
+                 "Register names of tables and protocol below this directory; "
+                 "empty: do not")
+      ->type_name("DIR")
+      ->capture_default_str();
+
+  // CLI11 takes a stack: the last argument first.
+  std::vector<std::string> stack(arguments.begin(), arguments.end());
+  std::reverse(stack.begin(), stack.end());
+  try {
+    app.parse(std::move(stack));
+  } catch (const CLI::CallForHelp&) {
+    return tl::unexpected(EarlyExit{kExitOk, app.help()});
+  } catch (const CLI::CallForVersion&) {
+    return tl::unexpected(EarlyExit{kExitOk, app.version() + "\n"});
+  } catch (const CLI::ParseError& error) {
+    return tl::unexpected(Mistake(error.what()));
+  }
+
+  options.log_json = log_format == "json";
+  if (listen.empty()) listen.emplace_back(kDefaultListen);
+  for (const std::string& address : listen) {
+    Result<std::string> path = SocketPath(address);
+    if (!path) return tl::unexpected(Mistake(path.error().message));
+    options.sockets.push_back(std::move(*path));
+  }
+  return options;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,193 @@
+#include "agent/service.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "agent/wire.h"
+#include "proto/convert.h"
+
+namespace uplinkd {
+namespace {
+
+// How soon a watch notices that its client is gone.
+constexpr std::chrono::milliseconds kGlance{500};
+// A client waits as long as it likes, within reason: it holds a thread.
+constexpr std::chrono::hours kLongestWait{1};
+
+// INVALID_ARGUMENT, with every violation in the trailing metadata.
+grpc::Status Refuse(grpc::ServerContext& context,
+                    const std::vector<Violation>& violations) {
+  v1::BadSpec bad;
+  for (const Violation& violation : violations) {
+    v1::Violation& message = *bad.add_violations();
+    message.set_field(violation.field);
+    message.set_message(violation.message);
+  }
+  context.AddTrailingMetadata(kBadSpecKey, bad.SerializeAsString());
+  const Violation& first = violations.front();
+  std::string words =
+      "the spec is refused: " + first.field + ": " + first.message;
+  if (violations.size() > 1) {
+    words += " (and " + std::to_string(violations.size() - 1) + " more)";
+  }
+  return {grpc::INVALID_ARGUMENT, std::move(words)};
+}
+
+std::chrono::milliseconds PatienceOf(const google::protobuf::Duration& wait) {
+  const std::chrono::milliseconds patience(
+      google::protobuf::util::TimeUtil::DurationToMilliseconds(wait));
+  return std::clamp<std::chrono::milliseconds>(
+      patience, std::chrono::milliseconds(0), kLongestWait);
+}
+
+bool IsProgrammed(const v1::Status& status) {
+  return std::any_of(status.conditions().begin(), status.conditions().end(),
+                     [](const v1::Condition& condition) {
+                       return condition.type() == "Programmed" &&
+                              condition.status() == "True";
+                     });
+}
+
+void CopyWarnings(const Report& report,
+                  google::protobuf::RepeatedPtrField<std::string>* warnings) {
+  for (const std::string& warning : report.warnings) *warnings->Add() = warning;
+}
+
+}  // namespace
+
+grpc::Status AgentService::Apply(grpc::ServerContext* context,
+                                 const v1::ApplyRequest* request,
+                                 v1::ApplyResponse* response) {
+  const Converted converted = SpecFromProto(request->router());
+  if (!converted.violations.empty()) {
+    return Refuse(*context, converted.violations);
+  }
+  if (request->dry_run()) {
+    return DryRun(converted.spec, request->expected_generation(), response);
+  }
+  const Result<Engine::ApplyAnswer> answer =
+      engine_.Apply(converted.spec, request->expected_generation());
+  if (!answer) return ToGrpcStatus(answer.error());
+  const std::uint64_t generation = answer->generation;
+  response->set_generation(generation);
+  response->set_unchanged(answer->unchanged);
+  *response->mutable_plan() = ToPlanLines(answer->report);
+  CopyWarnings(answer->report, response->mutable_warnings());
+  // A later generation may have taken its place: then it never will be held.
+  const auto in_sync = [generation](const v1::Status& status) {
+    return status.generation() == generation &&
+           status.observed_generation() == generation && IsProgrammed(status);
+  };
+  response->set_in_sync(engine_.bulletin().WaitUntil(
+      in_sync, PatienceOf(request->wait()),
+      [context] { return context->IsCancelled(); }));
+  if (const StatusPointer status = engine_.bulletin().status()) {
+    *response->mutable_status() = *status;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::DryRun(const Spec& spec,
+                                  std::uint64_t expected_generation,
+                                  v1::ApplyResponse* response) {
+  const StatusPointer status = engine_.bulletin().status();
+  const std::uint64_t generation = status == nullptr ? 0 : status->generation();
+  if (expected_generation != 0 && expected_generation != generation) {
+    return {grpc::ABORTED, "the spec is of generation " +
+                               std::to_string(generation) + ", not " +
+                               std::to_string(expected_generation)};
+  }
+  const Result<Report> report = engine_.Diff(spec);
+  if (!report) return ToGrpcStatus(report.error());
+  response->set_generation(generation);
+  response->set_in_sync(report->plan.Empty());
+  *response->mutable_plan() = ToPlanLines(*report);
+  CopyWarnings(*report, response->mutable_warnings());
+  if (status != nullptr) *response->mutable_status() = *status;
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Diff(grpc::ServerContext* context,
+                                const v1::DiffRequest* request,
+                                v1::DiffResponse* response) {
+  std::optional<Spec> spec;
+  if (request->has_router()) {
+    Converted converted = SpecFromProto(request->router());
+    if (!converted.violations.empty()) {
+      return Refuse(*context, converted.violations);
+    }
+    spec = std::move(converted.spec);
+  }
+  const Result<Report> report = engine_.Diff(std::move(spec));
+  if (!report) return ToGrpcStatus(report.error());
+  *response->mutable_plan() = ToPlanLines(*report);
+  CopyWarnings(*report, response->mutable_warnings());
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Get(grpc::ServerContext*, const v1::GetRequest*,
+                               v1::GetResponse* response) {
+  const Result<Engine::Current> current = engine_.Get();
+  if (!current) return ToGrpcStatus(current.error());
+  *response->mutable_router() = SpecToProto(current->spec);
+  response->set_generation(current->generation);
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Status(grpc::ServerContext*,
+                                  const v1::StatusRequest*,
+                                  v1::StatusResponse* response) {
+  const StatusPointer status = engine_.bulletin().status();
+  if (status == nullptr) {
+    return {grpc::UNAVAILABLE, "the agent is starting"};
+  }
+  *response->mutable_status() = *status;
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Watch(
+    grpc::ServerContext* context, const v1::WatchRequest*,
+    grpc::ServerWriter<v1::WatchResponse>* writer) {
+  Bulletin& bulletin = engine_.bulletin();
+  const std::unique_ptr<Bulletin::Subscription> subscription =
+      bulletin.Subscribe();
+  if (subscription == nullptr) {
+    return {
+        grpc::RESOURCE_EXHAUSTED,
+        "too many watchers: at most " + std::to_string(Bulletin::kMaxWatchers)};
+  }
+  while (!context->IsCancelled()) {
+    const std::optional<Bulletin::News> news = subscription->Next(kGlance);
+    if (bulletin.closed()) {
+      return {grpc::UNAVAILABLE, "the agent is stopping"};
+    }
+    if (!news) continue;
+    v1::WatchResponse response;
+    *response.mutable_status() = *news->status;
+    if (news->event != nullptr) *response.mutable_event() = *news->event;
+    if (news->lost > 0) {
+      response.mutable_event()->set_message(
+          std::to_string(news->lost) +
+          " events before this one were lost: "
+          "this client is too slow");
+    }
+    if (!writer->Write(response)) break;
+  }
+  return grpc::Status::CANCELLED;
+}
+
+grpc::Status AgentService::Cleanup(grpc::ServerContext*,
+                                   const v1::CleanupRequest* request,
+                                   v1::CleanupResponse* response) {
+  const Result<Report> report = engine_.CleanUp(request->dry_run());
+  if (!report) return ToGrpcStatus(report.error());
+  *response->mutable_plan() = ToPlanLines(*report);
+  return grpc::Status::OK;
+}
+
+}  // namespace uplinkd

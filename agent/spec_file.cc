@@ -1,0 +1,31 @@
+#include "agent/spec_file.h"
+
+#include <utility>
+
+#include "proto/convert.h"
+#include "proto/spec_reader.h"
+
+namespace uplinkd {
+namespace {
+
+std::vector<std::string> Render(const std::vector<SpecFault>& faults) {
+  std::vector<std::string> lines;
+  lines.reserve(faults.size());
+  for (const SpecFault& fault : faults) lines.push_back(RenderFault(fault));
+  return lines;
+}
+
+}  // namespace
+
+tl::expected<Spec, std::vector<std::string>> LoadSpecFile(
+    const std::string& path) {
+  const auto file = ReadSpecFile(path);
+  if (!file) return tl::unexpected(Render(file.error()));
+  Converted converted = SpecFromProto(file->router);
+  if (!converted.violations.empty()) {
+    return tl::unexpected(Render(Locate(*file, converted.violations)));
+  }
+  return std::move(converted.spec);
+}
+
+}  // namespace uplinkd

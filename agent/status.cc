@@ -1,0 +1,107 @@
+#include "agent/status.h"
+
+#include "agent/wire.h"
+
+namespace uplinkd {
+namespace {
+
+using Clock = std::chrono::system_clock;
+
+void FillTraffic(const UplinkTraffic& traffic, v1::UplinkStatus& status) {
+  status.set_achieved_share(traffic.achieved_share);
+  status.set_receive_bytes_per_second(traffic.receive_bytes_per_second);
+  status.set_transmit_bytes_per_second(traffic.transmit_bytes_per_second);
+  status.set_receive_bytes(traffic.receive_bytes);
+  status.set_transmit_bytes(traffic.transmit_bytes);
+  status.set_connections(traffic.connections);
+}
+
+void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {
+  status.set_name(uplink.name);
+  status.set_id(uplink.id);
+  status.set_interface(uplink.interface);
+  if (uplink.address) status.set_address(uplink.address->ToString());
+  if (uplink.gateway) status.set_gateway(uplink.gateway->ToString());
+  status.set_phase(std::string(UplinkPhaseName(uplink.phase)));
+  status.set_reason(uplink.reason);
+  status.set_mark(uplink.mark.value);
+  status.set_mark_mask(uplink.mark.mask);
+  status.set_table(uplink.table);
+  status.set_intended_share(uplink.share);
+  v1::Capacity& capacity = *status.mutable_capacity();
+  capacity.mutable_download()->set_bits_per_second(uplink.capacity.download);
+  capacity.mutable_upload()->set_bits_per_second(uplink.capacity.upload);
+}
+
+void FillCondition(const std::string& type, const Condition& condition,
+                   v1::Condition& message) {
+  message.set_type(type);
+  message.set_status(std::string(TruthName(condition.verdict.status)));
+  message.set_reason(condition.verdict.reason);
+  message.set_message(condition.verdict.message);
+  *message.mutable_last_transition() = ToProto(condition.last_transition);
+  message.set_observed_generation(condition.observed_generation);
+}
+
+}  // namespace
+
+v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
+                       const Tally& tally) {
+  v1::Status status;
+  if (standing.spec != nullptr) {
+    status.set_name(standing.spec->spec.name);
+    status.set_revision(standing.spec->spec.revision);
+    status.set_generation(standing.spec->generation);
+  }
+  status.set_observed_generation(standing.observed_generation);
+  for (const auto& [type, condition] : conditions.all()) {
+    FillCondition(type, condition, *status.add_conditions());
+  }
+  for (const UplinkState& uplink : standing.uplinks) {
+    v1::UplinkStatus& message = *status.add_uplinks();
+    FillUplink(uplink, message);
+    const auto traffic = standing.traffic.find(uplink.name);
+    if (traffic != standing.traffic.end()) {
+      FillTraffic(traffic->second, message);
+    }
+  }
+  for (const std::string& warning : standing.warnings) {
+    status.add_warnings(warning);
+  }
+  if (standing.last_pass != Clock::time_point{}) {
+    *status.mutable_last_pass() = ToProto(standing.last_pass);
+  }
+  if (standing.last_in_sync != Clock::time_point{}) {
+    *status.mutable_last_in_sync() = ToProto(standing.last_in_sync);
+  }
+  status.set_corrections(tally.corrections());
+  status.set_agent_version(UPLINKD_VERSION);
+  return status;
+}
+
+MetricsSnapshot BuildMetrics(const Standing& standing,
+                             const Conditions& conditions, const Tally& tally) {
+  MetricsSnapshot snapshot;
+  if (standing.spec != nullptr) {
+    snapshot.spec_name = standing.spec->spec.name;
+    snapshot.spec_revision = standing.spec->spec.revision;
+    snapshot.generation = standing.spec->generation;
+  }
+  snapshot.observed_generation = standing.observed_generation;
+  snapshot.in_sync = standing.in_sync;
+  snapshot.last_in_sync = standing.last_in_sync;
+  snapshot.uplinks = standing.uplinks;
+  snapshot.traffic = standing.traffic;
+  tally.WriteTo(snapshot);
+  snapshot.objects = standing.objects;
+  snapshot.foreign_routes = standing.foreign_routes;
+  snapshot.netlink_overruns = standing.overruns;
+  for (const auto& [type, condition] : conditions.all()) {
+    snapshot.conditions[type] = condition.verdict.status == Truth::kTrue;
+  }
+  snapshot.conntrack_entries = standing.conntrack.entries;
+  snapshot.conntrack_limit = standing.conntrack.limit;
+  return snapshot;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,56 @@
+#include "agent/tally.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace uplinkd {
+namespace {
+
+std::string OperationOf(char sign) {
+  switch (sign) {
+    case '+': return "create";
+    case '-': return "remove";
+    default: return "replace";
+  }
+}
+
+}  // namespace
+
+std::vector<Deed> DeedsOf(const Report& report) {
+  std::vector<Deed> deeds;
+  const std::size_t count =
+      std::min(report.outcomes.size(), report.plan.steps.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    for (PlanLine& line : RenderStep(report.plan.steps[i])) {
+      deeds.push_back({std::move(line), report.outcomes[i]});
+    }
+  }
+  return deeds;
+}
+
+void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
+                  Trigger trigger, bool drift) {
+  ++passes_[{std::string(PassResultName(report.result)),
+             std::string(TriggerName(trigger))}];
+  for (const auto& [phase, duration] : report.durations) {
+    durations_[phase].Observe(duration);
+  }
+  for (const Deed& deed : deeds) {
+    ++operations_[{deed.line.object, OperationOf(deed.line.sign),
+                   std::string(StepResultName(deed.outcome.result))}];
+    if (drift && deed.outcome.result == StepResult::kDone) {
+      ++corrections_by_object_[{deed.line.object,
+                                std::string(CauseName(deed.line.cause))}];
+      ++corrections_;
+    }
+  }
+}
+
+void Tally::WriteTo(MetricsSnapshot& snapshot) const {
+  snapshot.passes = passes_;
+  snapshot.pass_durations = durations_;
+  snapshot.corrections = corrections_by_object_;
+  snapshot.operations = operations_;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,52 @@
+// Tally: what passes did since the agent started, counted for the exporter.
+//
+// Pure. A view of Reports; the only place where the agent counts.
+#ifndef UPLINKD_AGENT_TALLY_H_
+#define UPLINKD_AGENT_TALLY_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "exporters/snapshot.h"
+#include "reconciler/reconcile.h"
+#include "reconciler/render.h"
+#include "reconciler/schedule.h"
+
+namespace uplinkd {
+
+// One line of a plan and what became of its step.
+struct Deed {
+  PlanLine line;
+  Outcome outcome;
+};
+
+// The deeds of a pass, in order. A dry run has none.
+std::vector<Deed> DeedsOf(const Report& report);
+
+class Tally {
+ public:
+  // `drift`: what the pass did was repair, not the following of a new spec or
+  // of a change of facts.
+  void Count(const Report& report, const std::vector<Deed>& deeds,
+             Trigger trigger, bool drift);
+
+  // Fills in the counters.
+  void WriteTo(MetricsSnapshot& snapshot) const;
+
+  std::uint64_t corrections() const { return corrections_; }
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::uint64_t> passes_;
+  std::map<PassPhase, DurationHistogram> durations_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t>
+      corrections_by_object_;
+  std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t>
+      operations_;
+  std::uint64_t corrections_ = 0;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_TALLY_H_

@@ -1,0 +1,94 @@
+#include "agent/wire.h"
+
+#include <utility>
+
+#include "reconciler/render.h"
+
+namespace uplinkd {
+namespace {
+
+grpc::StatusCode CodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument: return grpc::INVALID_ARGUMENT;
+    case ErrorCode::kNotFound: return grpc::NOT_FOUND;
+    case ErrorCode::kAlreadyExists: return grpc::ALREADY_EXISTS;
+    case ErrorCode::kPermissionDenied: return grpc::PERMISSION_DENIED;
+    case ErrorCode::kFailedPrecondition: return grpc::FAILED_PRECONDITION;
+    case ErrorCode::kAborted: return grpc::ABORTED;
+    case ErrorCode::kResourceExhausted: return grpc::RESOURCE_EXHAUSTED;
+    case ErrorCode::kDeadlineExceeded: return grpc::DEADLINE_EXCEEDED;
+    case ErrorCode::kUnavailable: return grpc::UNAVAILABLE;
+    case ErrorCode::kInternal: break;
+  }
+  return grpc::INTERNAL;
+}
+
+v1::PlanLine ToPlanLine(PlanLine line) {
+  v1::PlanLine message;
+  message.set_sign(std::string(1, line.sign));
+  message.set_command(std::move(line.command));
+  message.set_reason(std::move(line.reason));
+  message.set_object(std::move(line.object));
+  return message;
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const Error& error) {
+  return {CodeOf(error.code), error.message};
+}
+
+google::protobuf::Timestamp ToProto(
+    std::chrono::system_clock::time_point time) {
+  const std::chrono::nanoseconds since_epoch = time.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  google::protobuf::Timestamp message;
+  message.set_seconds(seconds.count());
+  message.set_nanos(static_cast<std::int32_t>((since_epoch - seconds).count()));
+  return message;
+}
+
+google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
+    const Report& report) {
+  google::protobuf::RepeatedPtrField<v1::PlanLine> lines;
+  for (std::size_t i = 0; i < report.plan.steps.size(); ++i) {
+    for (PlanLine& line : RenderStep(report.plan.steps[i])) {
+      v1::PlanLine message = ToPlanLine(std::move(line));
+      if (i < report.outcomes.size()) {
+        const Outcome& outcome = report.outcomes[i];
+        message.set_result(std::string(StepResultName(outcome.result)));
+        message.set_error(outcome.error.message);
+      }
+      *lines.Add() = std::move(message);
+    }
+  }
+  return lines;
+}
+
+v1::Event ToEvent(const Report& report, Trigger trigger,
+                  std::chrono::system_clock::time_point time) {
+  v1::Event event;
+  *event.mutable_time() = ToProto(time);
+  event.set_trigger(std::string(TriggerName(trigger)));
+  event.set_result(std::string(PassResultName(report.result)));
+  *event.mutable_plan() = ToPlanLines(report);
+  event.set_message(FirstFault(report));
+  return event;
+}
+
+std::string FirstFault(const Report& report) {
+  if (report.error) return report.error->message;
+  for (const Outcome& outcome : report.outcomes) {
+    if (outcome.result == StepResult::kFailed) return outcome.error.message;
+  }
+  for (const Outcome& outcome : report.outcomes) {
+    if (outcome.result == StepResult::kConflict) return outcome.error.message;
+  }
+  if (!report.plan.conflicts.empty()) {
+    return "a route that is not ours is in the way: " +
+           RenderRoute(report.plan.conflicts.front().foreign);
+  }
+  return "";
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,42 @@
+// Wire: the agent's values as messages of the service, and errors as gRPC
+// status codes.
+//
+// The only place in the agent that fills in messages from reports. Pure.
+#ifndef UPLINKD_AGENT_WIRE_H_
+#define UPLINKD_AGENT_WIRE_H_
+
+#include <google/protobuf/repeated_ptr_field.h>
+#include <google/protobuf/timestamp.pb.h>
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "reconciler/reconcile.h"
+#include "reconciler/result.h"
+#include "reconciler/schedule.h"
+#include "uplinkd/v1/agent.pb.h"
+
+namespace uplinkd {
+
+grpc::Status ToGrpcStatus(const Error& error);
+
+google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time);
+
+// The plan of a report, one line per object, with what became of it unless it
+// was not executed.
+google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
+    const Report& report);
+
+// What a watcher is told about a pass.
+v1::Event ToEvent(const Report& report, Trigger trigger,
+                  std::chrono::system_clock::time_point time);
+
+// The words of a pass that did not go well: of the read that failed, or of the
+// first step. "" if nothing failed.
+std::string FirstFault(const Report& report);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_WIRE_H_

@@ -1,0 +1,107 @@
+#include "agent/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace uplinkd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+tl::expected<AgentOptions, EarlyExit> Parse(
+    const std::vector<const char*>& arguments) {
+  return ParseOptions(arguments);
+}
+
+TEST(Options, DefaultsAreTheDocumentedOnes) {
+  const auto options = Parse({});
+  ASSERT_TRUE(options);
+  EXPECT_THAT(options->sockets, ElementsAre("/run/uplinkd/uplinkd.sock"));
+  EXPECT_EQ(options->metrics_listen, "127.0.0.1:9871");
+  EXPECT_EQ(options->state_dir, "/var/lib/uplinkd");
+  EXPECT_EQ(options->iproute2_dir, "/etc/iproute2");
+  EXPECT_EQ(options->spec_file, "");
+  EXPECT_FALSE(options->log_json);
+}
+
+TEST(Options, TakesSeveralListenAddressesInBothSpellings) {
+  const auto options =
+      Parse({"--listen", "unix:///run/a.sock", "--listen=unix:/run/b.sock"});
+  ASSERT_TRUE(options);
+  EXPECT_THAT(options->sockets, ElementsAre("/run/a.sock", "/run/b.sock"));
+}
+
+TEST(Options, EmptyValuesDisable) {
+  const auto options = Parse({"--metrics-listen", "", "--iproute2-dir="});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->metrics_listen, "");
+  EXPECT_EQ(options->iproute2_dir, "");
+}
+
+TEST(Options, TakesTheOthers) {
+  const auto options = Parse({"--state-dir", "/s", "--spec", "/f.yaml",
+                              "--log-level", "debug", "--log-format", "json"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->state_dir, "/s");
+  EXPECT_EQ(options->spec_file, "/f.yaml");
+  EXPECT_EQ(options->log_level, "debug");
+  EXPECT_TRUE(options->log_json);
+}
+
+TEST(Options, RefusesTcpBecauseItNeedsMutualTls) {
+  const auto options = Parse({"--listen", "0.0.0.0:7000"});
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error().status, kExitBadInput);
+  EXPECT_THAT(options.error().text, HasSubstr("mutual TLS"));
+  EXPECT_THAT(options.error().text, HasSubstr("unix:///run/uplinkd"));
+}
+
+TEST(Options, RefusesRelativeAndOverlongSocketPaths) {
+  EXPECT_FALSE(Parse({"--listen", "unix:relative.sock"}));
+  const std::string longest = "unix:/" + std::string(106, 'x');
+  EXPECT_TRUE(Parse({"--listen", longest.c_str()}));
+  const std::string too_long = longest + "x";
+  EXPECT_FALSE(Parse({"--listen", too_long.c_str()}));
+}
+
+TEST(Options, MistakesAreStatusTwoAndPointToHelp) {
+  for (const std::vector<const char*>& arguments :
+       std::vector<std::vector<const char*>>{{"--no-such-flag"},
+                                             {"--log-level", "loud"},
+                                             {"--log-format", "xml"},
+                                             {"stray"},
+                                             {"--spec"}}) {
+    const auto options = Parse(arguments);
+    ASSERT_FALSE(options) << arguments.front();
+    EXPECT_EQ(options.error().status, kExitBadInput);
+    EXPECT_THAT(options.error().text, HasSubstr("--help"));
+  }
+}
+
+TEST(Options, VersionAndHelpAreNoMistakes) {
+  const auto version = Parse({"--version"});
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().status, kExitOk);
+  EXPECT_EQ(version.error().text, "uplinkd " UPLINKD_VERSION "\n");
+
+  const auto help = Parse({"--help"});
+  ASSERT_FALSE(help);
+  EXPECT_EQ(help.error().status, kExitOk);
+}
+
+TEST(Options, HelpTeaches) {
+  const auto help = Parse({"--help"});
+  ASSERT_FALSE(help);
+  for (const char* taught :
+       {"--listen", "--metrics-listen", "--state-dir", "--spec", "--log-level",
+        "--log-format", "--iproute2-dir", "Examples:", "SIGHUP", "SIGTERM",
+        "Exit status:", "spec.json", "uplinkctl apply"}) {
+    EXPECT_THAT(help.error().text, HasSubstr(taught));
+  }
+}
+
+}  // namespace
+}  // namespace uplinkd

@@ -1,0 +1,94 @@
+#include "agent/spec_ledger.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/agent/temporary_directory.h"
+#include "tests/core/builders.h"
+
+namespace uplinkd {
+namespace {
+
+using testing::TemporaryDirectory;
+using testing::TwoUplinkSpec;
+
+constexpr auto kRequired = SpecLedger::Durability::kRequired;
+
+class SpecLedgerTest : public ::testing::Test {
+ protected:
+  SpecLedger Open() { return SpecLedger(SpecStore(directory_.path())); }
+  TemporaryDirectory directory_;
+};
+
+// TwoUplinkSpec with the ids left to the ledger.
+Spec WithoutIds() {
+  Spec spec = TwoUplinkSpec();
+  for (Uplink& uplink : spec.uplinks) uplink.id = 0;
+  return spec;
+}
+
+TEST_F(SpecLedgerTest, GenerationsGrowByOnePerDifferentSpec) {
+  SpecLedger ledger = Open();
+  EXPECT_EQ(ledger.generation(), 0U);
+  Spec spec = WithoutIds();
+  EXPECT_EQ(ledger.Accept(spec, 0, kRequired)->generation, 1U);
+  EXPECT_TRUE(ledger.Accept(spec, 1, kRequired)->unchanged);
+  spec.revision = "other";
+  const auto second = ledger.Accept(spec, 1, kRequired);
+  EXPECT_EQ(second->generation, 2U);
+  EXPECT_FALSE(second->unchanged);
+}
+
+TEST_F(SpecLedgerTest, IdsFollowTheNamesWhateverTheOrder) {
+  SpecLedger ledger = Open();
+  Spec spec = WithoutIds();
+  ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+  std::swap(spec.uplinks[0], spec.uplinks[1]);
+  Uplink inserted = spec.uplinks[0];
+  inserted.name = inserted.interface = "aaa";
+  spec.uplinks.insert(spec.uplinks.begin(), inserted);
+  ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+  const std::vector<Uplink>& uplinks = ledger.current()->spec.uplinks;
+  EXPECT_EQ(uplinks[0].id, 3U);
+  EXPECT_EQ(uplinks[1].id, 2U);  // wan2
+  EXPECT_EQ(uplinks[2].id, 1U);  // wan1
+}
+
+TEST_F(SpecLedgerTest, IdsOfUplinksThatWereGoneComeBackAfterARestart) {
+  {
+    SpecLedger ledger = Open();
+    Spec spec = WithoutIds();
+    ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+    spec.uplinks.erase(spec.uplinks.begin());  // wan1, id 1
+    ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+  }
+  SpecLedger ledger = Open();
+  ASSERT_TRUE(ledger.Restore());
+  EXPECT_EQ(ledger.generation(), 2U);
+  EXPECT_EQ(ledger.current()->spec.uplinks[0].id, 2U);
+  EXPECT_EQ(ledger.Prepare(WithoutIds()).uplinks[0].id, 1U);
+}
+
+TEST_F(SpecLedgerTest, ForgettingStartsFromNothing) {
+  SpecLedger ledger = Open();
+  ASSERT_TRUE(ledger.Accept(WithoutIds(), 0, kRequired));
+  ASSERT_TRUE(ledger.Forget());
+  EXPECT_EQ(ledger.current(), nullptr);
+  EXPECT_NE(ledger.why_none(), "");
+  SpecLedger next = Open();
+  ASSERT_TRUE(next.Restore());
+  EXPECT_EQ(next.current(), nullptr);
+}
+
+TEST_F(SpecLedgerTest, ATornFileLeavesItWithoutASpecAndAReason) {
+  directory_.Write("spec.json", "{");
+  SpecLedger ledger = Open();
+  const auto restored = ledger.Restore();
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(ledger.current(), nullptr);
+  EXPECT_EQ(ledger.why_none(), restored.error().message);
+  // A new spec is welcome, and starts over.
+  EXPECT_EQ(ledger.Accept(WithoutIds(), 0, kRequired)->generation, 1U);
+}
+
+}  // namespace
+}  // namespace uplinkd

@@ -1,0 +1,219 @@
+#include "agent/spec_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "agent/files.h"
+#include "tests/agent/temporary_directory.h"
+#include "tests/core/builders.h"
+
+namespace uplinkd {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+using testing::TwoUplinkSpec;
+
+StoredSpec Stored(std::uint64_t generation) {
+  StoredSpec stored;
+  stored.generation = generation;
+  stored.spec = TwoUplinkSpec();
+  stored.spec.revision = "git:" + std::to_string(generation);
+  stored.ids = {{"wan1", 1}, {"wan2", 2}, {"gone", 3}};
+  return stored;
+}
+
+// Files may not grow beyond `bytes` for as long as this lives: what a full
+// disk does to a write.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = SIG_DFL;
+};
+
+TEST(SpecStore, HoldsNothingAtFirst) {
+  const TemporaryDirectory directory;
+  const auto loaded = SpecStore(directory.path()).Load();
+  ASSERT_TRUE(loaded);
+  EXPECT_FALSE(loaded->has_value());
+}
+
+TEST(SpecStore, GivesBackWhatWasSaved) {
+  const TemporaryDirectory directory;
+  const StoredSpec stored = Stored(7);
+  ASSERT_TRUE(SpecStore(directory.path()).Save(stored));
+  const auto loaded = SpecStore(directory.path()).Load();
+  ASSERT_TRUE(loaded);
+  ASSERT_TRUE(loaded->has_value());
+  EXPECT_EQ(**loaded, stored);
+}
+
+TEST(SpecStore, KeepsEveryFieldOfASpec) {
+  const TemporaryDirectory directory;
+  StoredSpec stored = Stored(1);
+  stored.spec.lans.push_back({"lan1", {}});
+  stored.spec.uplinks[0].address = testing::Ip("198.51.100.2");
+  stored.spec.uplinks[0].gateway = testing::Ip("198.51.100.1");
+  stored.spec.uplinks[0].nat = Nat::kMasquerade;
+  stored.spec.uplinks[1].weight = 3;
+  stored.spec.balance = {
+      Algorithm::kWeightedRandom,
+      Measure::kBoth,
+      {std::chrono::milliseconds(500), std::chrono::milliseconds(2000)}};
+  stored.spec.mark_mask = 0xff00;
+  stored.spec.table_base = 100;
+  ASSERT_TRUE(SpecStore(directory.path()).Save(stored));
+  EXPECT_EQ(SpecStore(directory.path()).Load().value().value(), stored);
+}
+
+TEST(SpecStore, MakesItsDirectoryAndLeavesNoTemporaryFile) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory / "deep/er");
+  ASSERT_TRUE(store.Save(Stored(1)));
+  EXPECT_TRUE(directory.Has("deep/er/spec.json"));
+  EXPECT_FALSE(directory.Has("deep/er/spec.json.new"));
+}
+
+// A torn file is one that was cut anywhere.
+TEST(SpecStore, RefusesATornFileWhereverItWasCut) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(3)));
+  const std::string whole = directory.Read("spec.json");
+  // The last bytes are the closing brace and a line end.
+  const std::size_t last = whole.find_last_of('}');
+  for (std::size_t size = 0; size <= last; ++size) {
+    directory.Write("spec.json", whole.substr(0, size));
+    const auto loaded = store.Load();
+    ASSERT_FALSE(loaded) << size;
+    EXPECT_EQ(loaded.error().code, ErrorCode::kFailedPrecondition);
+  }
+}
+
+TEST(SpecStore, RefusesWhatItDoesNotUnderstand) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(3)));
+  const std::string good = directory.Read("spec.json");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  };
+  for (const std::string& bad :
+       {std::string("[]"), std::string("{}"),
+        with("\"format\": 1", "\"format\": 2"),
+        with("\"generation\": 3", "\"generation\": -3"),
+        with("\"generation\": 3", "\"generation\": 0.5"),
+        with("\"wan1\": 1", "\"wan1\": \"one\""),
+        with("\"lan0\"", "\"no spaces allowed in here\""),
+        with("\"uplinks\"", "\"uplynks\"")}) {
+    directory.Write("spec.json", bad);
+    EXPECT_FALSE(store.Load()) << bad;
+  }
+}
+
+TEST(SpecStore, NamesTheFileAndTheWayOut) {
+  const TemporaryDirectory directory;
+  directory.Write("spec.json", "{\"format\": ");
+  const auto loaded = SpecStore(directory.path()).Load();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr(directory / "spec.json"));
+  EXPECT_THAT(loaded.error().message, HasSubstr("apply a spec"));
+}
+
+TEST(SpecStore, KeepsACorruptFileAsItIsUntilThereIsANewSpec) {
+  const TemporaryDirectory directory;
+  directory.Write("spec.json", "torn");
+  SpecStore store(directory.path());
+  EXPECT_FALSE(store.Load());
+  EXPECT_EQ(directory.Read("spec.json"), "torn");
+  EXPECT_FALSE(directory.Has("spec.json.corrupt"));
+
+  ASSERT_TRUE(store.Save(Stored(1)));
+  EXPECT_EQ(directory.Read("spec.json.corrupt"), "torn");
+  EXPECT_TRUE(store.Load().value().has_value());
+}
+
+TEST(SpecStore, KeepsTheLastSpecWhenTheDiskIsFull) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(1)));
+  {
+    const FileSizeLimit full(100);
+    const auto saved = store.Save(Stored(2));
+    ASSERT_FALSE(saved);
+    EXPECT_EQ(saved.error().code, ErrorCode::kResourceExhausted);
+    EXPECT_THAT(saved.error().message, HasSubstr("spec.json"));
+  }
+  EXPECT_EQ(store.Load().value().value(), Stored(1));
+  EXPECT_FALSE(directory.Has("spec.json.new"));
+}
+
+TEST(SpecStore, SaysWhyItCannotSave) {
+  const TemporaryDirectory directory;
+  directory.Write("file", "");
+  const auto saved = SpecStore(directory / "file").Save(Stored(1));
+  ASSERT_FALSE(saved);
+  EXPECT_THAT(saved.error().message, HasSubstr(directory / "file"));
+}
+
+// A crash between writing the temporary file and renaming it.
+TEST(SpecStore, IgnoresALeftoverTemporaryFile) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(1)));
+  directory.Write("spec.json.new", "{\"format\"");
+  EXPECT_EQ(store.Load().value().value(), Stored(1));
+  ASSERT_TRUE(store.Save(Stored(2)));
+  EXPECT_EQ(store.Load().value().value(), Stored(2));
+  EXPECT_FALSE(directory.Has("spec.json.new"));
+}
+
+TEST(SpecStore, ForgetsForGood) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Forget());
+  EXPECT_FALSE(store.Load().value().has_value());
+  EXPECT_TRUE(store.Forget());  // again
+}
+
+TEST(SpecStore, ForgettingSetsACorruptFileAside) {
+  const TemporaryDirectory directory;
+  directory.Write("spec.json", "torn");
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Forget());
+  EXPECT_FALSE(store.Load().value().has_value());
+  EXPECT_EQ(directory.Read("spec.json.corrupt"), "torn");
+}
+
+TEST(SpecStore, AnIdThatASpecClaimsIsNoLongerRemembered) {
+  Spec spec = TwoUplinkSpec();
+  const auto ids = RememberIds({{"old", 2}, {"other", 9}, {"wan1", 5}}, spec);
+  EXPECT_EQ(ids, (std::map<std::string, UplinkId>{
+                     {"wan1", 1}, {"wan2", 2}, {"other", 9}}));
+}
+
+}  // namespace
+}  // namespace uplinkd

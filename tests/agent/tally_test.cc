@@ -1,0 +1,74 @@
+#include "agent/tally.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/core/builders.h"
+
+namespace uplinkd {
+namespace {
+
+using Pair = std::pair<std::string, std::string>;
+
+// A pass that adds a rule and removes a route.
+Report TwoSteps(StepResult first, StepResult second) {
+  Report report;
+  report.result = PassResult::kChanged;
+  Step add;
+  add.stage = Stage::kAddRules;
+  add.change = AddRule{PolicyRule{}};
+  Step remove;
+  remove.stage = Stage::kRemoveRoutes;
+  remove.change = RemoveRoute{Route{}};
+  remove.cause = Cause::kExtra;
+  report.plan.steps = {add, remove};
+  report.outcomes = {{first, {}}, {second, {}}};
+  report.durations[PassPhase::kObserve] = std::chrono::microseconds(300);
+  return report;
+}
+
+MetricsSnapshot SnapshotOf(const Tally& tally) {
+  MetricsSnapshot snapshot;
+  tally.WriteTo(snapshot);
+  return snapshot;
+}
+
+TEST(Tally, CountsPassesByResultAndTrigger) {
+  Tally tally;
+  tally.Count(Report{}, {}, Trigger::kPoll, false);
+  tally.Count(Report{}, {}, Trigger::kPoll, false);
+  tally.Count(Report{}, {}, Trigger::kEvent, false);
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "poll")), 2U);
+  EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "event")), 1U);
+}
+
+TEST(Tally, CountsOperationsByObjectOperationAndResult) {
+  Tally tally;
+  const Report report = TwoSteps(StepResult::kDone, StepResult::kFailed);
+  tally.Count(report, DeedsOf(report), Trigger::kSpec, false);
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.operations.at({"rule", "create", "done"}), 1U);
+  EXPECT_EQ(snapshot.operations.at({"route", "remove", "failed"}), 1U);
+  EXPECT_EQ(snapshot.pass_durations.at(PassPhase::kObserve).sum, 0.0003);
+}
+
+TEST(Tally, CountsRepairsOnlyIfTheyAreDriftAndDone) {
+  Tally tally;
+  const Report report = TwoSteps(StepResult::kFailed, StepResult::kDone);
+  tally.Count(report, DeedsOf(report), Trigger::kSpec, false);
+  EXPECT_EQ(tally.corrections(), 0U);
+  tally.Count(report, DeedsOf(report), Trigger::kEvent, true);
+  EXPECT_EQ(tally.corrections(), 1U);
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.corrections.size(), 1U);
+  EXPECT_EQ(snapshot.corrections.at(Pair("route", "extra")), 1U);
+}
+
+TEST(Tally, ADryRunHasNoDeeds) {
+  Report report = TwoSteps(StepResult::kDone, StepResult::kDone);
+  report.outcomes.clear();
+  EXPECT_TRUE(DeedsOf(report).empty());
+}
+
+}  // namespace
+}  // namespace uplinkd

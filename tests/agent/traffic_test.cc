@@ -1,0 +1,106 @@
+#include "agent/traffic.h"
+
+#include <gtest/gtest.h>
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(RateMeter, TakesTheFirstRateAsItIs) {
+  RateMeter meter;
+  meter.Sample(1000, seconds(10), seconds(5));
+  EXPECT_EQ(meter.per_second(), 0);
+  meter.Sample(3000, seconds(12), seconds(5));
+  EXPECT_DOUBLE_EQ(meter.per_second(), 1000);
+}
+
+TEST(RateMeter, AveragesOverTheWindow) {
+  RateMeter meter;
+  std::uint64_t count = 0;
+  int second = 0;
+  const auto run = [&](int times, std::uint64_t rate) {
+    for (int i = 0; i < times; ++i) {
+      meter.Sample(count += rate, seconds(++second), seconds(4));
+    }
+  };
+  run(20, 100);
+  EXPECT_NEAR(meter.per_second(), 100, 1e-9);
+  // One time constant covers 1 - 1/e of a step.
+  run(4, 1100);
+  EXPECT_NEAR(meter.per_second(), 100 + 1000 * (1 - 1 / 2.718281828), 1e-6);
+  run(60, 0);
+  EXPECT_NEAR(meter.per_second(), 0, 0.01);
+}
+
+TEST(RateMeter, StartsOverWhenTheCounterGoesBack) {
+  RateMeter meter;
+  meter.Sample(5000, seconds(1), seconds(1));
+  meter.Sample(9000, seconds(2), seconds(1));
+  meter.Sample(100, seconds(3), seconds(1));
+  EXPECT_EQ(meter.per_second(), 0);
+  meter.Sample(400, seconds(4), seconds(1));
+  EXPECT_DOUBLE_EQ(meter.per_second(), 300);
+}
+
+TEST(RateMeter, IgnoresASampleOfTheSameInstant) {
+  RateMeter meter;
+  meter.Sample(0, seconds(1), seconds(1));
+  meter.Sample(100, seconds(2), seconds(1));
+  meter.Sample(999, seconds(2), seconds(1));
+  EXPECT_DOUBLE_EQ(meter.per_second(), 100);
+}
+
+TEST(TrafficMeter, KnowsTheUplinksThatItFollows) {
+  TrafficMeter meter;
+  meter.Follow({"wan1", "wan2"}, milliseconds(500));
+  meter.LinkSeen("wan1", 3, {1000, 100}, seconds(1));
+  meter.LinkSeen("wan1", 3, {3000, 150}, seconds(2));
+  meter.LinkSeen("stranger", 4, {1, 1}, seconds(2));
+  meter.ConnectionsSeen("wan2", 12);
+  ASSERT_EQ(meter.traffic().size(), 2U);
+  const UplinkTraffic& wan1 = meter.traffic().at("wan1");
+  EXPECT_EQ(wan1.receive_bytes, 3000U);
+  EXPECT_EQ(wan1.transmit_bytes, 150U);
+  EXPECT_DOUBLE_EQ(wan1.receive_bytes_per_second, 2000);
+  EXPECT_DOUBLE_EQ(wan1.transmit_bytes_per_second, 50);
+  EXPECT_EQ(meter.traffic().at("wan2").connections, 12U);
+}
+
+TEST(TrafficMeter, AnotherLinkUnderTheNameMakesNoRate) {
+  TrafficMeter meter;
+  meter.Follow({"wan1"}, seconds(1));
+  meter.LinkSeen("wan1", 3, {1000, 0}, seconds(1));
+  meter.LinkSeen("wan1", 9, {5000000, 0}, seconds(2));
+  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes_per_second, 0);
+}
+
+TEST(TrafficMeter, AMissingLinkHasNoRate) {
+  TrafficMeter meter;
+  meter.Follow({"wan1"}, seconds(1));
+  meter.LinkSeen("wan1", 3, {0, 0}, seconds(1));
+  meter.LinkSeen("wan1", 3, {800, 0}, seconds(2));
+  meter.LinkMissing("wan1");
+  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes_per_second, 0);
+  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes, 800U);
+}
+
+TEST(TrafficMeter, ForgetsUplinksThatAreGone) {
+  TrafficMeter meter;
+  meter.Follow({"wan1", "wan2"}, seconds(1));
+  meter.ConnectionsSeen("wan1", 5);
+  meter.Follow({"wan1"}, seconds(1));
+  EXPECT_EQ(meter.traffic().size(), 1U);
+  EXPECT_EQ(meter.traffic().at("wan1").connections, 5U);
+}
+
+TEST(NextLook, CostsAtMostOnePercent) {
+  EXPECT_EQ(NextLook(seconds(10), seconds(10) + milliseconds(1), seconds(5)),
+            seconds(15) + milliseconds(1));
+  EXPECT_EQ(NextLook(seconds(10), seconds(10) + milliseconds(200), seconds(5)),
+            seconds(30) + milliseconds(200));
+}
+
+}  // namespace
+}  // namespace uplinkd
