@@ -1,6 +1,6 @@
 // Plan: the ordered steps that turn observed into desired, each with a reason.
 //
-//   desired, observed --Diff--> Drift --MakePlan--> Plan --> Kernel::Execute
+//   desired, observed --MakePlan--> Plan --ExecutePlan--> Kernel::Execute
 //
 // Pure. The order makes before it breaks: routes, policy rules, nat chains,
 // mangle chains; then removals the other way round. So a mark is never set
@@ -86,9 +86,9 @@ using Change =
 enum class Stage {
   kPutRoutes,
   kAddRules,
-  kMakeNat,  // nat, without the removals of links that still get fates
+  kMakeNat,  // nat, without what connections with old fates still need
   kMangle,
-  kBreakNat,  // what kMakeNat left standing
+  kBreakNat,  // what kMakeNat left standing; removals that come alone
   kRemoveRules,
   kRemoveRoutes,
 };

@@ -235,6 +235,7 @@ Chain MergeStillUsed(const Chain& have, const Chain& want,
 std::vector<ChainEdit> DiffTables(const XtTableState& have,
                                   const XtTableState& want) {
   std::vector<ChainEdit> edits;
+  if (have == want) return edits;  // as in nearly every pass
   for (const auto& [name, rules] : want.chains) {
     if (have.chains.contains(name)) continue;
     edits.push_back(Edit(Kind::kCreateChain, name, Cause::kMissing,

@@ -58,14 +58,16 @@ std::map<std::string, std::size_t> CountObjects(const State& state) {
 }
 
 // Counts what `report.plan`, as far as it was done, made of `observed`.
-void CountResult(State observed, Report& report) {
-  report.foreign_routes = observed.foreign_routes.size();
+std::map<std::string, std::size_t> CountResult(const State& observed,
+                                               const Report& report) {
+  if (report.outcomes.empty()) return CountObjects(observed);
+  State state = observed;
   for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
     if (report.outcomes[i].result == StepResult::kDone) {
-      ApplyStep(report.plan.steps[i], observed);
+      ApplyStep(report.plan.steps[i], state);
     }
   }
-  report.objects = CountObjects(observed);
+  return CountObjects(state);
 }
 
 // Refusals that are about the object, not about us or about the moment.
@@ -162,7 +164,8 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
                             [&] { return ExecutePlan(report.plan, kernel); });
   }
   report.fates_given = observed->fates_given;
-  CountResult(*observed, report);
+  report.foreign_routes = observed->foreign_routes.size();
+  report.objects = CountResult(*observed, report);
   report.refused = Refusals(report);
   report.result = ResultOf(report);
   return report;

@@ -114,6 +114,21 @@ TEST_F(LinkTest, TakesTheStricterRpFilter) {
   EXPECT_EQ(Wan1().rp_filter, 1);
 }
 
+TEST_F(LinkTest, SeesWhetherAStrictCheckHonoursMarks) {
+  const auto set = [](const std::string& all, const std::string& own) {
+    const std::string conf = " > /proc/sys/net/ipv4/conf/";
+    uplinkd::Run("echo 1" + conf + "wan1/rp_filter; echo " + all + conf +
+                 "all/src_valid_mark; echo " + own + conf +
+                 "wan1/src_valid_mark");
+  };
+  set("0", "0");
+  EXPECT_FALSE(Wan1().src_valid_mark);
+  set("0", "1");
+  EXPECT_TRUE(Wan1().src_valid_mark);
+  set("1", "0");
+  EXPECT_TRUE(Wan1().src_valid_mark);
+}
+
 TEST_F(LinkTest, FindsTheGateway) {
   uplinkd::Run("ip route add default via 198.51.100.1 proto dhcp metric 100");
   EXPECT_EQ(Gateway(), "198.51.100.1");
