@@ -24,6 +24,7 @@ struct RouterAgentOptions {
   std::vector<std::string> wrapper = {};
   std::vector<std::string> arguments = {};  // added to ours
   std::string metrics_address = "127.0.0.1:9871";
+  std::string log_level = "debug";
   // Distinguishes the files of two agents in one lab.
   std::string name = "agent";
 };
