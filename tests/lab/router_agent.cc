@@ -60,7 +60,7 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
       "--iproute2-dir",
       base.string() + ".iproute2",
       "--log-level",
-      "debug"};
+      options.log_level};
   process.arguments.insert(process.arguments.end(), ours.begin(), ours.end());
   process.arguments.insert(process.arguments.end(), options.arguments.begin(),
                            options.arguments.end());
