@@ -75,7 +75,9 @@ struct CounterMatch {
 struct FreeCapacityMatch {
   struct Side {
     std::string estimator;
-    std::uint32_t capacity = 0;  // bytes per second
+    // Bytes per second. The program prints whole Kbit/s from 1 Mbit/s on, and
+    // whole Mbit/s from 1 Gbit/s on: finer ones do not survive its save.
+    std::uint32_t capacity = 0;
     friend auto operator<=>(const Side&, const Side&) = default;
   };
   // With `right`: matches if left's free capacity > right's
@@ -155,7 +157,7 @@ using Target =
 // ---- rules, chains, tables ----
 
 struct PrefixMatch {  // -s or -d
-  Prefix prefix;
+  Prefix prefix;      // never /0: the kernel's word for that is no match
   bool invert = false;
   friend auto operator<=>(const PrefixMatch&, const PrefixMatch&) = default;
 };
@@ -165,7 +167,8 @@ struct ChainRule {
   std::string out_interface;  // "" for any
   std::optional<PrefixMatch> source;
   std::optional<PrefixMatch> destination;
-  std::vector<Match> matches;  // in this order
+  // In this order. The program cannot read back two of one kind.
+  std::vector<Match> matches;
   Target target;
   std::string extra;  // other header fields (protocol, fragments); ours: ""
 
