@@ -11,6 +11,7 @@
 #include <string>
 
 #include "reconciler/linux/xtables.h"
+#include "reconciler/render.h"
 #include "tests/linux/netns.h"
 #include "tests/linux/xt_rules.h"
 
@@ -89,6 +90,22 @@ TEST_F(XtCodec, SurvivesKernelSaveAndRestoreInAnyCombination) {
     EXPECT_THAT(uplinkd::Run(save), Not(HasSubstr("nsupported")));
     uplinkd::Run(save + " | iptables-legacy-restore");
     EXPECT_EQ(Observed(table), state);
+  }
+}
+
+TEST_F(XtCodec, IsFoundByTheWordsThatWeRender) {
+  std::mt19937 random(99);
+  for (const XtTable table : kTables) {
+    const XtTableState state = RandomState(table, 150, random);
+    Write(table, state);
+    std::string commands = "set -e\n";
+    for (const auto& [name, rules] : state.chains) {
+      for (const ChainRule& rule : rules) {
+        commands +=
+            Iptables(table, "-C " + name + " ") + RenderChainRule(rule) + "\n";
+      }
+    }
+    uplinkd::Run(commands);
   }
 }
 
