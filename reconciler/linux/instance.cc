@@ -50,13 +50,17 @@ Result<Instance> Instance::Take() {
       offsetof(sockaddr_un, sun_path) + 1 + kName.size());
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) ==
       0) {
+    // Only so that the next one can ask who we are. Connections are never
+    // accepted; when the queue is full, the question stays unanswered.
+    listen(fd.get(), SOMAXCONN);
     return Instance(std::move(fd));
   }
   const int error = errno;
   if (error == EADDRINUSE) {
     return Fail(ErrorCode::kAlreadyExists,
-                "another uplinkd runs in this network namespace (the abstract "
-                "socket @uplinkd is taken)",
+                "another uplinkd" + HolderText(address, length) +
+                    " runs in this network namespace (the abstract socket "
+                    "@uplinkd is taken)",
                 error);
   }
   return Fail(ErrorCode::kInternal,
