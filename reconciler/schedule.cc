@@ -46,8 +46,8 @@ void Schedule::PassEnded(Time now, bool failed, bool again_at_once, bool full) {
   noticed_.reset();
   retry_.reset();
   next_poll_ = now + options_.poll;
-  conflicts_ = again_at_once ? conflicts_ + 1 : 0;
-  if (failed || conflicts_ > options_.conflicts_at_once) {
+  repeats_ = again_at_once ? repeats_ + 1 : 0;
+  if (failed || repeats_ > options_.repeats_at_once) {
     ++failures_;
     retry_ = now + BackOff();
     not_before_ = now + std::min(BackOff(), Time(options_.poll));

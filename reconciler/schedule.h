@@ -27,7 +27,7 @@ struct ScheduleOptions {
   std::chrono::milliseconds full{30000};  // +- 10 % jitter
   std::chrono::milliseconds first_retry{100};
   std::chrono::milliseconds last_retry{60000};
-  int conflicts_at_once = 5;  // in a row; the next ones back off
+  int repeats_at_once = 50;  // in a row; the next ones back off
 };
 
 class Schedule {
@@ -41,8 +41,8 @@ class Schedule {
   void Notice(Trigger trigger, Time now);
 
   // A pass ended at `now`. `failed`: back off. `again_at_once`: a conflict, or
-  // drift is known to remain. `full`: it was a sweeping pass. Everything
-  // noticed before is answered by it.
+  // something was changed and is to be verified; bounded. `full`: it was a
+  // sweeping pass. Everything noticed before is answered by it.
   void PassEnded(Time now, bool failed, bool again_at_once, bool full);
 
   struct Due {
@@ -74,7 +74,7 @@ class Schedule {
   Time not_before_{};          // while failing: no event is answered earlier
   std::optional<Time> retry_;  // after a failure or a conflict
   int failures_ = 0;
-  int conflicts_ = 0;  // consecutive
+  int repeats_ = 0;  // consecutive passes that asked for another at once
 };
 
 }  // namespace uplinkd

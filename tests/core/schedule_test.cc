@@ -179,9 +179,9 @@ TEST(Schedule, AConflictIsRetriedAtOnce) {
   EXPECT_EQ(schedule.failures(), 0);
 }
 
-TEST(Schedule, ConflictsInARowBackOffAsWell) {
+TEST(Schedule, RepeatsInARowBackOffAsWell) {
   Schedule schedule = Settled();
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 50; ++i) {
     schedule.PassEnded(101s, false, true, false);
     EXPECT_EQ(schedule.Next().at, 101s);
   }
