@@ -249,10 +249,13 @@ TEST_F(LinuxKernelTest, ConvergesWhenSomebodyAppendedInOurName) {
         Meddling{"prepend", "via 198.51.100.8"},
         Meddling{"prepend", "via 198.51.100.1 mtu 1400"}}) {
     Execute(PutRoute{Default(), {}});
-    const std::string command =
-        "ip route " + verb + " default table 11 proto 117 dev wan1 " + hop;
+    std::string command = "ip route ";
+    command += verb;
+    command += " default table 11 proto 117 dev wan1 ";
+    command += hop;
     uplinkd::Run(command);
-    uplinkd::Run(command + " realm 3");
+    command += " realm 3";
+    uplinkd::Run(command);
     int passes = 0;
     for (; passes < 8; ++passes) {
       const State state = Observe();
