@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <ranges>
 
 namespace uplinkd {
 namespace {
@@ -79,8 +78,8 @@ std::vector<CommonRule> CommonRules(const Chain& have, const Chain& want) {
     const auto found = places.find(&have[i]);
     if (found == places.end()) continue;
     // Descending, so that no run uses have[i] twice.
-    for (const std::size_t j : std::views::reverse(found->second)) {
-      middle.Extend({i, j});
+    for (std::size_t k = found->second.size(); k-- > 0;) {
+      middle.Extend({i, found->second[k]});
     }
   }
 
