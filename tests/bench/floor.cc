@@ -1,10 +1,12 @@
 #include "tests/bench/floor.h"
 
+// Before the kernel's own: they give way to it, not the other way round.
+#include <net/if.h>
+
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
