@@ -1,12 +1,10 @@
 #include "tests/bench/floor.h"
 
-// Before the kernel's own: they give way to it, not the other way round.
-#include <net/if.h>
-
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/rtnetlink.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +14,14 @@ namespace uplinkd::bench {
 namespace {
 
 constexpr std::size_t kBuffer = 64 * 1024;
+
+// The C library's if_nametoindex() is in a header that conflicts with the
+// kernel's own.
+int IndexOf(int socket, const std::string& link) {
+  ifreq request{};
+  std::strncpy(request.ifr_name, link.c_str(), IFNAMSIZ - 1);
+  return ioctl(socket, SIOCGIFINDEX, &request) == 0 ? request.ifr_ifindex : 0;
+}
 
 }  // namespace
 
@@ -27,15 +33,15 @@ Floor::Floor(const std::vector<std::string>& links,
   const int on = 1;
   setsockopt(netlink_, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   for (const std::string& link : links) {
-    const unsigned index = if_nametoindex(link.c_str());
+    const int index = IndexOf(raw_, link);
     ifinfomsg link_header{};
-    link_header.ifi_index = static_cast<int>(index);
+    link_header.ifi_index = index;
     const std::uint32_t mask = RTEXT_FILTER_SKIP_STATS;
     AddRequest(RTM_GETLINK, 0, &link_header, sizeof link_header, IFLA_EXT_MASK,
                &mask, sizeof mask);
     ifaddrmsg address_header{};
     address_header.ifa_family = AF_INET;
-    address_header.ifa_index = index;
+    address_header.ifa_index = static_cast<std::uint32_t>(index);
     AddRequest(RTM_GETADDR, NLM_F_DUMP, &address_header, sizeof address_header,
                0, nullptr, 0);
     rtmsg route_header{};
