@@ -48,6 +48,24 @@ Verdict JudgeBlocked(const Refusals& blocked) {
   return False(blocked.begin()->second.reason, Join(parts));
 }
 
+Verdict FromError(const Error& error) {
+  return False(std::string(ReasonOf(error)), error.message);
+}
+
+// The first step that failed, among those of xtables tables or the others.
+std::optional<Verdict> FailedStep(const Report& report, bool of_tables) {
+  for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
+    const Outcome& outcome = report.outcomes[i];
+    const Step& step = report.plan.steps[i];
+    if (outcome.result == StepResult::kFailed &&
+        std::holds_alternative<EditXtTable>(step.change) == of_tables) {
+      return False(std::string(ReasonOf(step, outcome.error)),
+                   outcome.error.message);
+    }
+  }
+  return std::nullopt;
+}
+
 Verdict JudgeAccepted(const Situation& situation) {
   if (!situation.refused_spec.empty()) {
     return False("InvalidSpec", situation.refused_spec);
@@ -132,19 +150,25 @@ std::string_view ReasonOf(const Error& error) {
   return "ApplyFailed";
 }
 
+std::string_view ReasonOf(const Step& step, const Error& error) {
+  if (std::holds_alternative<EditXtTable>(step.change)) return ReasonOf(error);
+  switch (error.code) {
+    // Of a route or a rule these are the kernel's judgement of the object.
+    case ErrorCode::kFailedPrecondition:
+    case ErrorCode::kUnavailable: return "KernelRejected";
+    default: return ReasonOf(error);
+  }
+}
+
 std::optional<Verdict> TroubleOf(const Situation& situation) {
-  const auto from_error = [](const Error& error) {
-    return False(std::string(ReasonOf(error)), error.message);
-  };
-  if (situation.host_error) return from_error(*situation.host_error);
+  if (situation.host_error) return FromError(*situation.host_error);
   if (situation.report == nullptr) return std::nullopt;
   const Report& report = *situation.report;
-  if (report.error) return from_error(*report.error);
-  for (const Outcome& outcome : report.outcomes) {
-    if (outcome.result == StepResult::kFailed) return from_error(outcome.error);
-  }
+  if (report.error) return FromError(*report.error);
+  // What concerns every uplink comes before what concerns one.
+  if (auto failed = FailedStep(report, true)) return failed;
   if (!situation.blocked.empty()) return JudgeBlocked(situation.blocked);
-  return std::nullopt;
+  return FailedStep(report, false);
 }
 
 void Conditions::Update(const Situation& situation, Time now) {

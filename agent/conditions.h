@@ -50,8 +50,10 @@ struct Situation {
   std::string drift;                // "" or what was found repaired last
 };
 
-// The reason that stands for an error: "LockTimeout", "PermissionDenied", ...
+// The reason that stands for the error of a read: "LockTimeout", ...
 std::string_view ReasonOf(const Error& error);
+// The same for a step that failed.
+std::string_view ReasonOf(const Step& step, const Error& error);
 
 // What is wrong with the last pass, if anything: its reason and words.
 std::optional<Verdict> TroubleOf(const Situation& situation);

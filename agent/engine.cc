@@ -15,10 +15,11 @@ tl::unexpected<Error> Stopping() {
   return Fail(ErrorCode::kUnavailable, "the agent is stopping");
 }
 
-// What may heal while the agent runs, so that it goes on.
+// What may heal while the agent runs, so that it goes on. Anything else means
+// that this kernel has no netlink to talk to.
 bool MayHeal(const Error& error) {
   return error.code == ErrorCode::kPermissionDenied ||
-         error.code == ErrorCode::kFailedPrecondition || error.Retryable();
+         error.code == ErrorCode::kResourceExhausted;
 }
 
 }  // namespace

@@ -77,7 +77,6 @@ Result<SpecLedger::Accepted> Follower::Accept(
 
 void Follower::NoteRefusedSpec(const std::string& words) {
   refused_spec_ = words;
-  UpdateConditions();
   Publish();
 }
 
@@ -161,12 +160,14 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
   const bool blocked_changed =
       blocked_.PassEnded(now, options.blocked, last_report_);
   has_report_ = true;
+  const bool was_in_sync = standing_.in_sync;
   TakeOver(options);
-  UpdateConditions();
-  Publish(last_report_.result == PassResult::kInSync
-              ? nullptr
-              : std::make_shared<const v1::Event>(
-                    ToEvent(last_report_, trigger, standing_.last_pass)));
+  // Watchers are told of what was found and done, and of its good end.
+  const bool newsworthy = last_report_.result != PassResult::kInSync ||
+                          standing_.in_sync != was_in_sync;
+  Publish(newsworthy ? std::make_shared<const v1::Event>(
+                           ToEvent(last_report_, trigger, standing_.last_pass))
+                     : nullptr);
   // An uplink that was refused is left out from now on: that is no failure of
   // the line.
   const bool failed =
@@ -193,6 +194,7 @@ void Follower::TakeOver(const PassOptions& options) {
     standing_.objects = last_report_.objects;
     standing_.foreign_routes = last_report_.foreign_routes;
     link_index_ = last_report_.link_index;
+    sampler_.FatesSeen(last_report_.fates_given);
   }
   if (!standing_.in_sync) return;
   standing_.observed_generation = ledger_.generation();
@@ -272,7 +274,6 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   standing_ = Standing{};
   link_index_.clear();
   sampler_.Follow(Spec{});
-  UpdateConditions();
   Publish();
   return report;
 }
@@ -283,10 +284,14 @@ void Follower::Sample() {
 }
 
 void Follower::Publish(EventPointer event) {
+  UpdateConditions();
   standing_.spec = ledger_.current();
   standing_.traffic = sampler_.meter().traffic();
   standing_.conntrack = sampler_.conntrack();
-  standing_.overruns = host_ == nullptr ? 0 : host_->overruns();
+  if (host_ != nullptr) {
+    standing_.overruns = host_->overruns();
+    standing_.lock_wait = host_->kernel().lock_wait();
+  }
   v1::Status status = BuildStatus(standing_, conditions_, tally_);
   for (const std::string& warning : name_warnings_) {
     status.add_warnings(warning);

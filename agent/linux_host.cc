@@ -37,22 +37,29 @@ class LinuxHost final : public Host {
     return monitor_->WatchTables(tables);
   }
   Result<LinkCounters> ReadLink(int ifindex) override {
+    if (statistics_ == nullptr) return NoStatistics();
     return statistics_->ReadLink(ifindex);
   }
   Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
       std::uint32_t mask) override {
+    if (statistics_ == nullptr) return NoStatistics();
     return statistics_->CountConnections(mask);
   }
   Result<ConntrackUsage> ReadConntrackUsage() override {
+    if (statistics_ == nullptr) return NoStatistics();
     return statistics_->ReadConntrackUsage();
   }
   std::uint64_t overruns() const override { return monitor_->overruns(); }
 
  private:
+  static tl::unexpected<Error> NoStatistics() {
+    return Fail(ErrorCode::kUnavailable, "there are no counters");
+  }
+
   std::unique_ptr<Kernel> kernel_;
   std::unique_ptr<Monitor> monitor_;
-  std::unique_ptr<Statistics> statistics_;
-  std::unique_ptr<LockWatch> lock_watch_;  // null: the poll has to do
+  std::unique_ptr<Statistics> statistics_;  // null: no traffic is shown
+  std::unique_ptr<LockWatch> lock_watch_;   // null: the poll has to do
 };
 
 }  // namespace
@@ -65,7 +72,10 @@ Result<std::unique_ptr<Host>> OpenLinuxHost() {
       OpenLinuxKernel(LinuxKernelOptions{});
   if (!kernel) return tl::unexpected(kernel.error());
   Result<std::unique_ptr<Statistics>> statistics = Statistics::Open();
-  if (!statistics) return tl::unexpected(statistics.error());
+  if (!statistics) {
+    spdlog::warn("no traffic counters: {}", statistics.error().message);
+    statistics = nullptr;
+  }
   Result<std::unique_ptr<LockWatch>> lock_watch = LockWatch::Open();
   if (!lock_watch) {
     spdlog::warn("no hints about iptables programs, chains are polled: {}",

@@ -9,7 +9,7 @@ void Sampler::Follow(const Spec& spec) {
   marks_.clear();
   std::set<std::string> names;
   for (const Uplink& uplink : spec.uplinks) {
-    marks_[uplink.name] = MarkOf(spec, uplink.id).value;
+    marks_[uplink.name] = MarkOf(spec, uplink.id);
     names.insert(uplink.name);
   }
   meter_.Follow(names, spec.balance.estimator.window);
@@ -39,9 +39,18 @@ void Sampler::LookAtConnections(Host& host) {
   next_connections_ = NextLook(began, now_(), kConnectionsEvery);
   if (!counts) return;
   for (const auto& [uplink, mark] : marks_) {
-    const auto count = counts->find(mark);
+    const auto count = counts->find(mark.value);
     meter_.ConnectionsSeen(uplink, count == counts->end() ? 0 : count->second);
   }
+}
+
+void Sampler::FatesSeen(const std::map<Mark, std::uint64_t>& given) {
+  std::map<std::string, std::uint64_t> by_uplink;
+  for (const auto& [uplink, mark] : marks_) {
+    const auto count = given.find(mark);
+    by_uplink[uplink] = count == given.end() ? 0 : count->second;
+  }
+  meter_.FatesSeen(by_uplink, now_());
 }
 
 }  // namespace uplinkd

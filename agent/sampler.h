@@ -30,6 +30,9 @@ class Sampler {
   // `links`: uplink -> ifindex, 0 where there is no link.
   void Look(Host& host, const std::map<std::string, int>& links);
 
+  // How many fates were given, by mark, as a pass read them.
+  void FatesSeen(const std::map<Mark, std::uint64_t>& given);
+
   const TrafficMeter& meter() const { return meter_; }
   const ConntrackUsage& conntrack() const { return conntrack_; }
 
@@ -39,7 +42,7 @@ class Sampler {
   MonotonicClock now_;
   TrafficMeter meter_;
   std::uint32_t mask_ = 0;
-  std::map<std::string, std::uint32_t> marks_;  // uplink -> masked mark
+  std::map<std::string, Mark> marks_;  // by uplink
   RateMeter::Time next_connections_{};
   ConntrackUsage conntrack_;
 };

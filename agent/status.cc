@@ -96,6 +96,8 @@ MetricsSnapshot BuildMetrics(const Standing& standing,
   snapshot.objects = standing.objects;
   snapshot.foreign_routes = standing.foreign_routes;
   snapshot.netlink_overruns = standing.overruns;
+  snapshot.lock_wait_seconds =
+      std::chrono::duration<double>(standing.lock_wait).count();
   for (const auto& [type, condition] : conditions.all()) {
     snapshot.conditions[type] = condition.verdict.status == Truth::kTrue;
   }

@@ -35,6 +35,7 @@ struct Standing {
   std::map<std::string, UplinkTraffic> traffic;
   ConntrackUsage conntrack;
   std::uint64_t overruns = 0;
+  std::chrono::nanoseconds lock_wait{};  // for the xtables lock, in total
 };
 
 v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,

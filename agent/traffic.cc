@@ -4,6 +4,14 @@
 #include <cmath>
 
 namespace uplinkd {
+namespace {
+
+// What "recently" means for the achieved shares.
+constexpr std::chrono::seconds kShareWindow{30};
+// Connections per second below which there is no share to speak of.
+constexpr double kNoConnections = 1e-6;
+
+}  // namespace
 
 void RateMeter::Sample(std::uint64_t count, Time now, Time window) {
   const std::optional<Last> before = last_;
@@ -32,6 +40,7 @@ void TrafficMeter::Follow(const std::set<std::string>& uplinks, Time window) {
   };
   std::erase_if(meters_, gone);
   std::erase_if(traffic_, gone);
+  std::erase_if(fates_, gone);
   for (const std::string& uplink : uplinks) traffic_.try_emplace(uplink);
 }
 
@@ -61,6 +70,33 @@ void TrafficMeter::ConnectionsSeen(const std::string& uplink,
                                    std::uint64_t connections) {
   const auto traffic = traffic_.find(uplink);
   if (traffic != traffic_.end()) traffic->second.connections = connections;
+}
+
+void TrafficMeter::FatesSeen(
+    const std::map<std::string, std::uint64_t>& counters, Time now) {
+  for (const auto& [uplink, counter] : counters) {
+    const auto traffic = traffic_.find(uplink);
+    if (traffic == traffic_.end()) continue;
+    Fates& fates = fates_[uplink];
+    if (fates_known_) {
+      // A counter that went back belongs to a new chain, which began at 0.
+      traffic->second.new_connections +=
+          counter < fates.counter ? counter : counter - fates.counter;
+    }
+    fates.counter = counter;
+    fates.rate.Sample(traffic->second.new_connections, now, kShareWindow);
+  }
+  fates_known_ = true;
+  UpdateShares();
+}
+
+void TrafficMeter::UpdateShares() {
+  double sum = 0;
+  for (const auto& [uplink, fates] : fates_) sum += fates.rate.per_second();
+  for (const auto& [uplink, fates] : fates_) {
+    traffic_[uplink].achieved_share =
+        sum > kNoConnections ? fates.rate.per_second() / sum : 0;
+  }
 }
 
 RateMeter::Time NextLook(RateMeter::Time began, RateMeter::Time ended,

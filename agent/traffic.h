@@ -53,6 +53,11 @@ class TrafficMeter {
   void LinkMissing(const std::string& uplink);
   void ConnectionsSeen(const std::string& uplink, std::uint64_t connections);
 
+  // Counters of the fates given to each uplink, 0 where there is none now. What
+  // the kernel counted before the first call is not ours to report.
+  void FatesSeen(const std::map<std::string, std::uint64_t>& counters,
+                 Time now);
+
   const std::map<std::string, UplinkTraffic>& traffic() const {
     return traffic_;
   }
@@ -63,8 +68,15 @@ class TrafficMeter {
     RateMeter receive;
     RateMeter transmit;
   };
+  struct Fates {
+    std::uint64_t counter = 0;  // as last seen
+    RateMeter rate;             // of new connections
+  };
+  void UpdateShares();
   Time window_ = std::chrono::seconds(1);
   std::map<std::string, Meters> meters_;
+  std::map<std::string, Fates> fates_;
+  bool fates_known_ = false;  // FatesSeen() was called
   std::map<std::string, UplinkTraffic> traffic_;
 };
 

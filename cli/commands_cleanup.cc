@@ -30,7 +30,7 @@ ExitCode PrintCleanup(const PlanLines& plan, bool dry_run,
                       const Screen& screen) {
   PrintPlan(plan, screen);
   if (dry_run) {
-    screen.out() << "dry run, nothing changed: " << CountChanges(plan) << '\n';
+    screen.out() << CountDryRun(plan) << '\n';
     return ExitCode::kOk;
   }
   if (!AllDone(plan)) {

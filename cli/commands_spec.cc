@@ -72,14 +72,11 @@ struct ApplyOptions {
 // What came of it, in one line.
 std::string Summary(const v1::ApplyResponse& response,
                     const ApplyOptions& options) {
-  const std::string changes = CountChanges(response.plan());
-  if (options.dry_run) {
-    return response.plan().empty() ? "dry run: in sync, nothing to do"
-                                   : "dry run, nothing changed: " + changes;
-  }
+  if (options.dry_run) return CountDryRun(response.plan());
   std::string text = "generation " + std::to_string(response.generation());
   text += response.unchanged() ? " (the same spec as before)" : " accepted";
-  if (response.in_sync()) return text + ", in sync: " + changes;
+  if (response.in_sync())
+    return text + ", in sync: " + CountChanges(response.plan());
   if (options.wait.count() == 0) return text + ", not waited for";
   return text + ", but not in sync in time: see \"uplinkctl status\"";
 }

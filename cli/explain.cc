@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "cli/purpose.h"
 #include "reconciler/assume.h"
 #include "reconciler/compile.h"
 #include "reconciler/plan.h"
@@ -30,22 +31,6 @@ network_of() {
   ip -4 route show dev "$1" proto kernel scope link | awk '{ print $1; exit }'
 }
 )";
-
-std::string HeadingOf(Stage stage) {
-  switch (stage) {
-    case Stage::kPutRoutes:
-      return "Routes: one table per uplink, with a way out and a floor";
-    case Stage::kAddRules: return "ip rules: which packet looks up which table";
-    case Stage::kMakeNat:
-      return "nat: sources become the address of the uplink they leave by";
-    case Stage::kMangle:
-      return "mangle: a new connection gets an uplink once, and keeps it";
-    case Stage::kBreakNat:
-    case Stage::kRemoveRules:
-    case Stage::kRemoveRoutes: break;
-  }
-  return "Removals";
-}
 
 // The variables of `assumed` as shell lines that learn them.
 class Variables {
@@ -79,22 +64,23 @@ class Variables {
   std::string text_;
 };
 
-std::string Commands(const Plan& plan, const Assumed& assumed) {
+std::string Commands(const Plan& plan, const Desired& desired,
+                     const Assumed& assumed) {
   std::string text;
   std::optional<Stage> stage;
-  std::string reason;
+  std::string purpose;
   for (const Step& step : plan.steps) {
     if (step.stage != stage) {
       stage = step.stage;
-      reason.clear();
       text += "\n# ---- " + HeadingOf(step.stage) + " ----\n";
     }
-    for (const PlanLine& line : RenderStep(step)) {
-      if (line.reason != reason) {
-        reason = line.reason;
-        text += "# " + SubstituteVariables(assumed, reason) + "\n";
-      }
-      text += SubstituteVariables(assumed, line.command) + "\n";
+    const std::vector<PlanLine> lines = RenderStep(step);
+    const std::vector<std::string> purposes = PurposesOf(step, desired);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      // Neighbours with one purpose share the comment.
+      if (purposes[i] != purpose) text += "# " + purposes[i] + "\n";
+      purpose = purposes[i];
+      text += SubstituteVariables(assumed, lines[i].command) + "\n";
     }
   }
   return text;
@@ -112,7 +98,7 @@ std::string ExplainScript(const Spec& spec) {
   if (!assumed.variables.empty()) {
     text += kLearners + Variables(assumed).Render();
   }
-  return text + Commands(MakePlan(desired, State()), assumed);
+  return text + Commands(MakePlan(desired, State()), desired, assumed);
 }
 
 }  // namespace uplinkd

@@ -61,6 +61,11 @@ std::string CountChanges(const PlanLines& plan) {
   return text.empty() ? "nothing to do" : text;
 }
 
+std::string CountDryRun(const PlanLines& plan) {
+  if (plan.empty()) return "dry run: nothing to do";
+  return "dry run, nothing was done; it would be: " + CountChanges(plan);
+}
+
 PlanLines LinesOf(const Report& report) {
   PlanLines lines;
   for (std::size_t i = 0; i < report.plan.steps.size(); ++i) {

@@ -24,6 +24,8 @@ std::string OneLine(const v1::PlanLine& line, const Screen& screen);
 
 // "12 created, 1 replaced, 2 removed"; "nothing to do" for no lines.
 std::string CountChanges(const PlanLines& plan);
+// The summary of a dry run.
+std::string CountDryRun(const PlanLines& plan);
 
 // What a pass of our own meant to do, and what became of it: as the agent
 // answers it. No results for a dry run.

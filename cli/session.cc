@@ -46,8 +46,8 @@ CLI::Option* AddDurationOption(CLI::App& app, const std::string& flag,
                                const std::string& description) {
   static const std::map<std::string, double> kUnits = {
       {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-  const CLI::AsNumberWithUnit unit(kUnits,
-                                   CLI::AsNumberWithUnit::UNIT_REQUIRED);
+  const CLI::Validator unit =
+      CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED);
   return app
       .add_option_function<double>(
           flag,
@@ -55,8 +55,8 @@ CLI::Option* AddDurationOption(CLI::App& app, const std::string& flag,
             value = std::chrono::milliseconds(std::llround(milliseconds));
           },
           description)
-      ->transform(unit)
-      ->check(CLI::NonNegativeNumber)
+      ->transform(unit.description(""))
+      ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("DURATION")
       ->default_str(std::to_string(value.count() / 1000) + "s");
 }

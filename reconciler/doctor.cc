@@ -1,9 +1,9 @@
 #include "reconciler/doctor.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
+#include "reconciler/hex.h"
 #include "reconciler/ownership.h"
 #include "reconciler/render.h"
 
@@ -15,12 +15,6 @@ using Findings = std::vector<Finding>;
 // Below this the table fills up with a handful of busy clients.
 constexpr std::uint64_t kSmallConntrack = 65536;
 constexpr std::uint64_t kFullPercent = 80;
-
-std::string Hex(std::uint32_t value) {
-  char text[11];
-  std::snprintf(text, sizeof(text), "0x%x", value);
-  return text;
-}
 
 template <typename Strings>
 std::string Join(const Strings& strings) {

@@ -6,6 +6,7 @@
 #ifndef UPLINKD_RECONCILER_KERNEL_H_
 #define UPLINKD_RECONCILER_KERNEL_H_
 
+#include <chrono>
 #include <cstdint>
 #include <set>
 #include <span>
@@ -58,6 +59,9 @@ class Kernel {
   // Executes steps of one stage, in order, batched where the kernel allows.
   // One outcome per step; a failed one does not stop the others.
   virtual std::vector<Outcome> Execute(std::span<const Step> steps) = 0;
+
+  // The time spent waiting for other writers of the packet filter, in total.
+  virtual std::chrono::nanoseconds lock_wait() const { return {}; }
 };
 
 }  // namespace uplinkd

@@ -8,12 +8,12 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
 
+#include "reconciler/hex.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
@@ -25,9 +25,7 @@ struct FreeTable {
 using TableHandle = std::unique_ptr<xtc_handle, FreeTable>;
 
 std::string Masked(std::uint32_t value, std::uint32_t mask) {
-  char text[22];
-  std::snprintf(text, sizeof(text), "0x%x/0x%x", value, mask);
-  return text;
+  return Hex(value) + "/" + Hex(mask);
 }
 
 // The kernel ends names with a NUL but leaves what follows unwritten.
@@ -60,6 +58,10 @@ std::optional<MarkUse> DecodeMatch(const xt_entry_match& match) {
                  info->mask, false};
 }
 
+std::string Masks(const xt_connmark_tginfo1& info) {
+  return " --nfmask " + Hex(info.nfmask) + " --ctmask " + Hex(info.ctmask);
+}
+
 std::optional<MarkUse> DecodeConnmark(const xt_connmark_tginfo1& info) {
   switch (info.mode) {
     case XT_CONNMARK_SET:
@@ -72,9 +74,7 @@ std::optional<MarkUse> DecodeConnmark(const xt_connmark_tginfo1& info) {
           "-j CONNMARK --save-mark, masks " + Masked(info.nfmask, info.ctmask),
           info.ctmask, true};
     case XT_CONNMARK_RESTORE:
-      return MarkUse{"",
-                     "-j CONNMARK --restore-mark, masks " +
-                         Masked(info.nfmask, info.ctmask),
+      return MarkUse{"", "-j CONNMARK --restore-mark" + Masks(info),
                      info.nfmask, true};
     default: return std::nullopt;
   }

@@ -86,6 +86,10 @@ class LinuxKernel : public Kernel {
     return outcomes;
   }
 
+  std::chrono::nanoseconds lock_wait() const override {
+    return xtables_.lock_wait();
+  }
+
  private:
   Result<void> ObserveRoutes(const ObserveScope& scope, State& state) {
     LinkNames names(*socket_, std::exchange(known_names_, {}));

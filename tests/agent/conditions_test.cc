@@ -110,14 +110,37 @@ TEST(Conditions, EachErrorHasAReason) {
   }
 }
 
+// Adds a step that failed.
+void AddFailed(Report& report, Change change, ErrorCode code) {
+  Step step;
+  step.change = std::move(change);
+  report.plan.steps.push_back(step);
+  report.outcomes.push_back({StepResult::kFailed, Error{code, "words", 0}});
+  report.result = PassResult::kFailed;
+}
+
 TEST(Conditions, AFailedStepIsTroubleToo) {
   Case it;
-  it.report.result = PassResult::kFailed;
-  it.report.outcomes = {
-      {StepResult::kDone, {}},
-      {StepResult::kFailed,
-       Error{ErrorCode::kDeadlineExceeded, "the lock is held", 0}}};
+  AddFailed(it.report, EditXtTable{}, ErrorCode::kDeadlineExceeded);
   ExpectVerdict(it.Judge("Programmed"), Truth::kFalse, "LockTimeout");
+}
+
+TEST(Conditions, TheSameErrorMeansAnotherThingOfATableAndOfARoute) {
+  Case route;
+  AddFailed(route.report, PutRoute{}, ErrorCode::kFailedPrecondition);
+  ExpectVerdict(route.Judge("Programmed"), Truth::kFalse, "KernelRejected");
+  Case table;
+  AddFailed(table.report, EditXtTable{}, ErrorCode::kFailedPrecondition);
+  ExpectVerdict(table.Judge("Programmed"), Truth::kFalse, "BackendUnavailable");
+}
+
+TEST(Conditions, WhatConcernsEveryUplinkIsNamedFirst) {
+  Case it;
+  it.situation.blocked = {{"wan2", {"ForeignConflict", "in the way"}}};
+  AddFailed(it.report, PutRoute{}, ErrorCode::kInvalidArgument);
+  ExpectVerdict(it.Judge("Programmed"), Truth::kFalse, "ForeignConflict");
+  AddFailed(it.report, EditXtTable{}, ErrorCode::kPermissionDenied);
+  ExpectVerdict(it.Judge("Programmed"), Truth::kFalse, "PermissionDenied");
 }
 
 TEST(Conditions, AHostThatCannotBeOpenedIsTrouble) {

@@ -84,14 +84,15 @@ class AgentProcess : public ::testing::Test {
 
 TEST_F(AgentProcess, EndsWellAndSoonOnSigtermAndSigint) {
   for (const int signal : {SIGTERM, SIGINT}) {
-    Process agent = Start("a");
-    ASSERT_TRUE(Says("a", "serves on")) << Log("a");
+    const std::string name = "a" + std::to_string(signal);
+    Process agent = Start(name);
+    ASSERT_TRUE(Says(name, "serves on")) << Log(name);
     const auto began = std::chrono::steady_clock::now();
     agent.Signal(signal);
-    EXPECT_EQ(agent.Wait(kLong), kExitOk) << Log("a");
+    EXPECT_EQ(agent.Wait(kLong), kExitOk) << Log(name);
     EXPECT_LT(std::chrono::steady_clock::now() - began,
               std::chrono::seconds(2));
-    EXPECT_FALSE(directory_.Has("a.sock"));
+    EXPECT_FALSE(directory_.Has(name + ".sock"));
   }
 }
 

@@ -265,6 +265,11 @@ TEST_F(Service, WatchStreamsThePresentAndThenEachChange) {
   ASSERT_THAT(news.event().plan(), SizeIs(1));
   EXPECT_EQ(news.event().plan(0).object(), "rule");
   EXPECT_EQ(ConditionStatus(news.status(), "DriftDetected"), "True");
+  // And its good end.
+  ASSERT_TRUE(stream->Read(&news));
+  EXPECT_EQ(news.event().result(), "in-sync");
+  EXPECT_EQ(ConditionStatus(news.status(), "DriftDetected"), "False");
+  EXPECT_EQ(ConditionStatus(news.status(), "Programmed"), "True");
   context->TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
 }

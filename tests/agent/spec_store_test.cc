@@ -82,7 +82,9 @@ TEST(SpecStore, KeepsEveryFieldOfASpec) {
   stored.spec.mark_mask = 0xff00;
   stored.spec.table_base = 100;
   ASSERT_TRUE(SpecStore(directory.path()).Save(stored));
-  EXPECT_EQ(SpecStore(directory.path()).Load().value().value(), stored);
+  const auto loaded = SpecStore(directory.path()).Load();
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->value(), stored);
 }
 
 TEST(SpecStore, MakesItsDirectoryAndLeavesNoTemporaryFile) {

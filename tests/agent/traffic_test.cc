@@ -95,6 +95,44 @@ TEST(TrafficMeter, ForgetsUplinksThatAreGone) {
   EXPECT_EQ(meter.traffic().at("wan1").connections, 5U);
 }
 
+TEST(TrafficMeter, CountsTheFatesGivenSinceItLooks) {
+  TrafficMeter meter;
+  meter.Follow({"wan1", "wan2"}, seconds(1));
+  const auto fates = [&meter](const std::string& uplink) {
+    return meter.traffic().at(uplink).new_connections;
+  };
+  meter.FatesSeen({{"wan1", 1000}, {"wan2", 0}}, seconds(1));
+  EXPECT_EQ(fates("wan1"), 0U);
+  meter.FatesSeen({{"wan1", 1030}, {"wan2", 10}}, seconds(2));
+  EXPECT_EQ(fates("wan1"), 30U);
+  EXPECT_EQ(fates("wan2"), 10U);
+  EXPECT_DOUBLE_EQ(meter.traffic().at("wan1").achieved_share, 0.75);
+  // wan1's chain was made anew and gave 5 fates since; wan2's is gone.
+  meter.FatesSeen({{"wan1", 5}, {"wan2", 0}}, seconds(3));
+  EXPECT_EQ(fates("wan1"), 35U);
+  EXPECT_EQ(fates("wan2"), 10U);
+}
+
+TEST(TrafficMeter, SharesAreOfTheLastHalfMinute) {
+  TrafficMeter meter;
+  meter.Follow({"wan1", "wan2"}, seconds(1));
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  for (int i = 0; i < 60; ++i) {
+    meter.FatesSeen({{"wan1", first += 9}, {"wan2", second += 1}}, seconds(i));
+  }
+  EXPECT_NEAR(meter.traffic().at("wan1").achieved_share, 0.9, 1e-9);
+  for (int i = 60; i < 300; ++i) {
+    meter.FatesSeen({{"wan1", first += 2}, {"wan2", second += 2}}, seconds(i));
+  }
+  EXPECT_NEAR(meter.traffic().at("wan1").achieved_share, 0.5, 0.01);
+  // Nothing new for long: no share to speak of.
+  for (int i = 300; i < 3000; ++i) {
+    meter.FatesSeen({{"wan1", first}, {"wan2", second}}, seconds(i));
+  }
+  EXPECT_EQ(meter.traffic().at("wan1").achieved_share, 0);
+}
+
 TEST(NextLook, CostsAtMostOnePercent) {
   EXPECT_EQ(NextLook(seconds(10), seconds(10) + milliseconds(1), seconds(5)),
             seconds(15) + milliseconds(1));

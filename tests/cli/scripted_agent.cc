@@ -1,0 +1,87 @@
+#include "tests/cli/scripted_agent.h"
+
+#include <thread>
+
+namespace uplinkd {
+
+ScriptedAgent::ScriptedAgent(const std::string& path) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("unix:" + path, grpc::InsecureServerCredentials());
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+}
+
+ScriptedAgent::~ScriptedAgent() {
+  server_->Shutdown(std::chrono::system_clock::now());
+}
+
+grpc::Status ScriptedAgent::Answer(grpc::ServerContext* context) const {
+  std::this_thread::sleep_for(delay);
+  if (!status.ok() && bad_spec.violations_size() > 0) {
+    context->AddTrailingMetadata("uplinkd-bad-spec-bin",
+                                 bad_spec.SerializeAsString());
+  }
+  return status;
+}
+
+grpc::Status ScriptedAgent::Apply(grpc::ServerContext* context,
+                                  const v1::ApplyRequest* request,
+                                  v1::ApplyResponse* response) {
+  apply_request = *request;
+  *response = apply;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Diff(grpc::ServerContext* context,
+                                 const v1::DiffRequest* request,
+                                 v1::DiffResponse* response) {
+  diff_request = *request;
+  *response = diff;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Get(grpc::ServerContext* context,
+                                const v1::GetRequest* /*request*/,
+                                v1::GetResponse* response) {
+  *response = get;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Status(grpc::ServerContext* context,
+                                   const v1::StatusRequest* /*request*/,
+                                   v1::StatusResponse* response) {
+  *response = status_response;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Watch(
+    grpc::ServerContext* context, const v1::WatchRequest* /*request*/,
+    grpc::ServerWriter<v1::WatchResponse>* writer) {
+  for (const v1::WatchResponse& response : watch) writer->Write(response);
+  while (!end_watch && !context->IsCancelled()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Cleanup(grpc::ServerContext* context,
+                                    const v1::CleanupRequest* request,
+                                    v1::CleanupResponse* response) {
+  cleanup_request = *request;
+  *response = cleanup;
+  return Answer(context);
+}
+
+v1::PlanLine Line(const std::string& sign, const std::string& command,
+                  const std::string& reason, const std::string& result,
+                  const std::string& error) {
+  v1::PlanLine line;
+  line.set_sign(sign);
+  line.set_command(command);
+  line.set_reason(reason);
+  line.set_result(result);
+  line.set_error(error);
+  return line;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,73 @@
+// ScriptedAgent: the service on a Unix socket, with answers from the test.
+//
+// It serves no kernel; it records what it was asked. The real agent and the
+// real client meet in tests/lab.
+#ifndef UPLINKD_TESTS_CLI_SCRIPTED_AGENT_H_
+#define UPLINKD_TESTS_CLI_SCRIPTED_AGENT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "uplinkd/v1/agent.grpc.pb.h"
+
+namespace uplinkd {
+
+class ScriptedAgent final : public v1::Agent::Service {
+ public:
+  // Serves on `path` from now on.
+  explicit ScriptedAgent(const std::string& path);
+  ~ScriptedAgent() override;
+
+  // What it answers. A status that is not OK wins over the answer.
+  grpc::Status status = grpc::Status::OK;
+  v1::BadSpec bad_spec;  // sent along with a status that is not OK
+  v1::ApplyResponse apply;
+  v1::DiffResponse diff;
+  v1::GetResponse get;
+  v1::StatusResponse status_response;
+  v1::CleanupResponse cleanup;
+  std::vector<v1::WatchResponse> watch;
+  std::chrono::milliseconds delay{0};
+  bool end_watch = false;  // after the messages, rather than wait
+
+  // What it was asked last.
+  v1::ApplyRequest apply_request;
+  v1::DiffRequest diff_request;
+  v1::CleanupRequest cleanup_request;
+
+ private:
+  grpc::Status Apply(grpc::ServerContext* context,
+                     const v1::ApplyRequest* request,
+                     v1::ApplyResponse* response) override;
+  grpc::Status Diff(grpc::ServerContext* context,
+                    const v1::DiffRequest* request,
+                    v1::DiffResponse* response) override;
+  grpc::Status Get(grpc::ServerContext* context, const v1::GetRequest* request,
+                   v1::GetResponse* response) override;
+  grpc::Status Status(grpc::ServerContext* context,
+                      const v1::StatusRequest* request,
+                      v1::StatusResponse* response) override;
+  grpc::Status Watch(grpc::ServerContext* context,
+                     const v1::WatchRequest* request,
+                     grpc::ServerWriter<v1::WatchResponse>* writer) override;
+  grpc::Status Cleanup(grpc::ServerContext* context,
+                       const v1::CleanupRequest* request,
+                       v1::CleanupResponse* response) override;
+
+  grpc::Status Answer(grpc::ServerContext* context) const;
+
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// One line of a plan.
+v1::PlanLine Line(const std::string& sign, const std::string& command,
+                  const std::string& reason, const std::string& result = "",
+                  const std::string& error = "");
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_TESTS_CLI_SCRIPTED_AGENT_H_

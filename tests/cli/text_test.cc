@@ -1,0 +1,138 @@
+// The client's texts, in-process.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+
+#include "cli/doctor_report.h"
+#include "cli/message_text.h"
+#include "cli/plan_text.h"
+#include "cli/screen.h"
+#include "cli/status_text.h"
+#include "cli/table.h"
+#include "uplinkd/v1/agent.pb.h"
+
+namespace uplinkd {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+TEST(Units, AreThoseOfCapacities) {
+  EXPECT_EQ(HumanRate(0), "0");
+  EXPECT_EQ(HumanRate(1), "8.0 bit/s");
+  EXPECT_EQ(HumanRate(1250), "10 kbit/s");
+  EXPECT_EQ(HumanRate(124999), "1.0 Mbit/s");
+  EXPECT_EQ(HumanRate(5000000), "40 Mbit/s");
+  EXPECT_EQ(HumanRate(312500000), "2.5 Gbit/s");
+}
+
+TEST(Units, RoundShares) {
+  EXPECT_EQ(HumanShare(0), "0 %");
+  EXPECT_EQ(HumanShare(0.333), "33 %");
+  EXPECT_EQ(HumanShare(1), "100 %");
+}
+
+TEST(Units, TellAgesInOneUnit) {
+  EXPECT_EQ(HumanAge(0), "0s");
+  EXPECT_EQ(HumanAge(119), "119s");
+  EXPECT_EQ(HumanAge(120), "2m");
+  EXPECT_EQ(HumanAge(7200), "2h");
+  EXPECT_EQ(HumanAge(200000), "2d");
+}
+
+TEST(Table, AlignsColoursAndNotes) {
+  std::ostringstream out;
+  Table table({"A", "LONG", "C"});
+  table.AddRow({{"first", Color::kRed}, {"x"}, {"y"}});
+  table.AddNote("why");
+  table.Print(Screen(out, out, true));
+  EXPECT_EQ(out.str(),
+            "\x1b[1mA\x1b[0m      \x1b[1mLONG\x1b[0m  \x1b[1mC\x1b[0m\n"
+            "\x1b[31mfirst\x1b[0m  x     y\n"
+            "  why\n");
+}
+
+TEST(MessageText, QuotesWhatYamlWouldReadAsSomethingElse) {
+  v1::Condition condition;
+  condition.set_type("Ready");
+  condition.set_observed_generation(7);
+  const auto status = [&](const std::string& text) {
+    condition.set_status(text);
+    return WriteYaml(condition);
+  };
+  EXPECT_THAT(status("Waiting"), HasSubstr("status: Waiting\n"));
+  for (const char* text : {"True", "no", "null", "12", "-", "", "~"}) {
+    EXPECT_THAT(status(text),
+                HasSubstr("status: \"" + std::string(text) + "\"\n"));
+  }
+  EXPECT_THAT(status("a: b"), HasSubstr("status: \"a: b\"\n"));
+}
+
+TEST(MessageText, PrintsEmptyListsAsLists) {
+  const std::string yaml = WriteYaml(v1::Status());
+  EXPECT_THAT(yaml, HasSubstr("conditions: []\n"));
+  EXPECT_THAT(yaml, HasSubstr("generation: \"0\"\n"));
+}
+
+TEST(MessageText, KeepsStreamsToOneLinePerMessage) {
+  v1::WatchResponse response;
+  response.mutable_event()->set_message("two\nlines");
+  const std::string line = WriteJson(response, JsonStyle::kOneLine);
+  EXPECT_THAT(line, EndsWith("}\n"));
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+}
+
+TEST(PlanText, CountsByKind) {
+  PlanLines plan;
+  EXPECT_EQ(CountChanges(plan), "nothing to do");
+  for (const char* sign : {"+", "+", "~", "-"}) plan.Add()->set_sign(sign);
+  EXPECT_EQ(CountChanges(plan), "2 created, 1 replaced, 1 removed");
+}
+
+TEST(PlanText, CarriesTheOutcomesOfAReport) {
+  Step step;
+  step.change = AddRule{};
+  step.reason = "it is missing";
+  Report report;
+  report.plan.steps = {step, step};
+  report.outcomes = {{StepResult::kDone, {}},
+                     {StepResult::kFailed,
+                      {ErrorCode::kPermissionDenied, "not permitted", 1}}};
+  const PlanLines lines = LinesOf(report);
+  ASSERT_EQ(lines.size(), 2);
+  EXPECT_EQ(lines[0].result(), "done");
+  EXPECT_EQ(lines[1].result(), "failed");
+  EXPECT_EQ(lines[1].error(), "not permitted");
+  report.outcomes.clear();
+  EXPECT_EQ(LinesOf(report)[0].result(), "");
+}
+
+TEST(DoctorReport, CountsAndIndentsTheCommands) {
+  std::ostringstream out;
+  PrintFindings(
+      {{Severity::kError, "one", "It is wrong", "because", "first\nsecond"}},
+      Screen(out, out, false));
+  EXPECT_EQ(out.str(),
+            "error: It is wrong [one]\n"
+            "  why: because\n"
+            "  mend:\n"
+            "    first\n"
+            "    second\n"
+            "\n"
+            "1 error, 0 warnings, 0 notes\n");
+}
+
+TEST(DoctorReport, DoesNotCountNotesAsSomethingToMend) {
+  EXPECT_FALSE(AnythingToMend({}));
+  EXPECT_FALSE(AnythingToMend({{Severity::kNote, "n", "", "", ""}}));
+  EXPECT_TRUE(AnythingToMend({{Severity::kWarning, "w", "", "", ""}}));
+}
+
+TEST(DoctorReport, IsAListInJsonEvenIfEmpty) {
+  EXPECT_THAT(FindingsJson({}), HasSubstr("\"findings\": []"));
+}
+
+}  // namespace
+}  // namespace uplinkd
