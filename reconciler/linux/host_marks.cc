@@ -69,10 +69,8 @@ std::optional<MarkUse> DecodeConnmark(const xt_connmark_tginfo1& info) {
           "", "-j CONNMARK --set-xmark " + Masked(info.ctmark, info.ctmask),
           info.ctmark | info.ctmask, true};
     case XT_CONNMARK_SAVE:
-      return MarkUse{
-          "",
-          "-j CONNMARK --save-mark, masks " + Masked(info.nfmask, info.ctmask),
-          info.ctmask, true};
+      return MarkUse{"", "-j CONNMARK --save-mark" + Masks(info), info.ctmask,
+                     true};
     case XT_CONNMARK_RESTORE:
       return MarkUse{"", "-j CONNMARK --restore-mark" + Masks(info),
                      info.nfmask, true};

@@ -35,7 +35,7 @@ TEST(Options, TakesSeveralListenAddressesInBothSpellings) {
 }
 
 TEST(Options, EmptyValuesDisable) {
-  const auto options = Parse({"--metrics-listen", "", "--iproute2-dir="});
+  const auto options = Parse({"--metrics-listen", "", "--iproute2-dir", ""});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->metrics_listen, "");
   EXPECT_EQ(options->iproute2_dir, "");

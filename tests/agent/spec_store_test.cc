@@ -74,6 +74,7 @@ TEST(SpecStore, KeepsEveryFieldOfASpec) {
   stored.spec.uplinks[0].address = testing::Ip("198.51.100.2");
   stored.spec.uplinks[0].gateway = testing::Ip("198.51.100.1");
   stored.spec.uplinks[0].nat = Nat::kMasquerade;
+  stored.spec.uplinks[0].weight = 2;
   stored.spec.uplinks[1].weight = 3;
   stored.spec.balance = {
       Algorithm::kWeightedRandom,

@@ -30,17 +30,18 @@ class KernelVerbsTest : public ProgramTest {
     AddLink("lan0", "192.168.10.1/24");
     AddLink("wan1", "198.51.100.2/24");
     AddLink("wan2", "203.0.113.2/24");
-    Run("ip route add default via 198.51.100.1 dev wan1");
-    Run("ip route add default via 203.0.113.1 dev wan2 metric 100");
-    Run("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    uplinkd::Run("ip route add default via 198.51.100.1 dev wan1");
+    uplinkd::Run("ip route add default via 203.0.113.1 dev wan2 metric 100");
+    uplinkd::Run("echo 1 > /proc/sys/net/ipv4/ip_forward");
     for (const char* link : {"all", "wan1", "wan2"}) {
-      Run(std::string("echo 0 > /proc/sys/net/ipv4/conf/") + link +
-          "/rp_filter");
+      uplinkd::Run(std::string("echo 0 > /proc/sys/net/ipv4/conf/") + link +
+                   "/rp_filter");
     }
   }
 
   static std::string Everything() {
-    return ShowRouting() + Run("iptables-legacy-save | grep -v '^#'; true");
+    return ShowRouting() +
+           uplinkd::Run("iptables-legacy-save | grep -v '^#'; true");
   }
 
  private:
@@ -59,12 +60,13 @@ TEST_F(KernelVerbsTest, EveryCommandOfExplainWorksByHand) {
     const auto run = Sh("\"$UPLINKCTL\" explain -f spec.yaml > s && sh s");
     EXPECT_EQ(run.exit_code, 0) << algorithm << "\n" << run.err << Read("s");
     EXPECT_THAT(run.err, Not(HasSubstr("Error"))) << algorithm;
-    EXPECT_THAT(Run("ip route show table 12"),
+    EXPECT_THAT(uplinkd::Run("ip route show table 12"),
                 HasSubstr("default via 203.0.113.1 dev wan2"));
-    EXPECT_THAT(Run("ip rule"), HasSubstr("fwmark 0x2/0xff lookup 12"));
-    EXPECT_THAT(Run("iptables-legacy -t mangle -S PREROUTING"),
+    EXPECT_THAT(uplinkd::Run("ip rule"),
+                HasSubstr("fwmark 0x2/0xff lookup 12"));
+    EXPECT_THAT(uplinkd::Run("iptables-legacy -t mangle -S PREROUTING"),
                 HasSubstr("-j UPL-PREROUTING"));
-    EXPECT_THAT(Run("iptables-legacy -t nat -S UPL-SNAT"),
+    EXPECT_THAT(uplinkd::Run("iptables-legacy -t nat -S UPL-SNAT"),
                 HasSubstr("--to-source 198.51.100.2"));
     // What the script made is ours by its own looks.
     const auto cleanup = Ctl("cleanup --offline");
@@ -78,7 +80,7 @@ TEST_F(KernelVerbsTest, ExplainStopsWhereNothingCanBeLearned) {
   const auto run = Sh("\"$UPLINKCTL\" explain -f office.yaml > s && sh s");
   EXPECT_NE(run.exit_code, 0);
   EXPECT_THAT(run.err, HasSubstr("WAN1_GATEWAY: wan1 has none, so set it"));
-  EXPECT_THAT(Run("ip rule"), Not(HasSubstr("117")));
+  EXPECT_THAT(uplinkd::Run("ip rule"), Not(HasSubstr("117")));
 }
 
 TEST_F(KernelVerbsTest, ExplainTakesVariablesFromTheEnvironment) {
@@ -87,7 +89,7 @@ TEST_F(KernelVerbsTest, ExplainTakesVariablesFromTheEnvironment) {
       Sh("\"$UPLINKCTL\" explain -f office.yaml > s && "
          "WAN2_GATEWAY=203.0.113.77 sh s");
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_THAT(Run("ip route show table 12"),
+  EXPECT_THAT(uplinkd::Run("ip route show table 12"),
               HasSubstr("default via 203.0.113.77 dev wan2"));
 }
 
@@ -95,10 +97,11 @@ TEST_F(KernelVerbsTest, ExplainTakesVariablesFromTheEnvironment) {
 
 TEST_F(KernelVerbsTest, CleanupOfflineRemovesOursAndNothingElse) {
   MakeRouter();
-  Run("iptables-legacy -t mangle -A FORWARD -j MARK --set-mark 0x1000");
-  Run("iptables-legacy -t nat -A POSTROUTING -o wan9 -j MASQUERADE");
-  Run("ip rule add priority 100 from 10.9.0.0/16 lookup 99");
-  Run("ip route add 10.9.0.0/16 dev wan1 table 11");
+  uplinkd::Run(
+      "iptables-legacy -t mangle -A FORWARD -j MARK --set-mark 0x1000");
+  uplinkd::Run("iptables-legacy -t nat -A POSTROUTING -o wan9 -j MASQUERADE");
+  uplinkd::Run("ip rule add priority 100 from 10.9.0.0/16 lookup 99");
+  uplinkd::Run("ip route add 10.9.0.0/16 dev wan1 table 11");
   const std::string before = Everything();
   const auto made = Sh("\"$UPLINKCTL\" explain -f office.yaml | sh");
   ASSERT_EQ(made.exit_code, 0) << made.err;
@@ -124,7 +127,8 @@ TEST_F(KernelVerbsTest, CleanupOfflineFindsNothingTheSecondTime) {
 }
 
 TEST_F(KernelVerbsTest, CleanupOfflineRefusesWhileAnAgentRuns) {
-  Run("ip rule add priority 20000 lookup main suppress_prefixlength 0 "
+  uplinkd::Run(
+      "ip rule add priority 20000 lookup main suppress_prefixlength 0 "
       "proto 117");
   const std::string before = Everything();
   const auto agent = Instance::Take();
@@ -139,13 +143,14 @@ TEST_F(KernelVerbsTest, CleanupOfflineRefusesWhileAnAgentRuns) {
 }
 
 TEST_F(KernelVerbsTest, CleanupOfflineNeedsPrivileges) {
-  Run("ip rule add priority 20000 lookup main suppress_prefixlength 0 "
+  uplinkd::Run(
+      "ip rule add priority 20000 lookup main suppress_prefixlength 0 "
       "proto 117");
   const auto cleanup =
       Ctl("cleanup --offline", "setpriv --bounding-set=-all --inh-caps=-all");
   EXPECT_NE(cleanup.exit_code, 0);
   EXPECT_THAT(cleanup.out + cleanup.err, HasSubstr("not permitted"));
-  EXPECT_THAT(Run("ip rule"), HasSubstr("20000"));
+  EXPECT_THAT(uplinkd::Run("ip rule"), HasSubstr("20000"));
 }
 
 // ---- doctor ----
@@ -164,12 +169,12 @@ TEST_F(KernelVerbsTest, DoctorFindsNothingOnAGoodRouter) {
 
 TEST_F(KernelVerbsTest, DoctorFindsWhatIsWrongWithThisHost) {
   MakeRouter();
-  Run("echo 0 > /proc/sys/net/ipv4/ip_forward");
-  Run("echo 1 > /proc/sys/net/ipv4/conf/wan2/rp_filter");
-  Run("iptables-legacy -t mangle -A FORWARD -j MARK --set-mark 0x1");
-  Run("iptables-nft -t nat -A POSTROUTING -j ACCEPT");
-  Run("ip rule add priority 20500 lookup 12");
-  Run("ip link del lan0");
+  uplinkd::Run("echo 0 > /proc/sys/net/ipv4/ip_forward");
+  uplinkd::Run("echo 1 > /proc/sys/net/ipv4/conf/wan2/rp_filter");
+  uplinkd::Run("iptables-legacy -t mangle -A FORWARD -j MARK --set-mark 0x1");
+  uplinkd::Run("iptables-nft -t nat -A POSTROUTING -j ACCEPT");
+  uplinkd::Run("ip rule add priority 20500 lookup 12");
+  uplinkd::Run("ip link del lan0");
   const auto json = Sh(kIds);
   EXPECT_EQ(json.out,
             "forwarding-off interface-missing mark-collision other-backend "
@@ -185,10 +190,10 @@ TEST_F(KernelVerbsTest, DoctorFindsWhatIsWrongWithThisHost) {
 
 TEST_F(KernelVerbsTest, DoctorsCommandsMend) {
   MakeRouter();
-  Run("echo 0 > /proc/sys/net/ipv4/ip_forward");
-  Run("echo 1 > /proc/sys/net/ipv4/conf/wan2/rp_filter");
-  Run("ip rule add priority 100 lookup main");
-  Run("ip route add 10.9.0.0/16 dev wan1 table 11");
+  uplinkd::Run("echo 0 > /proc/sys/net/ipv4/ip_forward");
+  uplinkd::Run("echo 1 > /proc/sys/net/ipv4/conf/wan2/rp_filter");
+  uplinkd::Run("ip rule add priority 100 lookup main");
+  uplinkd::Run("ip route add 10.9.0.0/16 dev wan1 table 11");
   // All but what writes to the machine's files.
   const auto mended =
       Sh("\"$UPLINKCTL\" doctor -f office.yaml -o json | "
