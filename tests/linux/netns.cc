@@ -43,7 +43,7 @@ Netns::Netns() {
   if (unshare(CLONE_NEWNET) != 0) Die("unshare(CLONE_NEWNET)");
   fd_ = OpenOwn();
   // Link-local addresses come seconds after their link, between two looks.
-  Run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+  Run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
   Run("ip link set lo up");
   if (setns(before, CLONE_NEWNET) != 0) Die("setns");
   close(before);
