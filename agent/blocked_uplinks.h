@@ -1,19 +1,14 @@
-// BlockedUplinks: the uplinks that the kernel refused, and when to try again.
+// BlockedUplinks: the uplinks that could not be set up in the last pass.
 //
-// Pure; time comes in as an argument. A refused uplink is left out of the next
-// passes, so that the others get on. It is tried again after a while, which
-// doubles from 100 ms to a minute, and at once when its facts change.
+// A blocked uplink gets no fates, so that the others get on. Its routes and
+// rules are still desired: every pass tries them again, each poll at the
+// latest, and the first pass in which nothing is refused sets it free. Pure.
 #ifndef UPLINKD_AGENT_BLOCKED_UPLINKS_H_
 #define UPLINKD_AGENT_BLOCKED_UPLINKS_H_
 
-#include <chrono>
 #include <map>
-#include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 
-#include "reconciler/ip.h"
 #include "reconciler/reconcile.h"
 
 namespace uplinkd {
@@ -30,41 +25,26 @@ using Refusals = std::map<std::string, Refusal>;  // by uplink
 // The uplinks that could not be set up in a pass.
 Refusals RefusalsOf(const Report& report);
 
+// Whether a pass failed for no other reason than its refusals.
+bool OnlyRefused(const Report& report);
+
 class BlockedUplinks {
  public:
-  using Time = std::chrono::nanoseconds;  // monotonic
+  // The uplinks that get no fates, each with its words, as PassOptions wants
+  // them.
+  std::map<std::string, std::string> LeftOut() const;
 
-  // The uplinks to leave out of a pass at `now`, each with its words, as
-  // PassOptions wants them.
-  std::map<std::string, std::string> LeftOut(Time now) const;
+  // A pass ended. True: other uplinks are blocked now, so another pass is due
+  // at once.
+  bool PassEnded(const Report& report);
 
-  // A pass ended that left out `left_out`. True: another one is due at once,
-  // because an uplink was refused just now, or deserves a new try.
-  bool PassEnded(Time now, const std::map<std::string, std::string>& left_out,
-                 const Report& report);
-
-  // When the next try is due.
-  std::optional<Time> NextTry() const;
-
-  // All that are refused, also while they are tried again.
-  Refusals all() const;
+  const Refusals& all() const { return refusals_; }
 
   // A new spec: everything deserves a new try.
-  void Clear() { entries_.clear(); }
+  void Clear() { refusals_.clear(); }
 
  private:
-  // What the kernel's answer depends on.
-  using UplinkFacts =
-      std::tuple<std::optional<Address>, std::optional<Address>, int>;
-  struct Entry {
-    Refusal refusal;
-    UplinkFacts facts;
-    Time delay{};
-    Time retry_at{};
-  };
-  static std::map<std::string, UplinkFacts> FactsOf(const Report& report);
-
-  std::map<std::string, Entry> entries_;
+  Refusals refusals_;
 };
 
 }  // namespace uplinkd

@@ -184,12 +184,7 @@ void Engine::MakePass(Trigger trigger, bool full) {
 
 void Engine::ArmPass() {
   if (stopping_ || follower_.ledger().current() == nullptr) return;
-  Schedule::Due due = schedule_.Next();
-  if (const auto next_try = follower_.NextTry();
-      next_try && *next_try < due.at) {
-    due.at = *next_try;
-    due.trigger = Trigger::kRetry;
-  }
+  const Schedule::Due due = schedule_.Next();
   const std::chrono::nanoseconds wait =
       std::max(due.at - Now(), std::chrono::nanoseconds(0));
   pass_timer_.expires_after(wait);

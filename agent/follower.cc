@@ -138,7 +138,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   }
   options.sweep = full || standing_.observed_generation != ledger_.generation();
   options.more_tables = old_tables_;
-  options.blocked = blocked_.LeftOut(options_.clocks.monotonic());
+  options.blocked = blocked_.LeftOut();
   last_report_ = ReconcileOnce(ledger_.current()->spec, options,
                                host_->kernel(), options_.clocks.monotonic);
   return Digest(trigger, options);
@@ -157,8 +157,7 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
     fights_.Note(last_report_.plan, last_report_.outcomes, now);
     drift_ = DescribeDrift(deeds);
   }
-  const bool blocked_changed =
-      blocked_.PassEnded(now, options.blocked, last_report_);
+  const bool blocked_changed = blocked_.PassEnded(last_report_);
   has_report_ = true;
   const bool was_in_sync = standing_.in_sync;
   TakeOver(options);
@@ -171,7 +170,7 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
   // An uplink that was refused is left out from now on: that is no failure of
   // the line.
   const bool failed =
-      last_report_.result == PassResult::kFailed && !blocked_changed;
+      last_report_.result == PassResult::kFailed && !OnlyRefused(last_report_);
   return {failed || fights_.SlowDown(now),
           blocked_changed || last_report_.result == PassResult::kChanged ||
               last_report_.result == PassResult::kConflict};

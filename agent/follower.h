@@ -90,9 +90,6 @@ class Follower {
   const SpecLedger& ledger() const { return ledger_; }
   bool in_sync() const { return standing_.in_sync; }
   Host* host() { return host_.get(); }  // null if it could not be opened
-  std::optional<std::chrono::nanoseconds> NextTry() const {
-    return blocked_.NextTry();
-  }
 
  private:
   void SpecChanged(const std::optional<Spec>& before);

@@ -39,6 +39,12 @@ class Undone {
         step.change);
   }
 
+  // A route that somebody else's is in the way of.
+  void Note(const ForeignConflict& conflict) {
+    tables_.insert(conflict.wanted.key.table);
+    uplinks_.insert(conflict.uplinks.begin(), conflict.uplinks.end());
+  }
+
   bool Forbids(const Step& step) const {
     return std::visit(
         Overloaded{[](const PutRoute&) { return false; },
@@ -92,6 +98,7 @@ std::vector<Outcome> ExecutePlan(const Plan& plan, Kernel& kernel) {
   std::vector<Outcome> outcomes(steps.size(),
                                 Outcome{StepResult::kSkipped, {}});
   Undone undone;
+  for (const ForeignConflict& conflict : plan.conflicts) undone.Note(conflict);
   for (std::size_t begin = 0; begin < steps.size();) {
     std::size_t end = begin;
     std::vector<std::size_t> places;

@@ -102,7 +102,8 @@ void PlanRoutes(const Desired& desired, const State& observed, Plan& plan) {
     // The kernel would replace the foreign one.
     const auto foreign = observed.foreign_routes.find(key);
     if (foreign != observed.foreign_routes.end()) {
-      plan.conflicts.push_back({want, foreign->second});
+      plan.conflicts.push_back(
+          {want, foreign->second, names.Uplinks(key.table)});
       continue;
     }
     PutRoute put{want, std::nullopt};

@@ -108,6 +108,7 @@ struct Step {
 struct ForeignConflict {
   Route wanted;
   Route foreign;
+  std::set<std::string> uplinks;  // that cannot work because of it
   friend auto operator<=>(const ForeignConflict&,
                           const ForeignConflict&) = default;
 };

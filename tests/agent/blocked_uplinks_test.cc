@@ -8,8 +8,6 @@
 namespace uplinkd {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
@@ -33,84 +31,52 @@ Report ReportOf(const std::map<std::string, std::string>& refused) {
 
 TEST(BlockedUplinks, LeavesOutWhatWasRefusedAndAsksForAnotherPass) {
   BlockedUplinks blocked;
-  EXPECT_FALSE(blocked.PassEnded(seconds(1), {}, ReportOf({})));
-  EXPECT_TRUE(blocked.PassEnded(seconds(1), {},
-                                ReportOf({{"wan2", "no such device"}})));
-  EXPECT_THAT(blocked.LeftOut(seconds(1)),
-              ElementsAre(Pair("wan2", "no such device")));
-  EXPECT_EQ(blocked.NextTry(), seconds(1) + milliseconds(100));
+  EXPECT_FALSE(blocked.PassEnded(ReportOf({})));
+  EXPECT_TRUE(blocked.PassEnded(ReportOf({{"wan2", "no such device"}})));
+  EXPECT_THAT(blocked.LeftOut(), ElementsAre(Pair("wan2", "no such device")));
 }
 
-TEST(BlockedUplinks, TriesAgainEverMoreSeldomUpToAMinute) {
+TEST(BlockedUplinks, KeepsCalmWhileTheSameIsRefused) {
   BlockedUplinks blocked;
-  BlockedUplinks::Time now = seconds(1);
-  std::vector<BlockedUplinks::Time> waits;
-  for (int i = 0; i < 13; ++i) {
-    blocked.PassEnded(now, {}, ReportOf({{"wan2", "no"}}));
-    const auto next = blocked.NextTry().value();
-    waits.push_back(next - now);
-    now = next;
-    EXPECT_THAT(blocked.LeftOut(now), IsEmpty());
-  }
-  EXPECT_EQ(waits[0], milliseconds(100));
-  EXPECT_EQ(waits[1], milliseconds(200));
-  EXPECT_EQ(waits[9], milliseconds(51200));
-  EXPECT_EQ(waits[12], seconds(60));
+  blocked.PassEnded(ReportOf({{"wan2", "no"}}));
+  EXPECT_FALSE(blocked.PassEnded(ReportOf({{"wan2", "still no"}})));
+  EXPECT_THAT(blocked.LeftOut(), ElementsAre(Pair("wan2", "still no")));
 }
 
-TEST(BlockedUplinks, ForgetsOneThatWasTriedAndTaken) {
+TEST(BlockedUplinks, SetsFreeWhatIsNoLongerRefusedAndAsksForAnotherPass) {
   BlockedUplinks blocked;
-  blocked.PassEnded(seconds(1), {}, ReportOf({{"wan2", "no"}}));
-  EXPECT_FALSE(
-      blocked.PassEnded(seconds(2), blocked.LeftOut(seconds(2)), ReportOf({})));
+  blocked.PassEnded(ReportOf({{"wan2", "no"}}));
+  EXPECT_TRUE(blocked.PassEnded(ReportOf({})));
   EXPECT_THAT(blocked.all(), IsEmpty());
-}
-
-TEST(BlockedUplinks, KeepsOneThatWasLeftOut) {
-  BlockedUplinks blocked;
-  blocked.PassEnded(seconds(1), {}, ReportOf({{"wan2", "no"}}));
-  EXPECT_FALSE(
-      blocked.PassEnded(seconds(1), blocked.LeftOut(seconds(1)), ReportOf({})));
-  EXPECT_EQ(blocked.all().size(), 1U);
-}
-
-TEST(BlockedUplinks, TriesAtOnceWhenTheFactsChange) {
-  BlockedUplinks blocked;
-  blocked.PassEnded(seconds(1), {}, ReportOf({{"wan2", "no"}}));
-  for (int i = 0; i < 5; ++i) {
-    blocked.PassEnded(blocked.NextTry().value(), {},
-                      ReportOf({{"wan2", "no"}}));
-  }
-  const BlockedUplinks::Time now = *blocked.NextTry() - milliseconds(10);
-  Report changed = ReportOf({});
-  changed.uplinks[1].gateway = testing::Ip("198.51.100.9");
-  EXPECT_TRUE(blocked.PassEnded(now, blocked.LeftOut(now), changed));
-  EXPECT_THAT(blocked.LeftOut(now), IsEmpty());
-  // A new refusal starts from a short wait.
-  changed.refused = {{"wan2", "still no"}};
-  blocked.PassEnded(now, {}, changed);
-  EXPECT_EQ(blocked.NextTry(), now + milliseconds(100));
 }
 
 TEST(BlockedUplinks, AFailedReadOrAConflictTellsNothing) {
   BlockedUplinks blocked;
-  blocked.PassEnded(seconds(1), {}, ReportOf({{"wan2", "no"}}));
+  blocked.PassEnded(ReportOf({{"wan2", "no"}}));
   Report unread;
+  unread.result = PassResult::kFailed;
   unread.failed_phase = PassPhase::kObserve;
-  EXPECT_FALSE(blocked.PassEnded(seconds(2), {}, unread));
+  EXPECT_FALSE(blocked.PassEnded(unread));
   Report conflict = ReportOf({});
   conflict.result = PassResult::kConflict;
-  blocked.PassEnded(seconds(2), {}, conflict);
+  EXPECT_FALSE(blocked.PassEnded(conflict));
   EXPECT_EQ(blocked.all().size(), 1U);
 }
 
-TEST(BlockedUplinks, ForgetsAnUplinkThatIsNoLongerInTheSpec) {
-  BlockedUplinks blocked;
-  blocked.PassEnded(seconds(1), {}, ReportOf({{"wan2", "no"}}));
-  Report without = ReportOf({});
-  without.uplinks.pop_back();
-  blocked.PassEnded(seconds(1), blocked.LeftOut(seconds(1)), without);
-  EXPECT_THAT(blocked.all(), IsEmpty());
+TEST(BlockedUplinks, TellsARefusalFromAFailureOfTheLine) {
+  Report report = ReportOf({{"wan2", "no"}});
+  report.plan.steps.resize(2);
+  report.plan.steps[0].uplinks = {"wan2"};
+  report.plan.steps[1].uplinks = {"wan1"};
+  report.outcomes.resize(2);
+  report.outcomes[0].result = StepResult::kFailed;
+  EXPECT_TRUE(OnlyRefused(report));
+  report.outcomes[1].result = StepResult::kFailed;
+  EXPECT_FALSE(OnlyRefused(report));
+  Report unread;
+  unread.result = PassResult::kFailed;
+  unread.failed_phase = PassPhase::kFacts;
+  EXPECT_FALSE(OnlyRefused(unread));
 }
 
 TEST(BlockedUplinks, AForeignRouteInTheWayBlocksItsUplink) {

@@ -173,7 +173,7 @@ TEST(Plan, NamesAForeignRouteWithAKeyOfOursAndLeavesIt) {
   EXPECT_TRUE(plan.Empty());
   EXPECT_THAT(plan.conflicts,
               ElementsAre(ForeignConflict{
-                  desired.state.routes.at(DefaultKey(11)), foreign}));
+                  desired.state.routes.at(DefaultKey(11)), foreign, {"wan1"}}));
 }
 
 TEST(Plan, LeavesForeignRoutesWithOtherKeysAlone) {

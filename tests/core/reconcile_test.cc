@@ -278,6 +278,9 @@ TEST_F(Reconcile, AForeignRouteInTheWayIsAFailureWithAName) {
   EXPECT_EQ(report.result, PassResult::kFailed);
   ASSERT_EQ(report.plan.conflicts.size(), 1u);
   EXPECT_EQ(report.plan.conflicts[0].foreign, foreign);
+  EXPECT_EQ(report.plan.conflicts[0].uplinks, std::set<std::string>{"wan1"});
+  // No connection gets a fate that leads to somebody else's route.
+  EXPECT_EQ(Results(report).at(Stage::kMangle), StepResult::kSkipped);
   EXPECT_EQ(kernel_.routes.at(foreign.key), foreign);
   EXPECT_THAT(report.refused, IsEmpty());
 }
