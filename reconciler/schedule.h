@@ -22,7 +22,7 @@ enum class Trigger { kSpec, kEvent, kHint, kRetry, kPeriodic, kPoll };
 std::string_view TriggerName(Trigger trigger);  // "spec"
 
 struct ScheduleOptions {
-  std::chrono::milliseconds coalesce{5};
+  std::chrono::milliseconds coalesce{2};
   std::chrono::milliseconds poll{1000};
   std::chrono::milliseconds full{30000};  // +- 10 % jitter
   std::chrono::milliseconds first_retry{100};

@@ -144,7 +144,8 @@ Result<void> Lab::Build() {
         RunScript(server_, "ip addr add 198.19." + Text(n) + ".2/24 dev net" +
                                Text(n) + "\nip link set net" + Text(n) +
                                " up\nip route add 198.18." + Text(n) +
-                               ".0/24 via 198.19." + Text(n) + ".1\n");
+                               ".0/24 via 198.19." + Text(n) + ".1 src " +
+                               kServerAddress + "\n");
     if (!done) return done;
     done = RunScript(provider(n), std::string("ip route replace ") +
                                       kServerAddress + " via 198.19." +

@@ -128,6 +128,21 @@ TEST_F(LabItself, ProviderCountsSourcesThatAreNotItsCustomers) {
   EXPECT_EQ((*lab)->WrongSources(2), 0U);
 }
 
+TEST_F(LabItself, AnswersDatagramsFromTheAddressThatWasAsked) {
+  Result<std::unique_ptr<Lab>> lab = Lab::Create({});
+  ASSERT_TRUE(lab) << lab.error().message;
+  ASSERT_TRUE(Shell((*lab)->router(), PlainNatScript()).Ok());
+  Result<std::unique_ptr<TrafficServer>> server =
+      TrafficServer::Start((*lab)->server());
+  ASSERT_TRUE(server) << server.error().message;
+  Result<Connection> connection = Connection::Open(
+      (*lab)->client(), {.port = kUdpEchoPort, .transport = Transport::kUdp});
+  ASSERT_TRUE(connection) << connection.error().message;
+  const Result<std::string> answer = connection->Ask();
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(*answer, UplinkAddress(1));
+}
+
 TEST_F(LabItself, ShapesBothDirectionsOfALine) {
   Result<std::unique_ptr<Lab>> lab =
       Lab::Create({.lines = {{.download = 8, .upload = 2}}});
