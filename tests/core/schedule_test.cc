@@ -36,20 +36,20 @@ TEST(Schedule, PollsAfterEachPass) {
   EXPECT_EQ(schedule.Next(), (Schedule::Due{102s, Trigger::kPoll, false}));
 }
 
-TEST(Schedule, AnswersAnEventAfterAFewMilliseconds) {
+TEST(Schedule, AnswersAnEventAfterTwoMilliseconds) {
   Schedule schedule = Settled();
   schedule.Notice(Trigger::kEvent, 100s + 200ms);
   EXPECT_EQ(schedule.Next(),
-            (Schedule::Due{100s + 205ms, Trigger::kEvent, false}));
+            (Schedule::Due{100s + 202ms, Trigger::kEvent, false}));
 }
 
 TEST(Schedule, FoldsLaterEventsIntoTheFirst) {
   Schedule schedule = Settled();
   schedule.Notice(Trigger::kHint, 100s + 200ms);
-  schedule.Notice(Trigger::kEvent, 100s + 203ms);
-  schedule.Notice(Trigger::kHint, 100s + 204ms);
+  schedule.Notice(Trigger::kEvent, 100s + 201ms);
+  schedule.Notice(Trigger::kHint, 100s + 201ms);
   EXPECT_EQ(schedule.Next(),
-            (Schedule::Due{100s + 205ms, Trigger::kEvent, false}));
+            (Schedule::Due{100s + 202ms, Trigger::kEvent, false}));
 }
 
 TEST(Schedule, AnswersASpecAtOnceWithAFullPass) {
