@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdio>
 #include <limits>
 #include <set>
 #include <string_view>
 
+#include "reconciler/hex.h"
 #include "reconciler/names.h"
 #include "reconciler/spec.h"
 
@@ -27,12 +27,6 @@ constexpr int kMaxEwmaLog = 30;  // xt_RATEEST_tg_checkentry()
 
 std::string Index(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
-}
-
-std::string Hex(std::uint32_t value) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "0x%x", value);
-  return text.data();
 }
 
 std::string Milliseconds(std::chrono::milliseconds duration) {

@@ -66,7 +66,7 @@ std::uint32_t Digest(std::string_view text) {
   return digest;
 }
 
-std::string Hex(std::uint32_t value) {
+std::string EightHexDigits(std::uint32_t value) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   for (int shift = 28; shift >= 0; shift -= 4) {
@@ -229,7 +229,8 @@ std::string EstimatorName(const RateEstimator& estimator) {
       std::to_string(static_cast<int>(estimator.measure)), estimator.interface};
   std::string text;
   for (const std::string& parameter : parameters) text += parameter + "/";
-  return "u" + std::to_string(estimator.id) + "-" + Hex(Digest(text));
+  return "u" + std::to_string(estimator.id) + "-" +
+         EightHexDigits(Digest(text));
 }
 
 std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent) {
