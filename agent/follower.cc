@@ -108,7 +108,9 @@ void Follower::WatchTables() {
   for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
     tables.insert(table);
   }
-  if (Result<void> watched = host_->WatchTables(tables); !watched) {
+  const Result<void> watched = host_->WatchTables(tables);
+  routes_tell_ = watched.has_value();
+  if (!watched) {
     spdlog::warn("changes of routes are found by polling only: {}",
                  watched.error().message);
   }
@@ -128,6 +130,9 @@ Result<void> Follower::OpenHost() {
 }
 
 Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
+  if (trigger == Trigger::kPoll && !full && NothingStirred()) {
+    return {fights_.SlowDown(options_.clocks.monotonic()), false};
+  }
   PassOptions options;
   if (Result<void> opened = OpenHost(); !opened) {
     last_report_ = Report{};
@@ -142,6 +147,22 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   last_report_ = ReconcileOnce(ledger_.current()->spec, options,
                                host_->kernel(), options_.clocks.monotonic);
   return Digest(trigger, options);
+}
+
+// After a pass that found everything in sync: whether the chains are still
+// those that it saw. If so, that pass holds for this moment as well, and the
+// next sample publishes it.
+bool Follower::NothingStirred() {
+  if (!standing_.in_sync || !routes_tell_ || host_ == nullptr) return false;
+  const std::chrono::nanoseconds began = options_.clocks.monotonic();
+  const Result<ChainLook> look = host_->kernel().LookAtChains();
+  if (!look || look->version != last_report_.chains_version) return false;
+  last_report_.fates_given = look->fates_given;
+  last_report_.durations = {
+      {PassPhase::kObserve, options_.clocks.monotonic() - began}};
+  tally_.Count(last_report_, {}, Trigger::kPoll, false);
+  TakeOver({});
+  return true;
 }
 
 // Everything that follows from the report of a pass.

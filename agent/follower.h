@@ -69,7 +69,8 @@ class Follower {
   // Opens the host if it is not open.
   Result<void> OpenHost();
 
-  // One pass of the line. Only if there is a spec.
+  // One pass of the line. Only if there is a spec. A poll that finds the chains
+  // as they were ends there: everything else tells of its changes itself.
   PassEnd Pass(Trigger trigger, bool full);
   const Report& last_report() const { return last_report_; }
 
@@ -93,6 +94,7 @@ class Follower {
 
  private:
   void SpecChanged(const std::optional<Spec>& before);
+  bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   bool FactsChanged() const;
   void TakeOver(const PassOptions& options);
@@ -109,6 +111,7 @@ class Follower {
   std::string drift_;
   std::vector<std::string> name_warnings_;
   std::set<std::uint32_t> old_tables_;  // of earlier specs
+  bool routes_tell_ = false;            // of their changes, by events
   Report last_report_;
   bool has_report_ = false;
   BlockedUplinks blocked_;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -45,6 +46,14 @@ struct Outcome {
   friend auto operator<=>(const Outcome&, const Outcome&) = default;
 };
 
+// What a look at the chains alone tells.
+struct ChainLook {
+  // Another one than before: the tables, with all that is foreign in them, are
+  // not what they were then. It only ever grows.
+  std::uint64_t version = 0;
+  std::map<Mark, std::uint64_t> fates_given;  // see State
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -55,6 +64,10 @@ class Kernel {
   // What is ours now. Tables of policy rules and xtables are always read.
   // kAborted: the kernel changed under the read too often; try again.
   virtual Result<State> Observe(const ObserveScope& scope) = 0;
+
+  // The chains only: they have no events, and are cheap to look at as long as
+  // they do not change. Fails as Observe() does.
+  virtual Result<ChainLook> LookAtChains() = 0;
 
   // Executes steps of one stage, in order, batched where the kernel allows.
   // One outcome per step; a failed one does not stop the others.

@@ -164,6 +164,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
                             [&] { return ExecutePlan(report.plan, kernel); });
   }
   report.fates_given = observed->fates_given;
+  report.chains_version = observed->chains_version;
   report.foreign_routes = observed->foreign_routes.size();
   report.objects = CountResult(*observed, report);
   report.refused = Refusals(report);

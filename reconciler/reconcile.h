@@ -53,6 +53,7 @@ struct Report {
   std::map<std::string, std::size_t> objects;
   std::size_t foreign_routes = 0;
   std::map<Mark, std::uint64_t> fates_given;  // see State
+  std::uint64_t chains_version = 0;           // as it was read; see ChainLook
   // The links looked at, for the exporter: uplink name -> ifindex (0: none).
   std::map<std::string, int> link_index;
 };

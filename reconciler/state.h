@@ -28,6 +28,8 @@ struct State {
   // Observed only, and never compared: how many packets got each fate since
   // the rule that gives it was written.
   std::map<Mark, std::uint64_t> fates_given;
+  // Observed only, and never compared: see ChainLook.
+  std::uint64_t chains_version = 0;
 };
 
 }  // namespace uplinkd

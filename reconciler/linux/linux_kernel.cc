@@ -69,9 +69,13 @@ class LinuxKernel : public Kernel {
     Result<std::map<XtTable, XtTableState>> tables = xtables_.Observe();
     if (!tables) return tl::unexpected(tables.error());
     state.tables = std::move(*tables);
-    state.fates_given = xtables_.FatesGiven();
+    const ChainLook look = xtables_.last_look();
+    state.fates_given = look.fates_given;
+    state.chains_version = look.version;
     return state;
   }
+
+  Result<ChainLook> LookAtChains() override { return xtables_.Look(); }
 
   std::vector<Outcome> Execute(std::span<const Step> steps) override {
     std::vector<Outcome> outcomes;

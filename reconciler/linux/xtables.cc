@@ -22,6 +22,8 @@
 namespace uplinkd {
 namespace {
 
+constexpr std::array kTables{XtTable::kMangle, XtTable::kNat};
+
 // Of the calling thread's network namespace, which may not be its process's.
 constexpr const char* kTableNames = "/proc/thread-self/net/ip_tables_names";
 
@@ -168,34 +170,49 @@ Xtables::Xtables(std::chrono::milliseconds lock_timeout)
 
 Xtables::~Xtables() = default;
 
-Result<std::map<XtTable, XtTableState>> Xtables::Observe() {
-  if (auto opened = parts_->OpenSocket(); !opened) {
-    return tl::unexpected(opened.error());
-  }
-  std::map<XtTable, XtTableState> tables;
-  for (const XtTable table : {XtTable::kMangle, XtTable::kNat}) {
+// Brings every table that exists into its snapshot.
+Result<void> Xtables::Read() {
+  if (auto opened = parts_->OpenSocket(); !opened) return opened;
+  for (const XtTable table : kTables) {
     // A table, once there, stays as long as its namespace.
     if (!parts_->snapshots.contains(table)) {
       const auto names = parts_->TableNames();
       if (!names) return tl::unexpected(names.error());
-      if (!names->contains(std::string(XtTableName(table)))) {
-        tables.emplace(table, XtTableState{});
-        continue;
-      }
+      if (!names->contains(std::string(XtTableName(table)))) continue;
       parts_->snapshots.emplace(table, XtSnapshot(table));
     }
-    const Result<const XtTableState*> state =
-        parts_->snapshots.at(table).Read(parts_->socket.get());
-    if (!state) return tl::unexpected(state.error());
-    tables.emplace(table, **state);
+    XtSnapshot& snapshot = parts_->snapshots.at(table);
+    if (auto read = snapshot.Read(parts_->socket.get()); !read) {
+      return tl::unexpected(read.error());
+    }
+  }
+  return {};
+}
+
+Result<std::map<XtTable, XtTableState>> Xtables::Observe() {
+  if (auto read = Read(); !read) return tl::unexpected(read.error());
+  std::map<XtTable, XtTableState> tables;
+  for (const XtTable table : kTables) {
+    const auto snapshot = parts_->snapshots.find(table);
+    tables.emplace(table, snapshot == parts_->snapshots.end()
+                              ? XtTableState{}
+                              : snapshot->second.state());
   }
   return tables;
 }
 
-std::map<Mark, std::uint64_t> Xtables::FatesGiven() const {
-  const auto mangle = parts_->snapshots.find(XtTable::kMangle);
-  if (mangle == parts_->snapshots.end()) return {};
-  return mangle->second.FatesGiven();
+Result<ChainLook> Xtables::Look() {
+  if (auto read = Read(); !read) return tl::unexpected(read.error());
+  return last_look();
+}
+
+ChainLook Xtables::last_look() const {
+  ChainLook look;
+  for (const auto& [table, snapshot] : parts_->snapshots) {
+    look.version += snapshot.version();
+    if (table == XtTable::kMangle) look.fates_given = snapshot.FatesGiven();
+  }
+  return look;
 }
 
 Outcome Xtables::Execute(const EditXtTable& edit) {

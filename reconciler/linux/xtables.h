@@ -34,9 +34,10 @@ class Xtables {
   // kernel), kPermissionDenied, kAborted (changed under the read too often).
   Result<std::map<XtTable, XtTableState>> Observe();
 
-  // How many packets got each fate, as of the last Observe(). A count starts
-  // anew when its rule is written anew.
-  std::map<Mark, std::uint64_t> FatesGiven() const;
+  // The same read, without what is in it. Fails as Observe() does.
+  Result<ChainLook> Look();
+  // As of the last Observe() or Look().
+  ChainLook last_look() const;
 
   // All edits of one table in one commit, under the xtables lock.
   //   kConflict  what is ours is not `edit.expected`; nothing was written
@@ -47,6 +48,8 @@ class Xtables {
   std::chrono::nanoseconds lock_wait() const;
 
  private:
+  Result<void> Read();
+
   struct Parts;  // keeps the kernel's C headers out of this one
   std::unique_ptr<Parts> parts_;
 };

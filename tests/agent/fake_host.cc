@@ -31,6 +31,10 @@ class LockedKernel final : public Kernel {
     const std::lock_guard lock(mutex_);
     return kernel_.Observe(scope);
   }
+  Result<ChainLook> LookAtChains() override {
+    const std::lock_guard lock(mutex_);
+    return kernel_.LookAtChains();
+  }
   std::vector<Outcome> Execute(std::span<const Step> steps) override {
     const std::lock_guard lock(mutex_);
     std::vector<Outcome> outcomes;

@@ -3,9 +3,10 @@
 //
 // Flows are made through the whole lab, so that they are established, have
 // their fate and their translation. Then ready-made frames of these flows are
-// put on the client's link, and the providers drop what arrives. Everything
-// happens on the sender's processor, so the time per packet is nearly all the
-// router's. One pair is a burst with our state and a burst without it.
+// put on the client's link, and of their answers on the providers', and the far
+// ends drop what arrives. Everything happens on the sender's processor, so the
+// time per packet is nearly all the router's. One pair is a burst with our
+// state and a burst without it.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -18,6 +19,10 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "reconciler/linux/linux_kernel.h"
 #include "tests/bench/bench_lab.h"
@@ -65,27 +70,43 @@ bool ReadMac(const lab::Namespace& where, const std::string& link,
   return true;
 }
 
-// A frame of the flow whose socket this is.
-Frame MakeFrame(const ether_header& link, int socket) {
+struct Ends {
   sockaddr_in source{};
   sockaddr_in destination{};
-  socklen_t size = sizeof source;
-  getsockname(socket, reinterpret_cast<sockaddr*>(&source), &size);
-  getpeername(socket, reinterpret_cast<sockaddr*>(&destination), &size);
+};
+
+// Of the flow whose socket this is, as its packets leave the client.
+Ends EndsOf(int socket) {
+  Ends ends;
+  socklen_t size = sizeof ends.source;
+  getsockname(socket, reinterpret_cast<sockaddr*>(&ends.source), &size);
+  getpeername(socket, reinterpret_cast<sockaddr*>(&ends.destination), &size);
+  return ends;
+}
+
+// Of its answers as they reach the router. Source NAT keeps a port that is
+// free, and the ports of one client are all different.
+Ends AnswerTo(const Ends& ends, const std::string& address) {
+  Ends answer{ends.destination, ends.source};
+  inet_pton(AF_INET, address.c_str(), &answer.destination.sin_addr);
+  return answer;
+}
+
+Frame MakeFrame(const ether_header& link, const Ends& ends) {
   iphdr ip{};
   ip.version = 4;
   ip.ihl = 5;
   ip.tot_len = htons(sizeof(iphdr) + sizeof(udphdr) + kPayload);
   ip.ttl = 64;
   ip.protocol = IPPROTO_UDP;
-  ip.saddr = source.sin_addr.s_addr;
-  ip.daddr = destination.sin_addr.s_addr;
+  ip.saddr = ends.source.sin_addr.s_addr;
+  ip.daddr = ends.destination.sin_addr.s_addr;
   std::array<unsigned char, sizeof ip> header{};
   std::memcpy(header.data(), &ip, sizeof ip);
   ip.check = Checksum(header.data(), header.size());
   udphdr udp{};  // without a checksum, which IPv4 allows
-  udp.source = source.sin_port;
-  udp.dest = destination.sin_port;
+  udp.source = ends.source.sin_port;
+  udp.dest = ends.destination.sin_port;
   udp.len = htons(sizeof(udphdr) + kPayload);
   Frame frame{};
   unsigned char* at = frame.data();
@@ -95,17 +116,19 @@ Frame MakeFrame(const ether_header& link, int socket) {
   return frame;
 }
 
+// Puts frames on one link.
 class Sender {
  public:
-  Sender(const lab::Namespace& client, std::vector<Frame> frames)
+  Sender(const lab::Namespace& where, const std::string& link,
+         std::vector<Frame> frames)
       : frames_(std::move(frames)) {
-    client.Run([&] {
+    where.Run([&] {
       fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
       const int on = 1;
       setsockopt(fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on);
       sockaddr_ll address{};
       address.sll_family = AF_PACKET;
-      address.sll_ifindex = static_cast<int>(if_nametoindex("eth0"));
+      address.sll_ifindex = static_cast<int>(if_nametoindex(link.c_str()));
       bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
     });
   }
@@ -113,8 +136,8 @@ class Sender {
   Sender& operator=(const Sender&) = delete;
   ~Sender() { close(fd_); }
 
-  // Nanoseconds per packet; 0 if the link did not take them all.
-  double Burst() {
+  // False: the link did not take them all.
+  bool Send(int batches) {
     std::array<iovec, kBatch> parts{};
     std::array<mmsghdr, kBatch> messages{};
     for (std::size_t i = 0; i < kBatch; ++i) {
@@ -123,11 +146,10 @@ class Sender {
       messages[i].msg_hdr.msg_iov = &parts[i];
       messages[i].msg_hdr.msg_iovlen = 1;
     }
-    const Nanoseconds start = Now();
-    for (int i = 0; i < kBatches; ++i) {
-      if (sendmmsg(fd_, messages.data(), kBatch, 0) != kBatch) return 0;
+    for (int i = 0; i < batches; ++i) {
+      if (sendmmsg(fd_, messages.data(), kBatch, 0) != kBatch) return false;
     }
-    return static_cast<double>((Now() - start).count()) / (kBatch * kBatches);
+    return true;
   }
 
  private:
@@ -135,23 +157,86 @@ class Sender {
   int fd_ = -1;
 };
 
+using Senders = std::vector<std::unique_ptr<Sender>>;
+
+// Nanoseconds per packet, the same number from each sender; 0 if a link did
+// not take them all.
+double Burst(const Senders& senders) {
+  const int batches = kBatches / static_cast<int>(senders.size());
+  const Nanoseconds start = Now();
+  for (const auto& sender : senders) {
+    if (!sender->Send(batches)) return 0;
+  }
+  return static_cast<double>((Now() - start).count()) /
+         (static_cast<double>(senders.size()) * batches * kBatch);
+}
+
+std::uint64_t Received(const lab::Namespace& where, const std::string& link) {
+  return std::stoull(lab::Shell(where, "ip -s link show " + link +
+                                           " | awk '/RX:/ {getline; print $2}'")
+                         .output);
+}
+
+// At the far ends of all flows.
 std::uint64_t Arrived(const lab::Lab& lab) {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = Received(lab.client(), "eth0");
   for (std::size_t n = 1; n <= lab.uplinks(); ++n) {
-    sum += std::stoull(
-        lab::Shell(lab.provider(n),
-                   "ip -s -s link show cust0 | awk '/RX:/ {getline; print $2}'")
-            .output);
+    sum += Received(lab.provider(n), "cust0");
   }
   return sum;
 }
 
 struct Flows {
-  std::vector<lab::Connection> sockets;
-  std::vector<Frame> frames;
+  std::vector<lab::Connection> sockets;  // keep their ports
+  Senders upload;                        // the client's
+  Senders download;                      // one of each provider
 };
 
-// Established through the whole lab; then the providers drop what comes.
+bool DropWhatComes(const lab::Namespace& where, const std::string& link) {
+  const lab::CommandResult result = lab::Shell(
+      where, "iptables-legacy -t raw -A PREROUTING -i " + link + " -j DROP");
+  return result.Ok() || Complain(result.output);
+}
+
+// The header of frames from `link` of `where` to `router_link`.
+bool ReadLinkHeader(const lab::Lab& lab, const std::string& router_link,
+                    const lab::Namespace& where, const std::string& link,
+                    ether_header* header) {
+  header->ether_type = htons(ETHERTYPE_IP);
+  return ReadMac(lab.router(), router_link, header->ether_dhost) &&
+         ReadMac(where, link, header->ether_shost);
+}
+
+bool MakeSenders(const lab::Lab& lab, const std::vector<std::string>& answers,
+                 Flows* flows) {
+  ether_header link{};
+  if (!ReadLinkHeader(lab, "lan0", lab.client(), "eth0", &link)) return false;
+  std::vector<Frame> frames;
+  for (const lab::Connection& connection : flows->sockets) {
+    frames.push_back(MakeFrame(link, EndsOf(connection.fd())));
+  }
+  flows->upload.push_back(
+      std::make_unique<Sender>(lab.client(), "eth0", std::move(frames)));
+  for (std::size_t n = 1; n <= lab.uplinks(); ++n) {
+    if (!ReadLinkHeader(lab, lab::UplinkInterface(n), lab.provider(n), "cust0",
+                        &link)) {
+      return false;
+    }
+    frames.clear();
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i] != lab::UplinkAddress(n)) continue;
+      const Ends ends = EndsOf(flows->sockets[i].fd());
+      frames.push_back(MakeFrame(link, AnswerTo(ends, answers[i])));
+    }
+    if (frames.empty()) return Complain("an uplink got no flow");
+    flows->download.push_back(
+        std::make_unique<Sender>(lab.provider(n), "cust0", std::move(frames)));
+    if (!DropWhatComes(lab.provider(n), "cust0")) return false;
+  }
+  return DropWhatComes(lab.client(), "eth0");
+}
+
+// Established through the whole lab; then the far ends drop what comes.
 bool MakeFlows(const lab::Lab& lab, Flows* flows) {
   Result<std::unique_ptr<lab::TrafficServer>> server =
       lab::TrafficServer::Start(lab.server());
@@ -163,22 +248,49 @@ bool MakeFlows(const lab::Lab& lab, Flows* flows) {
   flows->sockets = std::move(*opened);
   const Result<std::vector<std::string>> answers = AskAll(flows->sockets);
   if (!answers) return Complain(answers.error().message);
-  for (std::size_t n = 1; n <= lab.uplinks(); ++n) {
-    const lab::CommandResult result =
-        lab::Shell(lab.provider(n),
-                   "iptables-legacy -t raw -A PREROUTING -i cust0 -j DROP");
-    if (!result.Ok()) return Complain(result.output);
+  return MakeSenders(lab, *answers, flows);
+}
+
+// Bursts of one direction, with our state and without it.
+struct Pairs {
+  std::vector<double> with;
+  std::vector<double> without;
+
+  std::vector<double> Ratios() const {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < with.size(); ++i) {
+      ratios.push_back(without[i] / with[i]);
+    }
+    return ratios;
   }
-  ether_header link{};
-  link.ether_type = htons(ETHERTYPE_IP);
-  if (!ReadMac(lab.router(), "lan0", link.ether_dhost) ||
-      !ReadMac(lab.client(), "eth0", link.ether_shost)) {
-    return false;
+};
+
+// Warms the caches, then measures; false if the link took no frames.
+bool MeasureBurst(const Senders& senders, std::vector<double>* times) {
+  Burst(senders);
+  times->push_back(Burst(senders));
+  return times->back() > 0 || Complain("the link took no frames");
+}
+
+// Packets of an upload and a download take turns in earnest: half of each.
+Pairs Both(const Pairs& upload, const Pairs& download) {
+  Pairs both;
+  for (std::size_t i = 0; i < upload.with.size(); ++i) {
+    both.with.push_back((upload.with[i] + download.with[i]) / 2);
+    both.without.push_back((upload.without[i] + download.without[i]) / 2);
   }
-  for (const lab::Connection& connection : flows->sockets) {
-    flows->frames.push_back(MakeFrame(link, connection.fd()));
-  }
-  return true;
+  return both;
+}
+
+void Print(const std::string& what, const Pairs& pairs,
+           std::optional<double> target) {
+  const double ratio = Median(pairs.Ratios());
+  PrintRow({.what = "forwarding, " + what + ", packets per microsecond",
+            .ours = Number(1000 / Median(pairs.with), 3, ""),
+            .floor = Number(1000 / Median(pairs.without), 3, ""),
+            .figure = Number(ratio, 3, "x"),
+            .target = target ? "at least " + Number(*target, 2, "x") : "",
+            .met = !target || ratio >= *target});
 }
 
 bool MeasureAlgorithm(const std::string& algorithm, double target) {
@@ -193,36 +305,30 @@ bool MeasureAlgorithm(const std::string& algorithm, double target) {
   if (!nat.Ok()) return Complain(nat.output);
   Flows flows;
   if (!Settle(spec, **kernel) || !MakeFlows(*lab, &flows)) return false;
-  Sender sender(lab->client(), std::move(flows.frames));
 
   const std::uint64_t before = Arrived(*lab);
-  std::vector<double> ratios;
-  std::vector<double> ours;
-  std::vector<double> floors;
+  Pairs upload;
+  Pairs download;
   for (int i = 0; i < kPairs; ++i) {
-    if (!Settle(spec, **kernel)) return false;
-    sender.Burst();  // warms the caches
-    const double with = sender.Burst();
+    if (!Settle(spec, **kernel) || !MeasureBurst(flows.upload, &upload.with) ||
+        !MeasureBurst(flows.download, &download.with)) {
+      return false;
+    }
     CleanUp(**kernel, false, Now);
-    sender.Burst();
-    const double without = sender.Burst();
-    if (with == 0 || without == 0) return Complain("the link took no frames");
-    ours.push_back(1000 / with);
-    floors.push_back(1000 / without);
-    ratios.push_back(without / with);
+    if (!MeasureBurst(flows.upload, &upload.without) ||
+        !MeasureBurst(flows.download, &download.without)) {
+      return false;
+    }
   }
-  const std::uint64_t sent = std::uint64_t{4} * kPairs * kBatch * kBatches;
-  if (Arrived(*lab) - before < sent * 99 / 100) {
-    return Complain("packets were lost: " + std::to_string(Arrived(*lab)) +
-                    " of " + std::to_string(sent));
+  const std::uint64_t sent = std::uint64_t{8} * kPairs * kBatch * kBatches;
+  const std::uint64_t arrived = Arrived(*lab) - before;
+  if (arrived < sent * 99 / 100) {
+    return Complain("packets were lost: " + std::to_string(arrived) + " of " +
+                    std::to_string(sent));
   }
-  const double ratio = Median(ratios);
-  PrintRow({.what = "forwarding, " + algorithm + ", packets per microsecond",
-            .ours = Number(Median(ours), 3, ""),
-            .floor = Number(Median(floors), 3, ""),
-            .figure = Number(ratio, 3, "x"),
-            .target = "at least " + Number(target, 2, "x"),
-            .met = ratio >= target});
+  Print(algorithm, Both(upload, download), target);
+  Print(algorithm + ", upload only", upload, {});
+  Print(algorithm + ", download only", download, {});
   return true;
 }
 

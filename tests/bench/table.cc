@@ -34,7 +34,9 @@ void PrintHeader() {
 void PrintRow(const Row& row) {
   std::printf(kFormat, row.what.c_str(), row.ours.c_str(), row.floor.c_str(),
               row.figure.c_str(), row.target.c_str(),
-              row.met ? "met" : "NOT MET");
+              row.target.empty() ? ""
+              : row.met          ? "met"
+                                 : "NOT MET");
   std::fflush(stdout);
 }
 

@@ -23,7 +23,7 @@ struct Row {
   std::string ours;
   std::string floor;   // "" where the target is absolute
   std::string figure;  // what is judged: "1.32x", "3.1 ms"
-  std::string target;  // "at most 1.5x"
+  std::string target;  // "at most 1.5x"; "" where nothing is promised
   bool met = false;
 };
 

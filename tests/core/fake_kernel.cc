@@ -66,7 +66,24 @@ Result<State> FakeKernel::Observe(const ObserveScope& scope) {
       state.foreign_routes.emplace(key, route);
     }
   }
+  state.chains_version = ChainsVersion();
   return state;
+}
+
+Result<ChainLook> FakeKernel::LookAtChains() {
+  calls.emplace_back("look");
+  if (read_error) {
+    return tl::unexpected<Error>(*std::exchange(read_error, {}));
+  }
+  return ChainLook{ChainsVersion(), {}};
+}
+
+std::uint64_t FakeKernel::ChainsVersion() {
+  if (seen_tables_ != tables) {
+    seen_tables_ = tables;
+    ++chains_version_;
+  }
+  return chains_version_;
 }
 
 State FakeKernel::Ours() const {

@@ -8,6 +8,7 @@
 #define UPLINKD_TESTS_CORE_FAKE_KERNEL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -31,6 +32,7 @@ class FakeKernel : public Kernel {
   // ---- Kernel ----
   Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override;
   Result<State> Observe(const ObserveScope& scope) override;
+  Result<ChainLook> LookAtChains() override;
   std::vector<Outcome> Execute(std::span<const Step> steps) override;
 
   // ---- the world, as everybody else may change it ----
@@ -69,7 +71,8 @@ class FakeKernel : public Kernel {
   std::function<void(FakeKernel&)> before_write;
 
   // ---- the record ----
-  std::vector<std::string> calls;  // "facts", "observe", "execute 3"
+  std::vector<std::string> calls;  // "facts", "observe", "look",
+                                   // "execute 3"
   std::vector<Step> writes;        // every step that was tried
   // Marks that our chains set although no rule honours them, or no default or
   // floor route is behind it, because of a step of ours.
@@ -90,7 +93,12 @@ class FakeKernel : public Kernel {
   std::set<Mark> MarksThatLeadNowhere() const;
   bool LeadsSomewhere(const Mark& mark) const;
 
+  // Changes with anything in the tables.
+  std::uint64_t ChainsVersion();
+
   Facts host_;
+  std::map<XtTable, FakeXtable> seen_tables_;  // by ChainsVersion()
+  std::uint64_t chains_version_ = 0;
   Fault fault_ = Fault::kNone;
   std::size_t fault_at_ = 0;
   std::size_t writes_since_fault_set_ = 0;

@@ -107,6 +107,30 @@ TEST_F(XtablesTest, ReadsTheNamespaceOfItsThread) {
   EXPECT_TRUE(empty);
 }
 
+TEST_F(XtablesTest,
+       ALookTellsAnotherVersionWheneverAnythingButCountersChanged) {
+  const auto version = [this] {
+    const Result<ChainLook> look = xtables_.Look();
+    EXPECT_TRUE(look);
+    return look ? look->version : 0;
+  };
+  EXPECT_EQ(version(), 0U);  // and no table was made by looking
+  EXPECT_EQ(uplinkd::Run("cat /proc/net/ip_tables_names"), "");
+  Write(kMangle, ThreeRules());
+  std::uint64_t last = xtables_.last_look().version;  // of the Observe() in it
+  EXPECT_EQ(version(), last);
+  SendOnLoopback(5);
+  EXPECT_EQ(version(), last);
+  for (const char* change : {"iptables-legacy -t mangle -D UPL-A 2",
+                             "iptables-legacy -t mangle -A FORWARD -j ACCEPT",
+                             "iptables-legacy -t mangle -P FORWARD DROP",
+                             "iptables-legacy -t nat -N FOREIGN"}) {
+    uplinkd::Run(change);
+    EXPECT_GT(version(), last) << change;
+    last = xtables_.last_look().version;
+  }
+}
+
 TEST_F(XtablesTest, EditsByTheLeast) {
   Write(kMangle, ThreeRules());
   XtTableState wanted = ThreeRules();
