@@ -6,6 +6,7 @@ namespace uplinkd {
 
 void Sampler::Follow(const Spec& spec) {
   mask_ = spec.mark_mask;
+  counted_.reset();
   marks_.clear();
   std::set<std::string> names;
   for (const Uplink& uplink : spec.uplinks) {
@@ -33,18 +34,29 @@ void Sampler::LookAtConnections(Host& host) {
   if (const Result<ConntrackUsage> usage = host.ReadConntrackUsage()) {
     conntrack_ = *usage;
   }
+  if (!ConnectionsAreDue()) return;
   const RateMeter::Time began = now_();
-  if (began < next_connections_) return;
   const auto counts = host.CountConnections(mask_);
   next_connections_ = NextLook(began, now_(), kConnectionsEvery);
   if (!counts) return;
+  counted_ = Counted{began, conntrack_.entries, fates_};
   for (const auto& [uplink, mark] : marks_) {
     const auto count = counts->find(mark.value);
     meter_.ConnectionsSeen(uplink, count == counts->end() ? 0 : count->second);
   }
 }
 
+bool Sampler::ConnectionsAreDue() const {
+  const RateMeter::Time now = now_();
+  if (now < next_connections_) return false;
+  const bool quiet = counted_ && counted_->entries == conntrack_.entries &&
+                     counted_->fates == fates_;
+  return !quiet || now - counted_->at >= kQuietConnectionsEvery;
+}
+
 void Sampler::FatesSeen(const std::map<Mark, std::uint64_t>& given) {
+  fates_ = given;
+  std::erase_if(fates_, [](const auto& fate) { return fate.second == 0; });
   std::map<std::string, std::uint64_t> by_uplink;
   for (const auto& [uplink, mark] : marks_) {
     const auto count = given.find(mark);

@@ -1,14 +1,17 @@
 // Sampler: takes the samples that a TrafficMeter computes with.
 //
 // Link counters at every look; connections less often, and the less the larger
-// the conntrack table is. What cannot be read is left as it was. For the
-// thread that owns the host.
+// the conntrack table is, since the kernel walks all of it to count them; still
+// less while as many entries exist as before and no fate was given since. What
+// cannot be read is left as it was. For the thread that owns the host.
 #ifndef UPLINKD_AGENT_SAMPLER_H_
 #define UPLINKD_AGENT_SAMPLER_H_
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "agent/host.h"
@@ -21,6 +24,8 @@ namespace uplinkd {
 class Sampler {
  public:
   static constexpr std::chrono::seconds kConnectionsEvery{5};
+  // While no connection seems to have come or gone.
+  static constexpr std::chrono::seconds kQuietConnectionsEvery{60};
 
   explicit Sampler(MonotonicClock now) : now_(std::move(now)) {}
 
@@ -38,11 +43,19 @@ class Sampler {
 
  private:
   void LookAtConnections(Host& host);
+  bool ConnectionsAreDue() const;
 
   MonotonicClock now_;
   TrafficMeter meter_;
   std::uint32_t mask_ = 0;
-  std::map<std::string, Mark> marks_;  // by uplink
+  std::map<std::string, Mark> marks_;    // by uplink
+  std::map<Mark, std::uint64_t> fates_;  // as of the last pass
+  struct Counted {                       // as it was at the last count
+    RateMeter::Time at{};
+    std::uint64_t entries = 0;
+    std::map<Mark, std::uint64_t> fates;
+  };
+  std::optional<Counted> counted_;
   RateMeter::Time next_connections_{};
   ConntrackUsage conntrack_;
 };

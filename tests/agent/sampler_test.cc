@@ -1,0 +1,104 @@
+#include "agent/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+
+#include "tests/core/builders.h"
+#include "tests/core/fake_kernel.h"
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::seconds;
+using testing::TwoUplinkSpec;
+
+// Says how often its connections were counted.
+class CountedHost final : public Host {
+ public:
+  Kernel& kernel() override { return kernel_; }
+  std::vector<Wake> wakes() override { return {}; }
+  Result<void> WatchTables(const std::set<std::uint32_t>&) override {
+    return {};
+  }
+  Result<LinkCounters> ReadLink(int) override {
+    return Fail(ErrorCode::kNotFound, "no link");
+  }
+  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
+      std::uint32_t) override {
+    ++counts;
+    return connections;
+  }
+  Result<ConntrackUsage> ReadConntrackUsage() override {
+    return ConntrackUsage{entries, 1000};
+  }
+  std::uint64_t overruns() const override { return 0; }
+
+  std::map<std::uint32_t, std::uint64_t> connections;
+  std::uint64_t entries = 0;
+  int counts = 0;
+
+ private:
+  FakeKernel kernel_;
+};
+
+class SamplerTest : public ::testing::Test {
+ protected:
+  SamplerTest() { sampler_.Follow(spec_); }
+
+  // A look each second.
+  void LookFor(seconds duration) {
+    for (const seconds end = now_ + duration; now_ < end; ++now_) {
+      sampler_.Look(host_, {});
+    }
+  }
+  void Give(std::uint64_t fates) {
+    sampler_.FatesSeen({{MarkOf(spec_, spec_.uplinks[0].id), fates}});
+  }
+
+  Spec spec_ = TwoUplinkSpec();
+  CountedHost host_;
+  seconds now_{1000};
+  Sampler sampler_{[this] { return now_; }};
+};
+
+TEST_F(SamplerTest, CountsConnectionsEveryFiveSecondsWhileTheyComeAndGo) {
+  for (int i = 0; i < 20; ++i) {
+    ++host_.entries;
+    LookFor(seconds(1));
+  }
+  EXPECT_EQ(host_.counts, 4);
+}
+
+TEST_F(SamplerTest, CountsOnceAMinuteWhileNothingSeemsToHappen) {
+  LookFor(seconds(60));
+  EXPECT_EQ(host_.counts, 1);
+  LookFor(seconds(60));
+  EXPECT_EQ(host_.counts, 2);
+}
+
+TEST_F(SamplerTest, AFateThatWasGivenIsAReasonToCount) {
+  LookFor(seconds(20));
+  ASSERT_EQ(host_.counts, 1);
+  // As many connections came as went.
+  const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
+  host_.connections[mark.value] = 3;
+  Give(3);
+  LookFor(seconds(1));
+  EXPECT_EQ(host_.counts, 2);
+  EXPECT_EQ(sampler_.meter().traffic().at(spec_.uplinks[0].name).connections,
+            3U);
+  LookFor(seconds(20));
+  EXPECT_EQ(host_.counts, 2);
+}
+
+TEST_F(SamplerTest, AnotherSpecIsAReasonToCount) {
+  LookFor(seconds(20));
+  sampler_.Follow(spec_);
+  LookFor(seconds(1));
+  EXPECT_EQ(host_.counts, 2);
+}
+
+}  // namespace
+}  // namespace uplinkd
