@@ -29,7 +29,7 @@ std::optional<Bulletin::News> Bulletin::Subscription::Next(
 }
 
 void Bulletin::Publish(StatusPointer status, SnapshotPointer metrics,
-                       EventPointer event) {
+                       const EventPointer& event) {
   {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);

@@ -59,7 +59,7 @@ class Bulletin {
 
   // Replaces what is published; `event` may be null.
   void Publish(StatusPointer status, SnapshotPointer metrics,
-               EventPointer event);
+               const EventPointer& event);
 
   StatusPointer status() const;     // null before the first Publish()
   SnapshotPointer metrics() const;  // null before the first Publish()

@@ -303,7 +303,7 @@ void Follower::Sample() {
   Publish();
 }
 
-void Follower::Publish(EventPointer event) {
+void Follower::Publish(const EventPointer& event) {
   UpdateConditions();
   standing_.spec = ledger_.current();
   standing_.traffic = sampler_.meter().traffic();
@@ -319,7 +319,7 @@ void Follower::Publish(EventPointer event) {
   bulletin_.Publish(std::make_shared<const v1::Status>(std::move(status)),
                     std::make_shared<const MetricsSnapshot>(
                         BuildMetrics(standing_, conditions_, tally_)),
-                    std::move(event));
+                    event);
 }
 
 }  // namespace uplinkd

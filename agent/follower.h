@@ -86,7 +86,7 @@ class Follower {
   void Sample();
 
   // Publishes where things stand.
-  void Publish(EventPointer event = nullptr);
+  void Publish(const EventPointer& event = nullptr);
 
   const SpecLedger& ledger() const { return ledger_; }
   bool in_sync() const { return standing_.in_sync; }

@@ -65,6 +65,13 @@ Result<void> WriteIfDifferent(const std::string& directory,
   return ReplaceFile(path, content);
 }
 
+std::string NotNamed(const std::string& number, const std::string& name,
+                     const KnownName& clash, const std::string& directory) {
+  return "table " + number + " is not named \"" + name +
+         "\" for ip(8): " + std::to_string(clash.number) + " is \"" +
+         clash.name + "\" in " + directory;
+}
+
 }  // namespace
 
 std::map<std::uint32_t, std::string> TableNames(const Spec& spec) {
@@ -85,19 +92,17 @@ Result<std::vector<std::string>> WriteNameFiles(
   if (iproute2_dir.empty()) return left_out;
   const std::vector<KnownName> foreign = ForeignTableNames(iproute2_dir);
   std::string lines(kHeader);
-  for (const auto& [number, name] : tables) {
+  for (const auto& table : tables) {
+    const std::string number = std::to_string(table.first);
     const auto clash =
         std::find_if(foreign.begin(), foreign.end(), [&](const KnownName& it) {
-          return it.number == number || it.name == name;
+          return it.number == table.first || it.name == table.second;
         });
-    if (clash != foreign.end()) {
-      left_out.push_back("table " + std::to_string(number) +
-                         " is not named \"" + name +
-                         "\" for ip(8): " + std::to_string(clash->number) +
-                         " is \"" + clash->name + "\" in " + iproute2_dir);
+    if (clash == foreign.end()) {
+      lines.append(number).append("\t").append(table.second).append("\n");
       continue;
     }
-    lines += std::to_string(number) + "\t" + name + "\n";
+    left_out.push_back(NotNamed(number, table.second, *clash, iproute2_dir));
   }
   if (Result<void> written =
           WriteIfDifferent(iproute2_dir + "/rt_tables.d", lines);

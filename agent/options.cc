@@ -76,48 +76,57 @@ EarlyExit Mistake(const std::string& message) {
   return {kExitBadInput, "uplinkd: " + message + "\nTry `uplinkd --help`.\n"};
 }
 
-}  // namespace
-
-tl::expected<AgentOptions, EarlyExit> ParseOptions(
-    std::span<const char* const> arguments) {
+// What the command line says, before it is judged.
+struct CommandLine {
   AgentOptions options;
   std::vector<std::string> listen;
   std::string log_format = "text";
+};
 
-  CLI::App app(kDescription, "uplinkd");
-  app.footer(kFooter);
-  app.set_version_flag("--version", "uplinkd " UPLINKD_VERSION);
-  app.add_option("--listen", listen,
+void AddOptions(CLI::App& app, CommandLine& parsed) {
+  app.add_option("--listen", parsed.listen,
                  "Serve here; may be given more than once "
                  "[unix:///run/uplinkd/uplinkd.sock]")
       ->type_name("ADDRESS")
       ->expected(1)
       ->take_all();
-  app.add_option("--metrics-listen", options.metrics_listen,
+  app.add_option("--metrics-listen", parsed.options.metrics_listen,
                  "Serve Prometheus metrics at http://ADDRESS:PORT/metrics; "
                  "empty: do not")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
-  app.add_option("--state-dir", options.state_dir,
+  app.add_option("--state-dir", parsed.options.state_dir,
                  "Remember the accepted spec here")
       ->type_name("DIR")
       ->capture_default_str();
-  app.add_option("--spec", options.spec_file,
+  app.add_option("--spec", parsed.options.spec_file,
                  "Start from this spec file (YAML or JSON)")
       ->type_name("FILE");
-  app.add_option("--log-level", options.log_level, "How much to say")
+  app.add_option("--log-level", parsed.options.log_level, "How much to say")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->type_name("LEVEL")
       ->capture_default_str();
-  app.add_option("--log-format", log_format, "One line of text or JSON each")
+  app.add_option("--log-format", parsed.log_format,
+                 "One line of text or JSON each")
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("text|json")
       ->capture_default_str();
-  app.add_option("--iproute2-dir", options.iproute2_dir,
+  app.add_option("--iproute2-dir", parsed.options.iproute2_dir,
                  "Register names of tables and protocol below this directory; "
                  "empty: do not")
       ->type_name("DIR")
       ->capture_default_str();
+}
+
+}  // namespace
+
+tl::expected<AgentOptions, EarlyExit> ParseOptions(
+    std::span<const char* const> arguments) {
+  CLI::App app(kDescription, "uplinkd");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "uplinkd " UPLINKD_VERSION);
+  CommandLine parsed;
+  AddOptions(app, parsed);
 
   // CLI11 takes a stack: the last argument first.
   std::vector<std::string> stack(arguments.begin(), arguments.end());
@@ -132,9 +141,10 @@ tl::expected<AgentOptions, EarlyExit> ParseOptions(
     return tl::unexpected(Mistake(error.what()));
   }
 
-  options.log_json = log_format == "json";
-  if (listen.empty()) listen.emplace_back(kDefaultListen);
-  for (const std::string& address : listen) {
+  AgentOptions options = std::move(parsed.options);
+  options.log_json = parsed.log_format == "json";
+  if (parsed.listen.empty()) parsed.listen.emplace_back(kDefaultListen);
+  for (const std::string& address : parsed.listen) {
     Result<std::string> path = SocketPath(address);
     if (!path) return tl::unexpected(Mistake(path.error().message));
     options.sockets.push_back(std::move(*path));

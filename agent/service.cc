@@ -35,7 +35,7 @@ grpc::Status Refuse(grpc::ServerContext& context,
   if (violations.size() > 1) {
     words += " (and " + std::to_string(violations.size() - 1) + " more)";
   }
-  return {grpc::INVALID_ARGUMENT, std::move(words)};
+  return {grpc::INVALID_ARGUMENT, words};
 }
 
 std::chrono::milliseconds PatienceOf(const google::protobuf::Duration& wait) {

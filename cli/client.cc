@@ -82,8 +82,9 @@ class CancelOnSignal {
           context.TryCancel();
         }) {}
   ~CancelOnSignal() {
-    // Wakes the waiter if no signal did; to cancel a call that is over does
-    // nothing.
+    // Wakes the waiter, which has the signal blocked and waits for it, if no
+    // signal did; to cancel a call that is over does nothing.
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
     pthread_kill(waiter_.native_handle(), SIGTERM);
     waiter_.join();
   }

@@ -22,7 +22,7 @@ CLI::Option* AddFileOption(CLI::App& verb, std::string& file) {
 
 CLI::Option* AddFormatOption(CLI::App& verb, Format& format,
                              const std::vector<std::string>& formats) {
-  static const std::map<std::string, Format> kFormats = {
+  static const std::map<std::string, Format> by_name = {
       {"table", Format::kTable},
       {"yaml", Format::kYaml},
       {"json", Format::kJson}};
@@ -30,11 +30,11 @@ CLI::Option* AddFormatOption(CLI::App& verb, Format& format,
   for (const std::string& name : formats) {
     list += (list.empty() ? "" : "|") + name;
   }
-  format = kFormats.at(formats.front());
+  format = by_name.at(formats.front());
   return verb
       .add_option_function<std::string>(
           "-o,--output",
-          [&format](const std::string& name) { format = kFormats.at(name); },
+          [&format](const std::string& name) { format = by_name.at(name); },
           "How to print it")
       ->check(CLI::IsMember(formats).description(""))
       ->type_name(list)
@@ -44,10 +44,10 @@ CLI::Option* AddFormatOption(CLI::App& verb, Format& format,
 CLI::Option* AddDurationOption(CLI::App& app, const std::string& flag,
                                std::chrono::milliseconds& value,
                                const std::string& description) {
-  static const std::map<std::string, double> kUnits = {
+  static const std::map<std::string, double> units = {
       {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
   const CLI::Validator unit =
-      CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED);
+      CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED);
   return app
       .add_option_function<double>(
           flag,

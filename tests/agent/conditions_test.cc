@@ -9,7 +9,7 @@ namespace {
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
-const Conditions::Time kStart = Conditions::Time{} + seconds(1000);
+constexpr Conditions::Time kStart = Conditions::Time{} + seconds(1000);
 
 UplinkState UplinkIn(const std::string& name, UplinkPhase phase,
                      const std::string& reason = "") {

@@ -357,7 +357,7 @@ TEST_F(EngineTest, APollRepairsChainsEvenIfADiffSawThemFirst) {
   ASSERT_TRUE(engine.BecomesInSync(1));
   WaitForPolls(1);
   const auto whole = machine_.With([](FakeKernel& it) {
-    const auto tables = it.Ours().tables;
+    auto tables = it.Ours().tables;
     it.tables[XtTable::kMangle].SetOurs({});
     return tables;
   });
@@ -495,6 +495,7 @@ TEST_F(EngineTest, ManyClientsAtOnceGetConsistentAnswers) {
   RunningEngine engine(Options());
   engine.Start();
   std::vector<std::thread> clients;
+  clients.reserve(4);
   std::atomic<int> accepted = 0;
   for (int client = 0; client < 4; ++client) {
     clients.emplace_back([&, client] {

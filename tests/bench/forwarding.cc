@@ -129,7 +129,9 @@ class Sender {
       sockaddr_ll address{};
       address.sll_family = AF_PACKET;
       address.sll_ifindex = static_cast<int>(if_nametoindex(link.c_str()));
-      bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+      if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address)) {
+        Complain("cannot send on " + link);  // and the first burst fails
+      }
     });
   }
   Sender(const Sender&) = delete;

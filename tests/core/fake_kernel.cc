@@ -175,7 +175,7 @@ Outcome FakeKernel::ExecuteOne(const Step& step) {
       writes_since_fault_set_ == fault_at_ ? fault_ : Fault::kNone;
   if (fault == Fault::kKill) throw Killed{};
   if (fault == Fault::kBefore) return {StepResult::kFailed, fault_error_};
-  const Outcome outcome = std::visit(
+  Outcome outcome = std::visit(
       [this](const auto& change) { return Do(change); }, step.change);
   if (fault == Fault::kAfter) return {StepResult::kFailed, fault_error_};
   return outcome;
