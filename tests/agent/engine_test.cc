@@ -39,16 +39,6 @@ class EngineTest : public ::testing::Test {
     return machine_.With(
         [](FakeKernel& it) { return std::ranges::count(it.calls, "observe"); });
   }
-  std::size_t Polls() {  // that needed no pass
-    return machine_.With(
-        [](FakeKernel& it) { return std::ranges::count(it.calls, "look"); });
-  }
-  void WaitForPolls(std::size_t more) {
-    const std::size_t before = Polls();
-    while (Polls() < before + more) {
-      std::this_thread::sleep_for(milliseconds(1));
-    }
-  }
   void Refuse(std::function<std::optional<Error>(const Step&)> refuses) {
     machine_.WithCounters(
         [&](FakeMachine::Counters& it) { it.refuses = std::move(refuses); });
@@ -327,47 +317,6 @@ TEST_F(EngineTest, GoesOnWithoutPermissionAndHealsWhenItComes) {
   const std::size_t passes = Passes();
   machine_.Poke();
   while (Passes() == passes) std::this_thread::sleep_for(milliseconds(1));
-}
-
-TEST_F(EngineTest, APollReadsTheChainsOnlyWhileTheyAreAsTheyWere) {
-  RunningEngine engine(Options());
-  engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
-  ASSERT_TRUE(engine.BecomesInSync(1));
-  WaitForPolls(1);
-  const std::size_t passes = Passes();
-  WaitForPolls(3);
-  EXPECT_EQ(Passes(), passes);
-  // A poll is a pass in everything that is told.
-  const std::size_t polls = Polls();
-  const auto told = [&engine] {
-    const SnapshotPointer metrics = engine->bulletin().metrics();
-    const auto count = metrics->passes.find({"in-sync", "poll"});
-    return count == metrics->passes.end() ? 0 : count->second;
-  };
-  while (told() < polls) std::this_thread::sleep_for(milliseconds(1));
-}
-
-TEST_F(EngineTest, APollRepairsChainsEvenIfADiffSawThemFirst) {
-  EngineOptions options = Options();
-  options.schedule.poll = milliseconds(200);
-  RunningEngine engine(std::move(options));
-  engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
-  ASSERT_TRUE(engine.BecomesInSync(1));
-  WaitForPolls(1);
-  const auto whole = machine_.With([](FakeKernel& it) {
-    auto tables = it.Ours().tables;
-    it.tables[XtTable::kMangle].SetOurs({});
-    return tables;
-  });
-  const auto diff = engine->Diff(std::nullopt);
-  ASSERT_TRUE(diff);
-  EXPECT_FALSE(diff->plan.Empty());
-  while (machine_.With([](FakeKernel& it) { return it.Ours().tables; }) !=
-         whole) {
-    std::this_thread::sleep_for(milliseconds(1));
-  }
 }
 
 TEST_F(EngineTest, EndsAtOnceIfThereIsNoNetlinkAtAll) {
