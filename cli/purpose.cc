@@ -9,19 +9,24 @@ namespace uplinkd {
 namespace {
 
 // The first beginning that fits a chain's name says what it is for.
-constexpr std::array<std::pair<std::string_view, const char*>, 8> kMangle = {{
+constexpr std::array<std::pair<std::string_view, const char*>, 11> kMangle = {{
     {"UPL-ESTIMATE", "Measure the traffic of each uplink"},
-    {"UPL-FATE-FULL", "All uplinks are full: choose at random, by capacity"},
     {"UPL-FATE", "Choose an uplink for a new connection"},
+    {"UPL-FULL", "All uplinks are full: choose at random, by capacity"},
     {"UPL-MARK", "The fate: mark the packet and, for good, its connection"},
     {"UPL-NEW",
      "A new connection: from an uplink, it stays with it; to an internal "
      "network, main routes it; from a LAN, it gets a fate"},
+    {"UPL-ONLY", "For connections that may take this uplink alone"},
     {"UPL-OUTPUT", "Replies of the router's own services keep their uplink"},
     {"UPL-POSTROUTING", "What a connection left by becomes its fate"},
     {"UPL-PREROUTING",
      "A packet of a known connection is done after two rules; only a new one "
      "goes on"},
+    {"UPL-RULE", "A traffic rule with lists"},
+    {"UPL-TRAFFIC",
+     "Which policy a new connection is under; the first rule "
+     "that matches decides"},
 }};
 
 std::string ChainPurpose(XtTable table, std::string_view chain) {
@@ -64,6 +69,9 @@ class Purposes {
   }
   std::vector<std::string> operator()(const AddRule& add) const {
     const PolicyRule& rule = add.rule;
+    if (rule.action != RuleAction::kLookup) {
+      return {"The last resort: no uplink carries the connection"};
+    }
     if (rule.table == kMainTable) {
       return {"All routes of main win, but not its default route"};
     }

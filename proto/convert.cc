@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "proto/convert_traffic.h"
 #include "proto/field_order.h"
 #include "reconciler/names.h"
 
@@ -30,11 +31,18 @@ constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_ROUND_ROBIN, Algorithm::kRoundRobin},
     {v1::ALGORITHM_SOURCE_HASH, Algorithm::kSourceHash},
     {v1::ALGORITHM_MULTIPATH, Algorithm::kMultipath},
+    {v1::ALGORITHM_FAILOVER, Algorithm::kFailover},
 };
 constexpr std::pair<v1::Measure, Measure> kMeasures[] = {
     {v1::MEASURE_DOWNLOAD, Measure::kDownload},
     {v1::MEASURE_UPLOAD, Measure::kUpload},
     {v1::MEASURE_BOTH, Measure::kBoth},
+};
+
+constexpr std::pair<v1::LastResort, LastResort> kLastResorts[] = {
+    {v1::LAST_RESORT_UNREACHABLE, LastResort::kUnreachable},
+    {v1::LAST_RESORT_BLACKHOLE, LastResort::kBlackhole},
+    {v1::LAST_RESORT_MAIN, LastResort::kMain},
 };
 
 template <typename Outer, typename Inner, std::size_t N>
@@ -63,7 +71,19 @@ class Reader {
     for (int i = 0; i < source.uplinks_size(); ++i) {
       ReadUplink(source.uplinks(i), Index("spec.uplinks", i));
     }
-    ReadBalance(source.balance());
+    ReadPolicy(source.balance(), "spec.balance", spec.balance);
+    for (int i = 0; i < source.policies_size(); ++i) {
+      Policy policy;
+      policy.name = source.policies(i).name();
+      ReadPolicy(source.policies(i), Index("spec.policies", i), policy);
+      spec.policies.push_back(std::move(policy));
+    }
+    std::vector<Violation> faults;
+    for (int i = 0; i < source.traffic_size(); ++i) {
+      spec.traffic.push_back(TrafficRuleFromProto(
+          source.traffic(i), Index("spec.traffic", i), faults));
+    }
+    Report(std::move(faults));
     if (source.marks().has_mask()) spec.mark_mask = source.marks().mask();
     if (source.tables().has_base()) spec.table_base = source.tables().base();
     AddViolationsOfTheSpec();
@@ -74,6 +94,12 @@ class Reader {
   void Report(std::string field, std::string message) {
     unread_.insert(field);
     converted_.violations.push_back({std::move(field), std::move(message)});
+  }
+
+  void Report(std::vector<Violation> faults) {
+    for (Violation& fault : faults) {
+      Report(std::move(fault.field), std::move(fault.message));
+    }
   }
 
   void CheckWord(const std::string& field, const std::string& word,
@@ -89,27 +115,16 @@ class Reader {
     const std::string path = Index("spec.lans", index) + ".networks";
     for (int i = 0; i < source.networks_size(); ++i) {
       const std::string field = Index(path, i);
+      std::vector<Violation> faults;
       const std::optional<Prefix> network =
-          ReadNetwork(field, source.networks(i));
+          ReadNetwork(field, source.networks(i), faults);
+      Report(std::move(faults));
       if (!network) continue;
       // A network that was left out shifts the ones behind it.
       paths_[Index(path, static_cast<int>(lan.networks.size()))] = field;
       lan.networks.push_back(*network);
     }
     converted_.spec.lans.push_back(std::move(lan));
-  }
-
-  std::optional<Prefix> ReadNetwork(const std::string& field,
-                                    const std::string& text) {
-    const std::optional<Prefix> lenient = Prefix::ParseLenient(text);
-    if (!lenient) {
-      Report(field,
-             Quote(text) + " is not a network; write it like 192.168.10.0/24");
-    } else if (!Prefix::Parse(text)) {
-      Report(field, text + " has host bits set; the network is " +
-                        lenient->ToString());
-    }
-    return lenient;
   }
 
   std::optional<Address> ReadAddress(const std::string& field,
@@ -168,22 +183,35 @@ class Reader {
     return unspecified;
   }
 
-  void ReadBalance(const v1::Balance& source) {
-    const std::string path = "spec.balance";
-    Balance& balance = converted_.spec.balance;
-    balance.algorithm = ReadEnum(path + ".algorithm", kAlgorithms,
-                                 source.algorithm(), balance.algorithm);
-    balance.measure = ReadEnum(path + ".measure", kMeasures, source.measure(),
-                               balance.measure);
-    const v1::Estimator& from = source.estimator();
-    Estimator& to = balance.estimator;
+  // All but the name, from a v1::Balance or v1::Policy. What is left out there
+  // stays as it is in `policy`.
+  template <typename Source>
+  void ReadPolicy(const Source& source, const std::string& path,
+                  Policy& policy) {
+    policy.algorithm = ReadEnum(path + ".algorithm", kAlgorithms,
+                                source.algorithm(), policy.algorithm);
+    policy.measure = ReadEnum(path + ".measure", kMeasures, source.measure(),
+                              policy.measure);
+    ReadEstimator(source.estimator(), path + ".estimator", policy.estimator);
+    for (const v1::Tier& from : source.tiers()) {
+      Tier& tier = policy.tiers.emplace_back();
+      for (const v1::PolicyMember& member : from.members()) {
+        tier.push_back({member.uplink(), std::nullopt});
+        if (member.has_weight()) tier.back().weight = member.weight();
+      }
+    }
+    policy.last_resort = ReadEnum(path + ".lastResort", kLastResorts,
+                                  source.last_resort(), policy.last_resort);
+  }
+
+  void ReadEstimator(const v1::Estimator& from, const std::string& path,
+                     Estimator& to) {
     if (from.has_interval()) {
-      to.interval = ReadDuration(path + ".estimator.interval", from.interval(),
-                                 to.interval);
+      to.interval =
+          ReadDuration(path + ".interval", from.interval(), to.interval);
     }
     if (from.has_window()) {
-      to.window =
-          ReadDuration(path + ".estimator.window", from.window(), to.window);
+      to.window = ReadDuration(path + ".window", from.window(), to.window);
     } else {
       to.window = 2 * to.interval;
     }
@@ -253,13 +281,24 @@ void WriteUplink(const Uplink& uplink, v1::Uplink& to) {
   if (uplink.weight) to.set_weight(*uplink.weight);
 }
 
-void WriteBalance(const Balance& balance, v1::Balance& to) {
-  to.set_algorithm(ToProto(kAlgorithms, balance.algorithm));
-  to.set_measure(ToProto(kMeasures, balance.measure));
+// All but the name, to a v1::Balance or v1::Policy.
+template <typename Message>
+void WritePolicy(const Policy& policy, Message& to) {
+  to.set_algorithm(ToProto(kAlgorithms, policy.algorithm));
+  to.set_measure(ToProto(kMeasures, policy.measure));
   *to.mutable_estimator()->mutable_interval() =
-      TimeUtil::MillisecondsToDuration(balance.estimator.interval.count());
+      TimeUtil::MillisecondsToDuration(policy.estimator.interval.count());
   *to.mutable_estimator()->mutable_window() =
-      TimeUtil::MillisecondsToDuration(balance.estimator.window.count());
+      TimeUtil::MillisecondsToDuration(policy.estimator.window.count());
+  for (const Tier& tier : policy.tiers) {
+    v1::Tier& to_tier = *to.add_tiers();
+    for (const PolicyMember& member : tier) {
+      v1::PolicyMember& to_member = *to_tier.add_members();
+      to_member.set_uplink(member.uplink);
+      if (member.weight) to_member.set_weight(*member.weight);
+    }
+  }
+  to.set_last_resort(ToProto(kLastResorts, policy.last_resort));
 }
 
 }  // namespace
@@ -279,7 +318,15 @@ v1::Router SpecToProto(const Spec& spec) {
   for (const Uplink& uplink : spec.uplinks) {
     WriteUplink(uplink, *to.add_uplinks());
   }
-  WriteBalance(spec.balance, *to.mutable_balance());
+  WritePolicy(spec.balance, *to.mutable_balance());
+  for (const Policy& policy : spec.policies) {
+    v1::Policy& to_policy = *to.add_policies();
+    to_policy.set_name(policy.name);
+    WritePolicy(policy, to_policy);
+  }
+  for (const TrafficRule& rule : spec.traffic) {
+    TrafficRuleToProto(rule, *to.add_traffic());
+  }
   to.mutable_marks()->set_mask(spec.mark_mask);
   to.mutable_tables()->set_base(spec.table_base);
   return router;

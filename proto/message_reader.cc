@@ -11,6 +11,7 @@
 
 #include "proto/enum_names.h"
 #include "proto/nearest.h"
+#include "proto/short_form.h"
 #include "proto/units.h"
 #include "reconciler/names.h"
 #include "uplinkd/v1/spec.pb.h"
@@ -180,6 +181,10 @@ class MessageReader {
     }
     Slot slot(message, field);
     if (!field.is_repeated()) return ReadValue(node, path, slot);
+    ReadList(node, path, slot);
+  }
+
+  void ReadList(const YamlNode& node, const std::string& path, Slot& slot) {
     if (node.kind != Kind::kSequence) {
       return Report(node.position, path,
                     "is " + KindWord(node.kind) + "; a list is expected");
@@ -203,6 +208,12 @@ class MessageReader {
       const Descriptor& type = *inner.GetDescriptor();
       if (HasUnit(type) && node.kind == Kind::kScalar) {
         return ReadWithUnit(node, path, inner);
+      }
+      const FieldDescriptor* short_form = ShortFormField(type);
+      if (short_form != nullptr && node.kind != Kind::kMap) {
+        Slot only(inner, *short_form);
+        return short_form->is_repeated() ? ReadList(node, path, only)
+                                         : ReadValue(node, path, only);
       }
       return ReadFields(node, path, inner);
     }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proto/enum_names.h"
+#include "proto/short_form.h"
 #include "proto/units.h"
 #include "reconciler/ip.h"
 
@@ -122,9 +123,11 @@ Value ToValue(const Message& message) {
   Value map{Value::Kind::kMap, "", "", "", {}};
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
+  const FieldDescriptor* short_form = ShortFormField(*message.GetDescriptor());
   for (const FieldDescriptor* field : fields) {
     Value value = field->is_repeated() ? ToList(message, *field)
                                        : FieldValue(message, *field, 0);
+    if (field == short_form && fields.size() == 1) return value;
     value.key = field->json_name();
     map.children.push_back(std::move(value));
   }
@@ -208,18 +211,27 @@ class YamlPrinter {
       PrintMap(value, depth + 1, true);
     } else {
       out_ += "\n";
-      for (const Value& item : value.children) {
-        out_ += Indent(depth + 1) + "- ";
-        PrintItem(item, depth + 2);
-      }
+      PrintList(value, depth + 1, true);
+    }
+  }
+
+  void PrintList(const Value& list, int depth, bool indent_first) {
+    bool indent = indent_first;
+    for (const Value& item : list.children) {
+      if (indent) out_ += Indent(depth);
+      indent = true;
+      out_ += "- ";
+      PrintItem(item, depth + 1);
     }
   }
 
   void PrintItem(const Value& item, int depth) {
     if (IsInline(item)) {
       out_ += Inline(item) + "\n";
-    } else {
+    } else if (item.kind == Value::Kind::kMap) {
       PrintMap(item, depth, false);
+    } else {
+      PrintList(item, depth, false);
     }
   }
 

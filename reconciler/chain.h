@@ -16,6 +16,7 @@
 
 #include "reconciler/ip.h"
 #include "reconciler/mark.h"
+#include "reconciler/traffic.h"
 
 namespace uplinkd {
 
@@ -91,6 +92,27 @@ struct FreeCapacityMatch {
   friend auto operator<=>(const FreeCapacityMatch&,
                           const FreeCapacityMatch&) = default;
 };
+// -m multiport [!] --sports|--dports 5060,10000:20000. Only with a protocol.
+struct PortsMatch {
+  enum class Side { kSource, kDestination };
+  Side side = Side::kDestination;
+  std::vector<PortRange> ports;  // at most kMaxPorts, where a range counts two
+  bool invert = false;
+  friend auto operator<=>(const PortsMatch&, const PortsMatch&) = default;
+};
+inline constexpr std::size_t kMaxPorts = 15;  // XT_MULTI_PORTS
+// -m dscp [!] --dscp 0x2e
+struct DscpMatch {
+  std::uint8_t dscp = 0;  // 0..63
+  bool invert = false;
+  friend auto operator<=>(const DscpMatch&, const DscpMatch&) = default;
+};
+// -m mac [!] --mac-source 02:00:00:00:00:01
+struct MacMatch {
+  MacAddress source{};
+  bool invert = false;
+  friend auto operator<=>(const MacMatch&, const MacMatch&) = default;
+};
 // A match that we never write.
 struct OpaqueMatch {
   std::string text;  // name, revision and a digest of its bytes
@@ -99,7 +121,8 @@ struct OpaqueMatch {
 
 using Match =
     std::variant<MarkMatch, ConnmarkMatch, NewConnectionMatch, RandomMatch,
-                 SourceCoinMatch, CounterMatch, FreeCapacityMatch, OpaqueMatch>;
+                 SourceCoinMatch, CounterMatch, FreeCapacityMatch, PortsMatch,
+                 DscpMatch, MacMatch, OpaqueMatch>;
 
 // ---- targets ----
 
@@ -167,10 +190,11 @@ struct ChainRule {
   std::string out_interface;  // "" for any
   std::optional<PrefixMatch> source;
   std::optional<PrefixMatch> destination;
+  std::uint8_t protocol = 0;  // IPPROTO_*; 0 for any
   // In this order. The program cannot read back two of one kind.
   std::vector<Match> matches;
   Target target;
-  std::string extra;  // other header fields (protocol, fragments); ours: ""
+  std::string extra;  // other header fields (fragments, inversions); ours: ""
 
   friend auto operator<=>(const ChainRule&, const ChainRule&) = default;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "reconciler/compile_filter.h"
+#include "reconciler/compile_policy.h"
 #include "reconciler/compile_routes.h"
 #include "reconciler/compile_uplink.h"
 #include "reconciler/xt_lowering.h"
@@ -10,8 +11,7 @@
 namespace uplinkd {
 namespace {
 
-UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved,
-                    double total_weight) {
+UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
   const Uplink& uplink = resolved.uplink;
   UplinkState state;
   state.name = uplink.name;
@@ -24,23 +24,34 @@ UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved,
   state.address = resolved.address;
   if (resolved.exit) state.gateway = resolved.exit->gateway;
   state.capacity = uplink.capacity;
-  if (resolved.Ready()) {
-    state.share = static_cast<double>(ShareWeight(spec, uplink)) / total_weight;
-  }
   return state;
+}
+
+// What the default policy means each uplink to have of new connections.
+std::map<UplinkId, double> SharesOf(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
+  const std::vector<Candidate> candidates =
+      CandidatesOf(spec, spec.balance, uplinks);
+  double total = 0;
+  for (const Candidate& candidate : candidates) {
+    total += static_cast<double>(candidate.weight);
+  }
+  std::map<UplinkId, double> shares;
+  for (const Candidate& candidate : candidates) {
+    shares[candidate.uplink->uplink.id] =
+        static_cast<double>(candidate.weight) / total;
+  }
+  return shares;
 }
 
 std::vector<UplinkState> UplinkStates(
     const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
-  double total_weight = 0;
-  for (const ResolvedUplink& resolved : uplinks) {
-    if (!resolved.Ready()) continue;
-    total_weight += static_cast<double>(ShareWeight(spec, resolved.uplink));
-  }
+  std::map<UplinkId, double> shares = SharesOf(spec, uplinks);
   std::vector<UplinkState> states;
   states.reserve(uplinks.size());
   for (const ResolvedUplink& resolved : uplinks) {
-    states.push_back(StateOf(spec, resolved, total_weight));
+    states.push_back(StateOf(spec, resolved));
+    states.back().share = shares[resolved.uplink.id];
   }
   return states;
 }

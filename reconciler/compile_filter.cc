@@ -4,14 +4,10 @@
 #include <set>
 #include <utility>
 
+#include "reconciler/compile_policy.h"
+
 namespace uplinkd {
 namespace {
-
-constexpr std::uint64_t kBitsPerByte = 8;
-
-std::uint64_t MeasuredCapacity(const Spec& spec, const Uplink& uplink) {
-  return CapacityIn(uplink.capacity, spec.balance.measure) / kBitsPerByte;
-}
 
 // Multicast, the reserved block and broadcast: 224.0.0.0/3.
 Prefix MulticastAndReserved() {
@@ -50,24 +46,6 @@ std::vector<Prefix> InternalDestinations(
   return Outermost(all);
 }
 
-Choice CompileChoice(const Spec& spec,
-                     const std::vector<ResolvedUplink>& uplinks) {
-  Choice choice;
-  choice.algorithm = spec.balance.algorithm;
-  for (const ResolvedUplink& resolved : uplinks) {
-    if (!resolved.Ready()) continue;
-    Member member;
-    member.id = resolved.uplink.id;
-    member.fate = MarkOf(spec, member.id);
-    member.weight = ShareWeight(spec, resolved.uplink);
-    if (choice.algorithm == Algorithm::kLeastLoaded) {
-      member.capacity = MeasuredCapacity(spec, resolved.uplink);
-    }
-    choice.members.push_back(member);
-  }
-  return choice;
-}
-
 void CompileNat(const std::vector<ResolvedUplink>& uplinks,
                 const std::vector<ResolvedLan>& lans, FilterIntent& intent) {
   std::set<Prefix> sources;
@@ -84,34 +62,39 @@ void CompileNat(const std::vector<ResolvedUplink>& uplinks,
   intent.nat_sources = Outermost(sources);
 }
 
-}  // namespace
-
-std::uint64_t ShareWeight(const Spec& spec, const Uplink& uplink) {
-  const Balance& balance = spec.balance;
-  if (balance.algorithm == Algorithm::kLeastLoaded) {
-    return std::max<std::uint64_t>(1, MeasuredCapacity(spec, uplink));
+void CompileTraffic(const Spec& spec,
+                    const std::vector<ResolvedUplink>& uplinks,
+                    FilterIntent& intent) {
+  for (const TrafficRule& rule : spec.traffic) {
+    TrafficIntent traffic{rule.name, rule.match, rule.except, MainVerdict{}};
+    const auto uplink = std::ranges::find(
+        uplinks, rule.use,
+        [](const ResolvedUplink& resolved) { return resolved.uplink.name; });
+    if (uplink != uplinks.end()) {
+      const UplinkId id = uplink->uplink.id;
+      intent.only[id] = uplink->Ready();
+      traffic.verdict = UplinkVerdict{id};
+    } else if (intent.choices.contains(rule.use)) {
+      traffic.verdict = PolicyVerdict{rule.use};
+    }
+    intent.traffic.push_back(std::move(traffic));
   }
-  return WeightOf(uplink, balance.measure);
 }
+
+}  // namespace
 
 FilterIntent CompileFilter(const Spec& spec,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans) {
   FilterIntent intent;
   intent.mark_mask = spec.mark_mask;
-  const Balance& balance = spec.balance;
-  const bool multipath = balance.algorithm == Algorithm::kMultipath;
+  const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    if (resolved.Ready()) {
-      const Mark fate = MarkOf(spec, uplink.id);
-      intent.arrivals[uplink.interface] = fate;
-      if (multipath) intent.departures[uplink.interface] = fate;
-    }
-    if (balance.algorithm == Algorithm::kLeastLoaded) {
-      intent.estimators.push_back(
-          {uplink.id, uplink.interface, balance.measure, balance.estimator});
-    }
+    if (!resolved.Ready()) continue;
+    const Mark fate = MarkOf(spec, uplink.id);
+    intent.arrivals[uplink.interface] = fate;
+    if (multipath) intent.departures[uplink.interface] = fate;
   }
   for (const ResolvedLan& lan : lans) {
     if (!lan.networks.empty()) {
@@ -119,7 +102,14 @@ FilterIntent CompileFilter(const Spec& spec,
     }
   }
   intent.internal = InternalDestinations(uplinks, lans);
-  if (!multipath) intent.choice = CompileChoice(spec, uplinks);
+  if (!multipath) {
+    intent.choices[kBalance] = CompileChoice(spec, spec.balance, uplinks);
+  }
+  for (const Policy& policy : spec.policies) {
+    intent.choices[policy.name] = CompileChoice(spec, policy, uplinks);
+  }
+  intent.estimators = CompileEstimators(spec, uplinks);
+  CompileTraffic(spec, uplinks, intent);
   CompileNat(uplinks, lans, intent);
   return intent;
 }

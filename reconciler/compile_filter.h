@@ -16,10 +16,6 @@ FilterIntent CompileFilter(const Spec& spec,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans);
 
-// The weight by which an uplink gets new connections: for least-loaded its
-// capacity, since that decides once all uplinks are full.
-std::uint64_t ShareWeight(const Spec& spec, const Uplink& uplink);
-
 }  // namespace uplinkd
 
 #endif  // UPLINKD_RECONCILER_COMPILE_FILTER_H_

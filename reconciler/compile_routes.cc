@@ -4,7 +4,10 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <set>
 #include <utility>
+
+#include "reconciler/compile_policy.h"
 
 namespace uplinkd {
 namespace {
@@ -115,10 +118,9 @@ void AddMultipathRoute(const Spec& spec,
                        Routes& routes) {
   std::vector<NextHop> hops;
   std::vector<std::uint64_t> weights;
-  for (const ResolvedUplink& uplink : uplinks) {
-    if (!uplink.Ready()) continue;
-    hops.push_back(NextHopOf(uplink));
-    weights.push_back(WeightOf(uplink.uplink, spec.balance.measure));
+  for (const Candidate& candidate : CandidatesOf(spec, spec.balance, uplinks)) {
+    hops.push_back(NextHopOf(*candidate.uplink));
+    weights.push_back(candidate.weight);
   }
   if (hops.empty()) return;
   ScaleWeights(weights);
@@ -127,6 +129,33 @@ void AddMultipathRoute(const Spec& spec,
   }
   Route route = DefaultThrough(spec.table_base, std::move(hops));
   routes.emplace(route.key, std::move(route));
+}
+
+// Those that packets get a mark for, each once.
+std::set<LastResort> LastResortsOf(const Spec& spec) {
+  std::set<LastResort> all = {spec.balance.last_resort};
+  for (const Policy& policy : spec.policies) all.insert(policy.last_resort);
+  for (const TrafficRule& rule : spec.traffic) {
+    const bool one_uplink =
+        std::ranges::find(spec.uplinks, rule.use, &Uplink::name) !=
+        spec.uplinks.end();
+    if (one_uplink) all.insert(LastResort::kUnreachable);
+  }
+  all.erase(LastResort::kMain);
+  return all;
+}
+
+// There whether or not a policy is without a member just now: when one is, its
+// packets must not wait for the rule.
+PolicyRule LastResortRule(const Spec& spec, LastResort last_resort) {
+  PolicyRule rule;
+  rule.priority = kLastResortPriority + static_cast<std::uint32_t>(last_resort);
+  rule.mark = MarkOf(spec.mark_mask, last_resort);
+  rule.action = last_resort == LastResort::kUnreachable
+                    ? RuleAction::kUnreachable
+                    : RuleAction::kBlackhole;
+  rule.table = 0;
+  return rule;
 }
 
 }  // namespace
@@ -152,6 +181,9 @@ std::vector<PolicyRule> CompileRules(const Spec& spec,
   internal.priority = kMainPriority;
   internal.suppress_prefix_length = 0;
   rules.push_back(internal);
+  for (const LastResort last_resort : LastResortsOf(spec)) {
+    rules.push_back(LastResortRule(spec, last_resort));
+  }
   for (const ResolvedUplink& resolved : uplinks) {
     const UplinkId id = resolved.uplink.id;
     PolicyRule by_mark;

@@ -27,7 +27,11 @@ class Undone {
     std::visit(
         Overloaded{
             [&](const PutRoute& put) { Make(step, put.route.key.table); },
-            [&](const AddRule& add) { Make(step, add.rule.table); },
+            [&](const AddRule& add) {
+              Make(step, add.rule.table);
+              last_resort_ =
+                  last_resort_ || add.rule.action != RuleAction::kLookup;
+            },
             [&](const RemoveRule& remove) {
               tables_.insert(remove.rule.table);
             },
@@ -72,7 +76,8 @@ class Undone {
   bool ForbidsEdit(const Step& step) const {
     switch (step.stage) {
       case Stage::kMangle:
-        return nat_ || std::ranges::any_of(step.uplinks, [this](const auto& u) {
+        return nat_ || last_resort_ ||
+               std::ranges::any_of(step.uplinks, [this](const auto& u) {
                  return uplinks_.contains(u);
                });
       case Stage::kBreakNat: return nat_ || mangle_;
@@ -82,6 +87,7 @@ class Undone {
 
   std::set<std::uint32_t> tables_;  // routing tables
   std::set<std::string> uplinks_;
+  bool last_resort_ = false;  // its mark would be routed by main
   bool nat_ = false;
   bool mangle_ = false;
 };

@@ -18,6 +18,9 @@ struct MatchName {
   std::string operator()(const SourceCoinMatch&) const { return "cluster"; }
   std::string operator()(const CounterMatch&) const { return "recent"; }
   std::string operator()(const FreeCapacityMatch&) const { return "rateest"; }
+  std::string operator()(const PortsMatch&) const { return "multiport"; }
+  std::string operator()(const DscpMatch&) const { return "dscp"; }
+  std::string operator()(const MacMatch&) const { return "mac"; }
   std::string operator()(const OpaqueMatch&) const { return ""; }
 };
 

@@ -12,11 +12,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "reconciler/ip.h"
 #include "reconciler/mark.h"
 #include "reconciler/spec.h"
+#include "reconciler/traffic.h"
 
 namespace uplinkd {
 
@@ -32,11 +34,14 @@ struct Member {
   friend auto operator<=>(const Member&, const Member&) = default;
 };
 
-// How a new connection gets one of `members`. No members: it gets no fate and
-// is routed by main.
+// How a new connection gets one of `members`.
 struct Choice {
   Algorithm algorithm = Algorithm::kWeightedRandom;
   std::vector<Member> members;  // ordered by id
+  // Of the estimators that least-loaded compares.
+  Measure measure = Measure::kDownload;
+  Estimator estimator;
+  LastResort last_resort = LastResort::kMain;  // without members
 
   friend auto operator<=>(const Choice&, const Choice&) = default;
 };
@@ -68,6 +73,30 @@ struct SourceNat {
   friend auto operator<=>(const SourceNat&, const SourceNat&) = default;
 };
 
+// What a traffic rule does with a connection.
+struct PolicyVerdict {
+  std::string policy;  // a key of FilterIntent::choices
+  friend auto operator<=>(const PolicyVerdict&, const PolicyVerdict&) = default;
+};
+struct UplinkVerdict {
+  UplinkId id = 0;  // a key of FilterIntent::only
+  friend auto operator<=>(const UplinkVerdict&, const UplinkVerdict&) = default;
+};
+struct MainVerdict {
+  friend auto operator<=>(const MainVerdict&, const MainVerdict&) = default;
+};
+using TrafficVerdict = std::variant<PolicyVerdict, UplinkVerdict, MainVerdict>;
+
+// The first of these that holds for a connection decides.
+struct TrafficIntent {
+  std::string name;
+  TrafficMatch match;
+  TrafficMatch except;
+  TrafficVerdict verdict;
+
+  friend auto operator<=>(const TrafficIntent&, const TrafficIntent&) = default;
+};
+
 struct FilterIntent {
   std::uint32_t mark_mask = 0;
   // Dispatch, prerouting: a connection that comes in by this link gets this
@@ -79,8 +108,13 @@ struct FilterIntent {
   std::vector<LanSource> lans;
   // Destinations that are never diverted: LANs, connected networks, multicast.
   std::vector<Prefix> internal;
-  // Absent: new connections from the LANs get no fate here (multipath).
-  std::optional<Choice> choice;
+  // By the name of the policy. Without the default one, kBalance, new
+  // connections from the LANs get no fate here (multipath).
+  std::map<std::string, Choice> choices;
+  // Uplinks that traffic rules name, and whether they can carry connections;
+  // if not, the connection is unreachable.
+  std::map<UplinkId, bool> only;
+  std::vector<TrafficIntent> traffic;  // from the LANs, before the default
   std::vector<RateEstimator> estimators;
   // Sources that are translated when they leave by an uplink: the LANs' and
   // the uplinks' own addresses. `nat` says how, per link.

@@ -7,6 +7,8 @@ namespace uplinkd {
 namespace {
 
 constexpr std::size_t kMaxName = 32;
+// What the names of chains leave it: "UPL-FATE.<name>.299" has 28 characters.
+constexpr std::size_t kMaxChainPart = 15;
 constexpr std::size_t kMaxQuoted = 60;
 constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
 
@@ -20,6 +22,21 @@ bool IsLetter(char c) {
 }
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
+}
+
+// Of a name that becomes a part of the names of chains.
+std::string ChainPartFault(const std::string& name, const std::string& thing) {
+  if (name.empty()) return "every " + thing + " needs a name";
+  if (name.size() > kMaxChainPart) {
+    return "is longer than 15 characters, which no chain has room for";
+  }
+  if (!IsLetter(name[0])) return "must begin with a letter";
+  for (const char c : name) {
+    if (!IsLetter(c) && !IsDigit(c) && c != '-' && c != '_') {
+      return "may hold only letters, digits, '-' and '_'";
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -64,6 +81,19 @@ std::string UplinkNameFault(const std::string& name) {
     return Quote(name) + " has a meaning of its own; choose another name";
   }
   return "";
+}
+
+std::string PolicyNameFault(const std::string& name) {
+  std::string fault = ChainPartFault(name, "policy");
+  if (fault.empty() && std::find(kReservedNames.begin(), kReservedNames.end(),
+                                 name) != kReservedNames.end()) {
+    fault = Quote(name) + " has a meaning of its own; choose another name";
+  }
+  return fault;
+}
+
+std::string TrafficRuleNameFault(const std::string& name) {
+  return ChainPartFault(name, "traffic rule");
 }
 
 std::string InterfaceFault(const std::string& name) {

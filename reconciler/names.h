@@ -16,6 +16,10 @@ namespace uplinkd {
 // metrics.
 std::string UplinkNameFault(const std::string& name);
 
+// The names of policies and traffic rules become parts of the names of chains.
+std::string PolicyNameFault(const std::string& name);
+std::string TrafficRuleNameFault(const std::string& name);
+
 // By the rules of the kernel (dev_valid_name() in net/core/dev.c), and nothing
 // that iptables would read as a pattern.
 std::string InterfaceFault(const std::string& name);

@@ -26,9 +26,10 @@ inline constexpr std::uint32_t kLastPriority = 20999;
 
 // Places inside the band. The order is part of the design: see docs/design.md.
 inline constexpr std::uint32_t kMainPriority = 20000;
-inline constexpr std::uint32_t kMarkPriority = 20100;       // + uplink id
-inline constexpr std::uint32_t kSourcePriority = 20400;     // + uplink id
-inline constexpr std::uint32_t kMultipathPriority = 20700;  // + LAN ordinal
+inline constexpr std::uint32_t kLastResortPriority = 20050;  // + LastResort
+inline constexpr std::uint32_t kMarkPriority = 20100;        // + uplink id
+inline constexpr std::uint32_t kSourcePriority = 20400;      // + uplink id
+inline constexpr std::uint32_t kMultipathPriority = 20700;   // + LAN ordinal
 
 inline constexpr std::string_view kChainPrefix = "UPL-";
 // The iptables programs accept no longer chain name.

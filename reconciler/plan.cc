@@ -183,10 +183,8 @@ void PlanRules(const Desired& desired, const State& observed, Plan& plan) {
 // The uplinks that the desired chains give fates of.
 std::set<std::string> FatedUplinks(const Desired& desired) {
   std::set<Mark> fates;
-  if (desired.filter.choice) {
-    for (const Member& member : desired.filter.choice->members) {
-      fates.insert(member.fate);
-    }
+  for (const auto& [policy, choice] : desired.filter.choices) {
+    for (const Member& member : choice.members) fates.insert(member.fate);
   }
   for (const auto& [link, fate] : desired.filter.arrivals) fates.insert(fate);
   for (const auto& [link, fate] : desired.filter.departures) fates.insert(fate);

@@ -71,7 +71,11 @@ std::string RuleWords(const PolicyRule& rule) {
   if (!rule.source && !rule.mark && rule.in_interface.empty()) {
     text += " from all";
   }
-  text += " lookup " + TableWord(rule.table);
+  switch (rule.action) {
+    case RuleAction::kLookup: text += " lookup " + TableWord(rule.table); break;
+    case RuleAction::kUnreachable: text += " unreachable"; break;
+    case RuleAction::kBlackhole: text += " blackhole"; break;
+  }
   if (rule.suppress_prefix_length) {
     text += " suppress_prefixlength " +
             std::to_string(*rule.suppress_prefix_length);

@@ -78,6 +78,35 @@ std::string Render(const FreeCapacityMatch& match) {
          " --rateest-bps2 " + BitRate(match.right->capacity);
 }
 
+std::string Render(const PortsMatch& match) {
+  const bool source = match.side == PortsMatch::Side::kSource;
+  std::string text = std::string("-m multiport ").append(Not(match.invert)) +
+                     (source ? "--sports " : "--dports ");
+  for (const PortRange& range : match.ports) {
+    if (text.back() != ' ') text += ',';
+    text += std::to_string(range.first);
+    if (range.last != range.first) text += ":" + std::to_string(range.last);
+  }
+  return text;
+}
+
+std::string Render(const DscpMatch& match) {
+  return std::string("-m dscp ").append(Not(match.invert)) + "--dscp " +
+         Hex(match.dscp);
+}
+
+std::string Render(const MacMatch& match) {
+  std::string text =
+      std::string("-m mac ").append(Not(match.invert)) + "--mac-source ";
+  for (const std::uint8_t byte : match.source) {
+    char digits[4];
+    std::snprintf(digits, sizeof digits, "%02x:", byte);
+    text += digits;
+  }
+  text.pop_back();
+  return text;
+}
+
 std::string Render(const OpaqueMatch& match) {
   return "-m " + match.text;
 }
@@ -192,6 +221,9 @@ std::string RenderChainRule(const ChainRule& rule) {
   if (!rule.out_interface.empty()) Append(text, "-o " + rule.out_interface);
   AppendPrefix(text, "-s", rule.source);
   AppendPrefix(text, "-d", rule.destination);
+  if (rule.protocol != 0) {
+    Append(text, "-p " + std::to_string(rule.protocol));
+  }
   Append(text, rule.extra);
   for (const Match& match : rule.matches) {
     Append(text, std::visit([](const auto& m) { return Render(m); }, match));

@@ -57,6 +57,10 @@ struct Route {
   friend auto operator<=>(const Route&, const Route&) = default;
 };
 
+// What a packet gets that an ip rule matches (FR_ACT_TO_TBL and its siblings,
+// linux/fib_rules.h).
+enum class RuleAction { kLookup, kUnreachable, kBlackhole };
+
 // One ip rule. All of it is its identity (the kernel has no key for rules).
 struct PolicyRule {
   std::uint32_t priority = 0;
@@ -64,7 +68,8 @@ struct PolicyRule {
   std::optional<Prefix> source;
   std::string in_interface;  // "" for any
   std::optional<Mark> mark;
-  std::uint32_t table = kMainTable;
+  RuleAction action = RuleAction::kLookup;
+  std::uint32_t table = kMainTable;  // 0 (RT_TABLE_UNSPEC) without a lookup
   std::optional<std::uint32_t> suppress_prefix_length;
   std::uint8_t protocol = kProtocol;  // FRA_PROTOCOL
   std::string extra;  // attributes not modelled here, for people; ours: ""

@@ -10,6 +10,9 @@
 namespace uplinkd {
 namespace {
 
+// The mask's all-ones value, and one for each last resort with a mark.
+constexpr UplinkId kReservedMarks = 3;
+
 // The ids that are free to give away, the preferred ones first.
 class FreeIds {
  public:
@@ -61,14 +64,22 @@ bool IsContiguousMask(std::uint32_t mask) {
 UplinkId MaxUplinkId(std::uint32_t mark_mask) {
   if (!IsContiguousMask(mark_mask)) return 0;
   const UplinkId all_ones = mark_mask >> std::countr_zero(mark_mask);
+  if (all_ones < kReservedMarks) return 0;
   // The ip rules of the marks must not run into those of the addresses.
   constexpr UplinkId kBand = kSourcePriority - kMarkPriority - 1;
-  return std::min(all_ones - 1, kBand);
+  return std::min(all_ones - kReservedMarks, kBand);
 }
 
 Mark MarkOf(const Spec& spec, UplinkId id) {
   const int shift = spec.mark_mask == 0 ? 0 : std::countr_zero(spec.mark_mask);
   return {.value = id << shift, .mask = spec.mark_mask};
+}
+
+std::optional<Mark> MarkOf(std::uint32_t mark_mask, LastResort last_resort) {
+  if (last_resort == LastResort::kMain || mark_mask == 0) return std::nullopt;
+  const std::uint32_t below = last_resort == LastResort::kUnreachable ? 1 : 2;
+  const std::uint32_t lowest_bit = mark_mask & ~(mark_mask - 1);
+  return Mark{.value = mark_mask - below * lowest_bit, .mask = mark_mask};
 }
 
 std::uint32_t TableOf(const Spec& spec, UplinkId id) {
@@ -92,6 +103,22 @@ std::uint64_t CapacityIn(const Capacity& capacity, Measure measure) {
 std::uint64_t WeightOf(const Uplink& uplink, Measure measure) {
   if (uplink.weight) return *uplink.weight;
   return ToWeight(CapacityIn(uplink.capacity, measure));
+}
+
+Policy DefaultBalance() {
+  Policy balance;
+  balance.name = kBalance;
+  balance.last_resort = LastResort::kMain;
+  return balance;
+}
+
+std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy) {
+  if (!policy.tiers.empty()) return policy.tiers;
+  Tier all;
+  for (const Uplink& uplink : spec.uplinks) {
+    all.push_back({uplink.name, std::nullopt});
+  }
+  return {std::move(all)};
 }
 
 Spec AssignIds(Spec spec, const std::map<std::string, UplinkId>& remembered) {

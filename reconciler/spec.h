@@ -18,12 +18,14 @@
 
 #include "reconciler/ip.h"
 #include "reconciler/mark.h"
+#include "reconciler/traffic.h"
 
 namespace uplinkd {
 
 inline constexpr std::size_t kMaxUplinks = 32;
 inline constexpr std::size_t kMaxLans = 64;
 inline constexpr std::size_t kMaxNetworks = 256;  // of one LAN
+inline constexpr std::size_t kMaxPolicies = 64;
 // Routing tables are numbered up to here; ip(8) and the kernel hold more, but
 // many programs read the number as a signed one.
 inline constexpr std::uint32_t kMaxTable = 0x7fffffff;
@@ -35,6 +37,7 @@ enum class Algorithm {
   kRoundRobin,      // in turn, in proportion to the weights
   kSourceHash,      // by a hash of the client's address
   kMultipath,       // by the kernel's weighted next-hop route
+  kFailover,        // the first that can carry it, in the order given
 };
 
 // Which direction of an uplink's traffic least-loaded looks at.
@@ -87,20 +90,52 @@ struct Estimator {
   friend auto operator<=>(const Estimator&, const Estimator&) = default;
 };
 
-struct Balance {
+// What becomes of a new connection when no member of its policy can carry it.
+enum class LastResort {
+  kMain,         // main routes it, as if there were no policy
+  kUnreachable,  // the client is told (ICMP net unreachable)
+  kBlackhole,    // dropped in silence
+};
+
+// One uplink of a policy.
+struct PolicyMember {
+  std::string uplink;
+  std::optional<std::uint32_t> weight;  // none: the uplink's own
+
+  friend auto operator<=>(const PolicyMember&, const PolicyMember&) = default;
+};
+
+// Uplinks that connections are spread over; the next tier serves while none of
+// them can. The order counts for kFailover alone.
+using Tier = std::vector<PolicyMember>;
+
+// How new connections get one of some uplinks.
+struct Policy {
+  std::string name;
   Algorithm algorithm = Algorithm::kLeastLoaded;
   Measure measure = Measure::kDownload;
   Estimator estimator;
+  std::vector<Tier> tiers;  // none: all uplinks are one tier
+  LastResort last_resort = LastResort::kUnreachable;
 
-  friend auto operator<=>(const Balance&, const Balance&) = default;
+  friend auto operator<=>(const Policy&, const Policy&) = default;
 };
+
+// The name of the default policy.
+inline constexpr char kBalance[] = "balance";
+
+// The default policy as it is without a word in the spec. Its last resort is
+// main: a router without a living uplink is no worse off with us than without.
+Policy DefaultBalance();
 
 struct Spec {
   std::string name;
   std::string revision;  // the operator's own word for this version, may be ""
   std::vector<Lan> lans;
   std::vector<Uplink> uplinks;
-  Balance balance;
+  Policy balance = DefaultBalance();  // of what no traffic rule is about
+  std::vector<Policy> policies;
+  std::vector<TrafficRule> traffic;  // the first that matches decides
   // The mark bits that are ours. Contiguous; see MarkOf().
   std::uint32_t mark_mask = 0xff;
   // Routing table number of uplink `id` is table_base + id. The multipath
@@ -134,14 +169,18 @@ Spec AssignIds(Spec spec, const std::map<std::string, UplinkId>& remembered);
 // Whether the bits of `mask` are one run, and there is one at least.
 bool IsContiguousMask(std::uint32_t mask);
 
-// The highest id that the mask has room for. The all-ones value is reserved
-// for probes (they bypass every fate), so it is one less than the mask holds;
-// never more than the priorities of our ip rules have room for (299). 0 for a
-// mask that is not contiguous.
+// The highest id that the mask has room for. The three highest values are
+// reserved (see below), so it is three less than the mask holds; never more
+// than the priorities of our ip rules have room for (299). 0 for a mask that
+// is not contiguous, or too small.
 UplinkId MaxUplinkId(std::uint32_t mark_mask);
 
 // The fate mark of an uplink: its id, shifted into the mask.
 Mark MarkOf(const Spec& spec, UplinkId id);
+// The marks of packets that no uplink carries, by what becomes of them. No
+// connection ever has one: the next attempt is a new decision. None for
+// kMain. The mask's all-ones value is left for probes, which bypass all fates.
+std::optional<Mark> MarkOf(std::uint32_t mark_mask, LastResort last_resort);
 // Its routing table number.
 std::uint32_t TableOf(const Spec& spec, UplinkId id);
 // Whether a routing table may be ours: not unspecified (0), default, main or
@@ -155,6 +194,9 @@ std::uint64_t CapacityIn(const Capacity& capacity, Measure measure);
 // The weight of an uplink under `measure`: its own, else its capacity in that
 // direction in kbit/s (at least 1), else 1 when no uplink has a capacity.
 std::uint64_t WeightOf(const Uplink& uplink, Measure measure);
+
+// The tiers of `policy`, with the one of all uplinks where it names none.
+std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy);
 
 }  // namespace uplinkd
 

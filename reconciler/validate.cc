@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <limits>
+#include <iterator>
 #include <set>
 #include <string_view>
 
 #include "reconciler/hex.h"
 #include "reconciler/names.h"
 #include "reconciler/spec.h"
+#include "reconciler/validate_policy.h"
+#include "reconciler/validate_traffic.h"
 
 namespace uplinkd {
 namespace {
@@ -20,27 +22,13 @@ constexpr std::size_t kMaxLabel = 128;  // of metadata
 constexpr std::uint32_t kMaxWeight = 65535;
 constexpr std::uint64_t kMinCapacity = 1000;
 constexpr std::uint64_t kMaxCapacity = 100'000'000'000'000;
-// The rateest match counts bytes per second in 32 bits (xt_rateest.h).
-constexpr std::uint64_t kMaxMeasuredCapacity =
-    8ULL * std::numeric_limits<std::uint32_t>::max();
-constexpr int kMaxEwmaLog = 30;  // xt_RATEEST_tg_checkentry()
-
-std::string Index(std::string_view list, std::size_t index) {
-  return std::string(list) + "[" + std::to_string(index) + "]";
-}
-
-std::string Milliseconds(std::chrono::milliseconds duration) {
-  const auto count = duration.count();
-  if (count != 0 && count % 1000 == 0)
-    return std::to_string(count / 1000) + "s";
-  return std::to_string(count) + "ms";
-}
 
 struct Direction {
   std::string_view name;
   std::uint64_t Capacity::*bits_per_second;
-  bool measured;
 };
+constexpr std::array<Direction, 2> kDirections = {
+    {{"download", &Capacity::download}, {"upload", &Capacity::upload}}};
 
 class Validator {
  public:
@@ -51,7 +39,8 @@ class Validator {
     CheckLabel("metadata.revision", spec_.revision);
     CheckLans();
     CheckUplinks();
-    CheckEstimator();
+    Add(CheckPolicies(spec_));
+    Add(CheckTraffic(spec_));
     CheckMask();
     CheckTableBase();
     return std::move(found_);
@@ -60,6 +49,10 @@ class Validator {
  private:
   void Report(std::string field, std::string message) {
     found_.push_back({std::move(field), std::move(message)});
+  }
+
+  void Add(std::vector<Violation> more) {
+    std::ranges::move(more, std::back_inserter(found_));
   }
 
   void ReportUnlessEmpty(const std::string& field, std::string message) {
@@ -154,7 +147,7 @@ class Validator {
       CheckAddress(path + ".gateway", uplink.gateway);
       CheckGatewayIsForeign(path + ".gateway", uplink.gateway);
       CheckId(path + ".id", i);
-      CheckCapacity(path + ".capacity", uplink.capacity);
+      CheckCapacity(path + ".capacity", uplink);
       CheckWeight(path + ".weight", uplink);
     }
   }
@@ -253,66 +246,31 @@ class Validator {
 
   // ---- capacities and weights ----
 
-  std::array<Direction, 2> Directions() const {
-    const Measure measure = spec_.balance.measure;
-    return {{{"download", &Capacity::download, measure != Measure::kUpload},
-             {"upload", &Capacity::upload, measure != Measure::kDownload}}};
-  }
-
   bool AnyWeight() const {
     return std::any_of(spec_.uplinks.begin(), spec_.uplinks.end(),
                        [](const Uplink& u) { return u.weight.has_value(); });
   }
 
-  bool AnyMeasuredCapacity() const {
-    return std::any_of(
-        spec_.uplinks.begin(), spec_.uplinks.end(), [this](const Uplink& u) {
-          return CapacityIn(u.capacity, spec_.balance.measure) != 0;
-        });
-  }
-
-  // Why an uplink without a known capacity cannot stand; "" if it can.
-  std::string WhyCapacityIsNeeded() const {
-    if (spec_.balance.algorithm == Algorithm::kLeastLoaded) {
-      return "is needed for least-loaded, which compares the free capacities";
-    }
-    if (!AnyWeight() && AnyMeasuredCapacity()) {
-      return "is needed since other uplinks have one and no weights are given";
-    }
-    return "";
-  }
-
-  void CheckCapacity(const std::string& path, const Capacity& capacity) {
-    const std::string why_needed = WhyCapacityIsNeeded();
-    for (const Direction& direction : Directions()) {
-      const std::uint64_t bits = capacity.*direction.bits_per_second;
+  void CheckCapacity(const std::string& path, const Uplink& uplink) {
+    bool supported = true;
+    for (const Direction& direction : kDirections) {
+      const std::uint64_t bits = uplink.capacity.*direction.bits_per_second;
       const std::string field = path + "." + std::string(direction.name);
       if (bits == 0) {
-        if (direction.measured) ReportUnlessEmpty(field, why_needed);
+        ReportUnlessEmpty(
+            field,
+            WhyCapacityIsNeeded(spec_, uplink.name, direction.bits_per_second));
       } else if (bits < kMinCapacity) {
         Report(field, std::to_string(bits) +
                           " bit/s is less than any line; write a unit: kbit, "
                           "mbit or gbit");
       } else if (bits > kMaxCapacity) {
         Report(field, "is more than 100000 Gbit/s, the most that is supported");
+        supported = false;
       }
     }
-    CheckMeasurable(path, capacity);
-  }
-
-  void CheckMeasurable(const std::string& path, const Capacity& capacity) {
-    const Measure measure = spec_.balance.measure;
-    if (spec_.balance.algorithm != Algorithm::kLeastLoaded) return;
-    if (capacity.download > kMaxCapacity || capacity.upload > kMaxCapacity) {
-      return;
-    }
-    if (CapacityIn(capacity, measure) <= kMaxMeasuredCapacity) return;
-    const std::string suffix = measure == Measure::kDownload ? ".download"
-                               : measure == Measure::kUpload ? ".upload"
-                                                             : "";
-    Report(path + suffix,
-           "is more than 34.35 Gbit/s, the most that the kernel's rate "
-           "estimator can compare; use another algorithm");
+    if (!supported) return;
+    Add(CheckMeasurable(spec_, uplink.name, uplink.capacity, path));
   }
 
   void CheckWeight(const std::string& field, const Uplink& uplink) {
@@ -333,34 +291,7 @@ class Validator {
     }
   }
 
-  // ---- balance, marks, tables ----
-
-  void CheckEstimator() {
-    const Estimator& estimator = spec_.balance.estimator;
-    const std::string path = "spec.balance.estimator";
-    const auto quarters = estimator.interval.count() / 250;
-    if (estimator.interval.count() % 250 != 0 || quarters < 1 ||
-        quarters > 32 ||
-        !std::has_single_bit(static_cast<std::uint64_t>(quarters))) {
-      return Report(path + ".interval",
-                    Milliseconds(estimator.interval) +
-                        " is not an interval of the kernel's estimators; use "
-                        "250ms, 500ms, 1s, 2s, 4s or 8s");
-    }
-    std::chrono::milliseconds window = estimator.interval * 2;
-    for (int i = 1; i < kMaxEwmaLog && window < estimator.window; ++i) {
-      window *= 2;
-    }
-    if (window == estimator.window) return;
-    std::string better = Milliseconds(window);
-    if (window / 2 > estimator.interval && window > estimator.window) {
-      better = Milliseconds(window / 2) + " or " + better;
-    }
-    Report(path + ".window", Milliseconds(estimator.window) +
-                                 " is not the interval (" +
-                                 Milliseconds(estimator.interval) +
-                                 ") doubled once or more; use " + better);
-  }
+  // ---- marks, tables ----
 
   void CheckMask() {
     const std::uint32_t mask = spec_.mark_mask;
@@ -375,7 +306,8 @@ class Validator {
     }
     const std::size_t needed = spec_.uplinks.size();
     if (needed > MaxUplinkId(mask) && needed <= kMaxUplinks) {
-      const int bits = static_cast<int>(std::bit_width(needed + 1));
+      // Besides the ids zero and three reserved values.
+      const int bits = static_cast<int>(std::bit_width(needed + 3));
       Report(field, Hex(mask) + " has room for " +
                         std::to_string(MaxUplinkId(mask)) + " uplinks, not " +
                         std::to_string(needed) + "; use " +

@@ -24,10 +24,14 @@ ChainRule Goto(const std::string& chain, std::vector<Match> matches = {}) {
   return rule;
 }
 
-std::string Numbered(std::string_view base, std::uint64_t first,
-                     std::uint64_t last) {
-  return std::string(base) + "-" + std::to_string(first) + "-" +
-         std::to_string(last);
+// The node of a tree that divides what is below `number` from the rest.
+std::string NodeName(const std::string& root, std::uint64_t number) {
+  return root + "." + std::to_string(number);
+}
+
+// "" for the default policy, else ".voice".
+std::string SuffixOf(const std::string& policy) {
+  return policy == kBalance ? "" : "." + policy;
 }
 
 double TotalWeight(Members members) {
@@ -88,11 +92,14 @@ using Divide = void (*)(double, UplinkId, const std::string&,
 
 class MemberTree {
  public:
-  MemberTree(std::string_view name, Divide divide, Chains& chains)
-      : name_(name), divide_(divide), chains_(chains) {}
+  MemberTree(std::string root, Divide divide, Chains& chains)
+      : root_(std::move(root)), divide_(divide), chains_(chains) {}
 
-  // The chain `name` decides between `members`.
-  void Write(const std::string& name, Members members) {
+  // The root decides between `members`.
+  void Write(Members members) { WriteNode(root_, members); }
+
+ private:
+  void WriteNode(const std::string& name, Members members) {
     Chain node;
     if (members.size() == 1) {
       node.push_back(Goto(MarkChainName(members.front().id)));
@@ -110,25 +117,20 @@ class MemberTree {
     chains_[name] = std::move(node);
   }
 
- private:
   // Where the choice between `members` goes on.
   std::string Child(Members members) {
     if (members.size() == 1) return MarkChainName(members.front().id);
-    std::string name = Numbered(name_, members.front().id, members.back().id);
-    Write(name, members);
+    std::string name = NodeName(root_, PivotOf(members));
+    WriteNode(name, members);
     return name;
   }
 
-  std::string_view name_;
+  std::string root_;
   Divide divide_;
   Chains& chains_;
 };
 
 // ---- round-robin: a tree over the turns of a cycle ----
-
-Match Count(CounterMatch::Operation operation, std::uint32_t hits = 0) {
-  return CounterMatch{std::string(kTurnCounter), operation, hits};
-}
 
 // Turns `first` to `last` (counted from 1), all of them `member`'s.
 struct Run {
@@ -158,7 +160,24 @@ std::vector<Run> RunsOf(Members members) {
 
 class TurnTree {
  public:
-  explicit TurnTree(Chains& chains) : chains_(chains) {}
+  TurnTree(std::string root, std::string counter, Chains& chains)
+      : root_(std::move(root)), counter_(std::move(counter)), chains_(chains) {}
+
+  // Every packet first takes a number, 1 for the first one, then finds its
+  // turn. A count beyond the cycle (two processors at once, or a cycle that
+  // became shorter) is the last turn, which sets it back.
+  void Write(Members members) {
+    ChainRule take_number;
+    take_number.matches = {Count(CounterMatch::Operation::kIncrement)};
+    Chain node = {std::move(take_number)};
+    Divide(RunsOf(members), true, node);
+    chains_[root_] = std::move(node);
+  }
+
+ private:
+  Match Count(CounterMatch::Operation operation, std::uint32_t hits = 0) const {
+    return CounterMatch{counter_, operation, hits};
+  }
 
   // Appends to `node` the decision between `runs`, two or more.
   void Divide(std::span<const Run> runs, bool ends_cycle, Chain& node) {
@@ -171,57 +190,52 @@ class TurnTree {
     node.push_back(Goto(Child(early, false)));
   }
 
- private:
   std::string Child(std::span<const Run> runs, bool ends_cycle) {
     const Run& first = runs.front();
-    if (runs.size() == 1 && !ends_cycle) return MarkChainName(first.member);
-    std::string name = Numbered(kFateChain, first.first, runs.back().last);
-    Chain node;
     if (runs.size() == 1) {
-      ChainRule reset;
-      reset.matches = {Count(CounterMatch::Operation::kReset)};
-      node.push_back(std::move(reset));
-      node.push_back(Goto(MarkChainName(first.member)));
-    } else {
-      Divide(runs, ends_cycle, node);
+      return ends_cycle ? WriteReset(first) : MarkChainName(first.member);
     }
+    std::string name = NodeName(root_, runs[runs.size() / 2].first);
+    Chain node;
+    Divide(runs, ends_cycle, node);
     chains_[name] = std::move(node);
     return name;
   }
 
+  // Nothing is divided at 0: the number is free for the end of the cycle.
+  std::string WriteReset(const Run& last) {
+    std::string name = NodeName(root_, 0);
+    ChainRule reset;
+    reset.matches = {Count(CounterMatch::Operation::kReset)};
+    chains_[name] = {std::move(reset), Goto(MarkChainName(last.member))};
+    return name;
+  }
+
+  std::string root_;
+  std::string counter_;
   Chains& chains_;
 };
-
-// Every packet first takes a number, 1 for the first one, then finds its turn.
-// A count beyond the cycle (two processors at once, or a cycle that became
-// shorter) is the last turn, which sets it back.
-void WriteTurns(Members members, Chains& chains) {
-  ChainRule take_number;
-  take_number.matches = {Count(CounterMatch::Operation::kIncrement)};
-  Chain root = {std::move(take_number)};
-  TurnTree(chains).Divide(RunsOf(members), true, root);
-  chains[std::string(kFateChain)] = std::move(root);
-}
 
 // ---- least-loaded: a tournament ----
 
 class Tournament {
  public:
-  Tournament(Members members, const std::map<UplinkId, std::string>& estimators,
-             Chains& chains)
-      : members_(members), estimators_(estimators), chains_(chains) {}
+  Tournament(const std::string& policy, Members members,
+             const std::map<UplinkId, std::string>& estimators, Chains& chains)
+      : root_(FateChainName(policy)),
+        tie_("UPL-FULL" + SuffixOf(policy)),
+        members_(members),
+        estimators_(estimators),
+        chains_(chains) {}
 
   void Write() {
     for (std::size_t i = 0; i < members_.size(); ++i) WriteChampion(i);
-    MemberTree(kTie, ThrowDice, chains_).Write(std::string(kTie), members_);
+    MemberTree(tie_, ThrowDice, chains_).Write(members_);
   }
 
  private:
-  static constexpr std::string_view kTie = "UPL-FATE-FULL";
-
   std::string ChampionChain(std::size_t index) const {
-    if (index == 0) return std::string(kFateChain);
-    return std::string(kFateChain) + "-" + std::to_string(members_[index].id);
+    return index == 0 ? root_ : NodeName(root_, members_[index].id);
   }
 
   FreeCapacityMatch::Side Side(std::size_t index) const {
@@ -241,13 +255,14 @@ class Tournament {
                            {FreeCapacityMatch{Side(later), Side(index)}}));
     }
     if (index == 0) {
-      chain.push_back(
-          Goto(std::string(kTie), {FreeCapacityMatch{Side(0), std::nullopt}}));
+      chain.push_back(Goto(tie_, {FreeCapacityMatch{Side(0), std::nullopt}}));
     }
     chain.push_back(Goto(MarkChainName(members_[index].id)));
     chains_[ChampionChain(index)] = std::move(chain);
   }
 
+  std::string root_;
+  std::string tie_;
   Members members_;
   const std::map<UplinkId, std::string>& estimators_;
   Chains& chains_;
@@ -270,28 +285,54 @@ std::uint32_t CoinSeed(UplinkId pivot, int bit) {
   return seed;
 }
 
+std::string FateChainName(const std::string& policy) {
+  return "UPL-FATE" + SuffixOf(policy);
+}
+
+// The mark is the packet's alone: the next attempt is a new decision.
+ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask) {
+  ChainRule rule;
+  rule.target = ReturnTarget{};
+  if (const std::optional<Mark> mark = MarkOf(mark_mask, last_resort)) {
+    rule.target = SetMarkTarget{*mark};
+  }
+  return rule;
+}
+
+std::string TurnCounterName(const std::string& policy) {
+  return "UPL-TURN" + SuffixOf(policy);
+}
+
 std::map<std::string, Chain> LowerChoice(
-    const Choice& choice, const std::map<UplinkId, std::string>& estimators) {
+    const std::string& policy, const Choice& choice, std::uint32_t mark_mask,
+    const std::map<UplinkId, std::string>& estimators) {
   Chains chains;
   const Members members(choice.members);
-  if (members.empty()) return chains;
-  const std::string root(kFateChain);
+  const std::string root = FateChainName(policy);
+  if (members.empty()) {
+    chains[root] = {LastResortRule(choice.last_resort, mark_mask)};
+    return chains;
+  }
   if (members.size() == 1) {
     chains[root] = {Goto(MarkChainName(members.front().id))};
     return chains;
   }
   switch (choice.algorithm) {
     case Algorithm::kLeastLoaded:
-      Tournament(members, estimators, chains).Write();
+      Tournament(policy, members, estimators, chains).Write();
       break;
     case Algorithm::kWeightedRandom:
-      MemberTree(kFateChain, ThrowDice, chains).Write(root, members);
+      MemberTree(root, ThrowDice, chains).Write(members);
       break;
     case Algorithm::kSourceHash:
-      MemberTree(kFateChain, TossCoins, chains).Write(root, members);
+      MemberTree(root, TossCoins, chains).Write(members);
       break;
-    case Algorithm::kRoundRobin: WriteTurns(members, chains); break;
-    case Algorithm::kMultipath: break;  // the route chooses
+    case Algorithm::kRoundRobin:
+      TurnTree(root, TurnCounterName(policy), chains).Write(members);
+      break;
+    case Algorithm::kFailover:   // one member at most
+    case Algorithm::kMultipath:  // the route chooses
+      break;
   }
   return chains;
 }

@@ -17,18 +17,27 @@
 
 namespace uplinkd {
 
-// Where the choice begins. Present if there are members.
-inline constexpr std::string_view kFateChain = "UPL-FATE";
-// The list whose hits round-robin counts.
-inline constexpr std::string_view kTurnCounter = "UPL-TURN";
-
 // "UPL-MARK-1": gives a connection the fate of the uplink with this id.
 std::string MarkChainName(UplinkId id);
 
-// The chains of `choice`, kFateChain among them; none without members.
+// Where the choice of a policy begins: "UPL-FATE" for the default one, else
+// "UPL-FATE.voice". The further chains of it are named after it: a node that
+// divides the members (or turns) below a number from the others has that
+// number, "UPL-FATE.voice.3".
+std::string FateChainName(const std::string& policy);
+// What a packet gets that no uplink carries: a mark of its own, or for kMain a
+// return to the hook.
+ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask);
+
+// The list whose hits round-robin counts: "UPL-TURN", "UPL-TURN.voice".
+std::string TurnCounterName(const std::string& policy);
+
+// The chains of the choice of `policy`, FateChainName() always among them.
 // `estimators` has the name of each member's estimator for least-loaded.
+// `mark_mask` is that of the marks: a last resort has one too.
 std::map<std::string, Chain> LowerChoice(
-    const Choice& choice, const std::map<UplinkId, std::string>& estimators);
+    const std::string& policy, const Choice& choice, std::uint32_t mark_mask,
+    const std::map<UplinkId, std::string>& estimators);
 
 // The seed of the coin that compares bit `bit` (0 is the highest) in the
 // source-hash node that divides the ids below `pivot` from the others. A

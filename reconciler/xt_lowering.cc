@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "reconciler/xt_choice.h"
+#include "reconciler/xt_traffic.h"
 
 namespace uplinkd {
 namespace {
@@ -117,8 +118,8 @@ std::set<UplinkId> FateIds(const FilterIntent& intent) {
   for (const auto& [interface, fate] : intent.departures) {
     ids.insert(IdOf(fate));
   }
-  if (intent.choice) {
-    for (const Member& member : intent.choice->members) ids.insert(member.id);
+  for (const auto& [policy, choice] : intent.choices) {
+    for (const Member& member : choice.members) ids.insert(member.id);
   }
   return ids;
 }
@@ -132,8 +133,43 @@ void WriteMarkChains(const FilterIntent& intent, XtTableState& mangle) {
   }
 }
 
-void WriteChoice(const FilterIntent& intent, XtTableState& mangle) {
-  if (!intent.choice || intent.choice->members.empty()) return;
+// Whether a connection is any different for having come to `choice`.
+bool Decides(const Choice& choice) {
+  return !choice.members.empty() || choice.last_resort != LastResort::kMain;
+}
+
+// The names of the estimators that least-loaded compares.
+std::map<UplinkId, std::string> EstimatorsOf(const FilterIntent& intent,
+                                             const Choice& choice) {
+  std::map<UplinkId, std::string> names;
+  for (const RateEstimator& estimator : intent.estimators) {
+    if (estimator.measure == choice.measure &&
+        estimator.parameters == choice.estimator) {
+      names[estimator.id] = EstimatorName(estimator);
+    }
+  }
+  return names;
+}
+
+void WriteChoices(const FilterIntent& intent, XtTableState& mangle) {
+  const std::uint32_t mask = intent.mark_mask;
+  for (const auto& [policy, choice] : intent.choices) {
+    if (policy == kBalance && intent.traffic.empty() && !Decides(choice)) {
+      continue;
+    }
+    mangle.chains.merge(
+        LowerChoice(policy, choice, mask, EstimatorsOf(intent, choice)));
+  }
+  for (const auto& [id, ready] : intent.only) {
+    Add(mangle, OnlyChainName(id)) = {
+        ready ? Goto(MarkChainName(id))
+              : LastResortRule(LastResort::kUnreachable, mask)};
+  }
+}
+
+// Connections from the LANs, but not to internal destinations, go to `chain`.
+void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
+               XtTableState& mangle) {
   Chain& chain = Add(mangle, kNewChain);
   for (const Prefix& network : intent.internal) {
     ChainRule rule = Rule(ReturnTarget{});
@@ -142,17 +178,23 @@ void WriteChoice(const FilterIntent& intent, XtTableState& mangle) {
   }
   for (const LanSource& lan : intent.lans) {
     for (const Prefix& network : lan.networks) {
-      ChainRule rule = Goto(kFateChain);
+      ChainRule rule = Goto(fate_chain);
       rule.in_interface = lan.interface;
       rule.source = {network};
       chain.push_back(std::move(rule));
     }
   }
-  std::map<UplinkId, std::string> estimators;
-  for (const RateEstimator& estimator : intent.estimators) {
-    estimators[estimator.id] = EstimatorName(estimator);
+}
+
+// What decides about connections from the LANs, if anything does.
+void WriteTraffic(const FilterIntent& intent, XtTableState& mangle) {
+  std::string fate_chain = FateChainName(kBalance);
+  if (!mangle.chains.contains(fate_chain)) fate_chain.clear();
+  if (!intent.traffic.empty()) {
+    mangle.chains.merge(LowerTraffic(intent.traffic, fate_chain));
+    fate_chain = kTrafficChain;
   }
-  mangle.chains.merge(LowerChoice(*intent.choice, estimators));
+  if (!fate_chain.empty()) WriteLans(intent, fate_chain, mangle);
 }
 
 void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
@@ -237,7 +279,8 @@ std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent) {
   XtTableState mangle;
   WriteEstimators(intent, mangle);
   WritePrerouting(intent, mangle);
-  WriteChoice(intent, mangle);
+  WriteChoices(intent, mangle);
+  WriteTraffic(intent, mangle);
   WriteMarkChains(intent, mangle);
   WriteOutput(intent, mangle);
   WritePostrouting(intent, mangle);

@@ -43,8 +43,11 @@ PolicyRule DecodeHeader(const fib_rule_hdr& header) {
   rule.table = header.table;
   rule.protocol = 0;
   if (header.tos != 0) AppendUnknown(rule.extra, "tos", header.tos);
-  if (header.action != FR_ACT_TO_TBL) {
-    AppendUnknown(rule.extra, "action", header.action);
+  switch (header.action) {
+    case FR_ACT_TO_TBL: break;
+    case FR_ACT_UNREACHABLE: rule.action = RuleAction::kUnreachable; break;
+    case FR_ACT_BLACKHOLE: rule.action = RuleAction::kBlackhole; break;
+    default: AppendUnknown(rule.extra, "action", header.action);
   }
   // The other flags are the rule's present condition: its link is gone, its
   // goto leads nowhere.
@@ -126,6 +129,19 @@ PolicyRule DecodeRule(nlmsghdr* message) {
   return rule;
 }
 
+namespace {
+
+std::uint8_t ActionOf(RuleAction action) {
+  switch (action) {
+    case RuleAction::kLookup: break;
+    case RuleAction::kUnreachable: return FR_ACT_UNREACHABLE;
+    case RuleAction::kBlackhole: return FR_ACT_BLACKHOLE;
+  }
+  return FR_ACT_TO_TBL;
+}
+
+}  // namespace
+
 NlRequest EncodeRule(RuleOperation operation, const PolicyRule& rule) {
   const bool create = operation == RuleOperation::kCreate;
   fib_rule_hdr header{};
@@ -134,12 +150,15 @@ NlRequest EncodeRule(RuleOperation operation, const PolicyRule& rule) {
       static_cast<std::uint8_t>(rule.source ? rule.source->length() : 0);
   // A rule that somebody embellished may not even look up a table: on removal
   // "unspecified" means any.
-  header.action = create || rule.extra.empty() ? FR_ACT_TO_TBL : FR_ACT_UNSPEC;
+  const bool any = !create && !rule.extra.empty();
+  header.action = any ? std::uint8_t{FR_ACT_UNSPEC} : ActionOf(rule.action);
   // Without EXCL the kernel would make a second, equal rule.
   NlRequest request(create ? RTM_NEWRULE : RTM_DELRULE,
                     create ? NLM_F_CREATE | NLM_F_EXCL : 0, header);
   request.PutU32(FRA_PRIORITY, rule.priority);
-  request.PutU32(FRA_TABLE, rule.table);
+  if (rule.action == RuleAction::kLookup) {
+    request.PutU32(FRA_TABLE, rule.table);
+  }
   request.PutU8(FRA_PROTOCOL, rule.protocol);
   if (rule.source && rule.source->length() > 0) {
     PutAddress(request, FRA_SRC, rule.source->network());

@@ -64,6 +64,7 @@ Result<ipt_ip> PackHeader(const ChainRule& rule) {
        }) {
     if (!packed) return tl::unexpected(packed.error());
   }
+  header.proto = rule.protocol;
   const auto* jump = std::get_if<JumpTarget>(&rule.target);
   if (jump != nullptr && jump->go_to) header.flags |= IPT_F_GOTO;
   return header;
@@ -80,7 +81,6 @@ std::optional<PrefixMatch> UnpackPrefix(const in_addr& address,
 // For people. The digest makes it differ wherever the bytes differ.
 std::string DescribeHeader(const ipt_ip& header) {
   std::string text;
-  if (header.proto != 0) text += "-p " + std::to_string(header.proto) + " ";
   if ((header.flags & IPT_F_FRAG) != 0) text += "-f ";
   const auto bytes = std::as_bytes(std::span(&header, 1));
   return text + "header " + Digest(bytes);
@@ -94,6 +94,7 @@ void UnpackHeader(const ipt_ip& header, ChainRule& rule) {
                              (header.invflags & IPT_INV_SRCIP) != 0);
   rule.destination = UnpackPrefix(header.dst, header.dmsk,
                                   (header.invflags & IPT_INV_DSTIP) != 0);
+  rule.protocol = static_cast<std::uint8_t>(header.proto);
   const Result<ipt_ip> ours = PackHeader(rule);
   if (!ours || std::memcmp(&*ours, &header, sizeof header) != 0) {
     rule.extra = DescribeHeader(header);

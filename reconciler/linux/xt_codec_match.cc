@@ -4,11 +4,15 @@
 #include <linux/netfilter/xt_cluster.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_dscp.h>
+#include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
+#include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_rateest.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_statistic.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -107,6 +111,45 @@ struct MatchEncoder {
     return XtExtension{"rateest", 0, std::move(data)};
   }
 
+  Result<XtExtension> operator()(const PortsMatch& match) const {
+    bool fits = true;
+    auto data = PackData<xt_multiport_v1>([&](auto& info) {
+      info.flags = match.side == PortsMatch::Side::kSource
+                       ? XT_MULTIPORT_SOURCE
+                       : XT_MULTIPORT_DESTINATION;
+      info.invert = match.invert;
+      for (const PortRange& range : match.ports) {
+        const bool single = range.first == range.last;
+        fits = fits && info.count + (single ? 1 : 2) <= XT_MULTI_PORTS;
+        if (!fits) return;
+        info.ports[info.count] = range.first;
+        info.pflags[info.count++] = !single;  // the next one ends a range
+        if (!single) info.ports[info.count++] = range.last;
+      }
+    });
+    if (!fits || match.ports.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "one match holds 1 to 15 ports, a range being two");
+    }
+    return XtExtension{"multiport", 1, std::move(data)};
+  }
+
+  Result<XtExtension> operator()(const DscpMatch& match) const {
+    auto data = PackData<xt_dscp_info>([&](auto& info) {
+      info.dscp = match.dscp;
+      info.invert = match.invert;
+    });
+    return XtExtension{"dscp", 0, std::move(data)};
+  }
+
+  Result<XtExtension> operator()(const MacMatch& match) const {
+    auto data = PackData<xt_mac_info>([&](auto& info) {
+      std::ranges::copy(match.source, info.srcaddr);
+      info.invert = match.invert;
+    });
+    return XtExtension{"mac", 0, std::move(data)};
+  }
+
   Result<XtExtension> operator()(const OpaqueMatch& match) const {
     return Fail(ErrorCode::kInvalidArgument,
                 "the foreign match '" + match.text + "' cannot be written");
@@ -177,13 +220,45 @@ std::optional<Match> DecodeRateest(Data data) {
   return match;
 }
 
+std::optional<Match> DecodeMultiport(Data data) {
+  const auto info = UnpackData<xt_multiport_v1>(data);
+  if (!info || info->count > XT_MULTI_PORTS) return std::nullopt;
+  PortsMatch match;
+  match.side = info->flags == XT_MULTIPORT_SOURCE
+                   ? PortsMatch::Side::kSource
+                   : PortsMatch::Side::kDestination;
+  match.invert = info->invert != 0;
+  for (std::uint8_t i = 0; i < info->count; ++i) {
+    PortRange range{info->ports[i], info->ports[i]};
+    if (info->pflags[i] != 0 && i + 1 < info->count) {
+      range.last = info->ports[++i];
+    }
+    match.ports.push_back(range);
+  }
+  return match;
+}
+
+std::optional<Match> DecodeDscp(Data data) {
+  const auto info = UnpackData<xt_dscp_info>(data);
+  if (!info) return std::nullopt;
+  return DscpMatch{info->dscp, info->invert != 0};
+}
+
+std::optional<Match> DecodeMac(Data data) {
+  const auto info = UnpackData<xt_mac_info>(data);
+  if (!info) return std::nullopt;
+  MacMatch match{{}, info->invert != 0};
+  std::ranges::copy(info->srcaddr, match.source.begin());
+  return match;
+}
+
 struct MatchDecoder {
   std::string_view name;
   std::uint8_t revision;
   std::optional<Match> (*decode)(Data);
 };
 
-constexpr std::array<MatchDecoder, 7> kDecoders{{
+constexpr std::array<MatchDecoder, 10> kDecoders{{
     {"mark", 1, DecodeMark},
     {"connmark", 1, DecodeConnmark},
     {"conntrack", 3, DecodeConntrack},
@@ -191,6 +266,9 @@ constexpr std::array<MatchDecoder, 7> kDecoders{{
     {"cluster", 0, DecodeCluster},
     {"recent", 1, DecodeRecent},
     {"rateest", 0, DecodeRateest},
+    {"multiport", 1, DecodeMultiport},
+    {"dscp", 0, DecodeDscp},
+    {"mac", 0, DecodeMac},
 }};
 
 }  // namespace

@@ -76,10 +76,15 @@ TEST(SpecStore, KeepsEveryFieldOfASpec) {
   stored.spec.uplinks[0].nat = Nat::kMasquerade;
   stored.spec.uplinks[0].weight = 2;
   stored.spec.uplinks[1].weight = 3;
-  stored.spec.balance = {
-      Algorithm::kWeightedRandom,
-      Measure::kBoth,
-      {std::chrono::milliseconds(500), std::chrono::milliseconds(2000)}};
+  Policy& balance = stored.spec.balance;
+  balance.algorithm = Algorithm::kWeightedRandom;
+  balance.measure = Measure::kBoth;
+  balance.estimator = {std::chrono::milliseconds(500),
+                       std::chrono::milliseconds(2000)};
+  balance.tiers = {{{"wan1", 3}}, {{"wan2", std::nullopt}}};
+  balance.last_resort = LastResort::kBlackhole;
+  stored.spec.policies = {balance};
+  stored.spec.policies[0].name = "voice";
   stored.spec.mark_mask = 0xff00;
   stored.spec.table_base = 100;
   ASSERT_TRUE(SpecStore(directory.path()).Save(stored));

@@ -35,9 +35,9 @@ inline XtTableState TableOf(const Choice& choice) {
     save.target = SaveMarkTarget{kMask};
     table.chains[MarkChainName(member.id)] = {set, save};
   }
-  table.chains.merge(LowerChoice(choice, estimators));
+  table.chains.merge(LowerChoice(kBalance, choice, kMask, estimators));
   ChainRule jump;
-  jump.target = JumpTarget{std::string(kFateChain), false};
+  jump.target = JumpTarget{FateChainName(kBalance), false};
   table.jumps[XtHook::kPrerouting] = {{0, jump}};
   return table;
 }
@@ -96,7 +96,7 @@ class RandomChoices {
     const std::uint64_t most = Draw(0, 20) == 0 ? 32 : 6;
     std::set<UplinkId> ids;
     const std::uint64_t count = Draw(1, most);
-    while (ids.size() < count) ids.insert(static_cast<UplinkId>(Draw(1, 254)));
+    while (ids.size() < count) ids.insert(static_cast<UplinkId>(Draw(1, 252)));
     constexpr std::uint64_t kHeaviest[] = {1, 5, 20, 100'000};
     const std::uint64_t heaviest = kHeaviest[Draw(0, 3)];
     Choice choice;

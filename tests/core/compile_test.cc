@@ -36,7 +36,7 @@ const UplinkState& UplinkNamed(const Desired& desired, std::string_view name) {
 
 std::vector<UplinkId> MemberIds(const Desired& desired) {
   std::vector<UplinkId> ids;
-  for (const Member& member : desired.filter.choice->members) {
+  for (const Member& member : desired.filter.choices.at(kBalance).members) {
     ids.push_back(member.id);
   }
   return ids;
@@ -361,7 +361,10 @@ TEST(Compile, MeasuresInBytesInTheChosenDirection) {
   Spec spec = TwoUplinkSpec();
   const auto capacity = [&spec](Measure measure) {
     spec.balance.measure = measure;
-    return Compile(spec, TwoUplinkFacts()).filter.choice->members[0].capacity;
+    return Compile(spec, TwoUplinkFacts())
+        .filter.choices.at(kBalance)
+        .members[0]
+        .capacity;
   };
   EXPECT_EQ(capacity(Measure::kDownload), 5'000'000U);
   EXPECT_EQ(capacity(Measure::kUpload), 1'250'000U);
@@ -382,7 +385,7 @@ TEST(Compile, RoutesByNextHopsForMultipath) {
   EXPECT_THAT(RuleLines(desired),
               Contains("priority 20702 iif lan1 lookup 10 proto 117"));
   EXPECT_EQ(desired.table_owner.at(10), "");
-  EXPECT_FALSE(desired.filter.choice.has_value());
+  EXPECT_TRUE(desired.filter.choices.empty());
   EXPECT_EQ(desired.filter.departures, desired.filter.arrivals);
   EXPECT_DOUBLE_EQ(UplinkNamed(desired, "wan1").share, 0.8);
 }

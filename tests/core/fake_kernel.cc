@@ -310,11 +310,12 @@ std::set<Mark> FakeKernel::MarksThatLeadNowhere() const {
 
 bool FakeKernel::LeadsSomewhere(const Mark& mark) const {
   return std::ranges::any_of(rules, [&](const PolicyRule& rule) {
-    return rule.mark == mark &&
-           std::ranges::any_of(routes, [&rule](const auto& route) {
-             return route.first.table == rule.table &&
-                    route.first.destination.IsDefault();
-           });
+    if (rule.mark != mark) return false;
+    if (rule.action != RuleAction::kLookup) return true;
+    return std::ranges::any_of(routes, [&rule](const auto& route) {
+      return route.first.table == rule.table &&
+             route.first.destination.IsDefault();
+    });
   });
 }
 

@@ -65,13 +65,13 @@ void AddUplink(Random& random, Spec& spec, bool weighted) {
   }
 }
 
-Balance RandomBalance(Random& random) {
+Policy RandomBalance(Random& random) {
   constexpr std::array kAlgorithms = {
       Algorithm::kLeastLoaded, Algorithm::kWeightedRandom,
       Algorithm::kRoundRobin, Algorithm::kSourceHash, Algorithm::kMultipath};
   constexpr std::array kMeasures = {Measure::kDownload, Measure::kUpload,
                                     Measure::kBoth};
-  Balance balance;
+  Policy balance = DefaultBalance();
   balance.algorithm = random.AnyOf(kAlgorithms);
   balance.measure = random.AnyOf(kMeasures);
   balance.estimator.interval =
@@ -79,6 +79,33 @@ Balance RandomBalance(Random& random) {
   balance.estimator.window =
       balance.estimator.interval * (2 << random.Below(3));
   return balance;
+}
+
+// Zero to two policies over some of the uplinks.
+std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
+  constexpr std::array kAlgorithms = {
+      Algorithm::kLeastLoaded, Algorithm::kWeightedRandom,
+      Algorithm::kRoundRobin, Algorithm::kSourceHash, Algorithm::kFailover};
+  constexpr std::array kLastResorts = {
+      LastResort::kMain, LastResort::kUnreachable, LastResort::kBlackhole};
+  std::vector<Policy> policies;
+  for (std::uint64_t n = random.Below(3); n > 0; --n) {
+    Policy policy = RandomBalance(random);
+    policy.name = "policy" + std::to_string(n);
+    policy.algorithm = random.AnyOf(kAlgorithms);
+    policy.last_resort = random.AnyOf(kLastResorts);
+    policy.tiers.emplace_back();
+    for (const Uplink& uplink : spec.uplinks) {
+      if (random.Chance(30)) continue;
+      if (!policy.tiers.back().empty() && random.Chance(30)) {
+        policy.tiers.emplace_back();
+      }
+      policy.tiers.back().push_back({uplink.name, std::nullopt});
+    }
+    if (policy.tiers.back().empty()) continue;
+    policies.push_back(std::move(policy));
+  }
+  return policies;
 }
 
 std::vector<Lan> RandomLans(Random& random) {
@@ -317,6 +344,7 @@ Spec RandomSpec(Random& random) {
     AddUplink(random, spec, weighted);
   }
   spec.balance = RandomBalance(random);
+  spec.policies = RandomPolicies(random, spec);
   return spec;
 }
 
@@ -340,6 +368,7 @@ Spec RandomEdit(Random& random, const Spec& spec) {
       default: uplink.capacity.download += 1000000; break;
     }
   }
+  next.policies = RandomPolicies(random, next);
   return next;
 }
 

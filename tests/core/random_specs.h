@@ -25,7 +25,7 @@ class RandomSpecs {
     Spec spec = SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
                                 static_cast<Algorithm>(Draw(0, 4)));
     spec.balance.measure = static_cast<Measure>(Draw(0, 2));
-    std::vector<UplinkId> ids(254);
+    std::vector<UplinkId> ids(252);
     std::iota(ids.begin(), ids.end(), 1);
     std::shuffle(ids.begin(), ids.end(), random_);
     for (std::size_t i = 0; i < spec.uplinks.size(); ++i) {

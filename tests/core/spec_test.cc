@@ -52,9 +52,10 @@ TEST(AssignIds, GivesNobodyTheIdOfANameThatIsGone) {
 
 TEST(AssignIds, ReusesTheIdsOfGoneNamesWhenNoOthersAreLeft) {
   Spec spec = Named({"new"});
-  spec.mark_mask = 0x3;  // ids 1 and 2
-  EXPECT_EQ(IdsOf(AssignIds(spec, {{"gone", 1}, {"old", 2}})),
-            (Ids{{"new", 1}}));
+  spec.mark_mask = 0x7;  // ids 1 to 4
+  EXPECT_EQ(
+      IdsOf(AssignIds(spec, {{"gone", 1}, {"old", 2}, {"a", 3}, {"b", 4}})),
+      (Ids{{"new", 1}}));
 }
 
 TEST(AssignIds, LetsAGivenIdWinOverAnothersMemory) {
@@ -142,10 +143,11 @@ TEST(AssignIdsLaw, KeepsTheNumberOfANameThroughAllChanges) {
   }
 }
 
-TEST(MaxUplinkId, LeavesTheAllOnesValueOut) {
-  EXPECT_EQ(MaxUplinkId(0xff), 254U);
-  EXPECT_EQ(MaxUplinkId(0xff00), 254U);
-  EXPECT_EQ(MaxUplinkId(0x3), 2U);
+TEST(MaxUplinkId, LeavesTheReservedValuesOut) {
+  EXPECT_EQ(MaxUplinkId(0xff), 252U);
+  EXPECT_EQ(MaxUplinkId(0xff00), 252U);
+  EXPECT_EQ(MaxUplinkId(0x7), 4U);
+  EXPECT_EQ(MaxUplinkId(0x3), 0U);
   EXPECT_EQ(MaxUplinkId(0x1), 0U);
   EXPECT_EQ(MaxUplinkId(0x80000000), 0U);
 }

@@ -46,7 +46,7 @@ void Spread(const XtTableState& table, const std::string& name, double chance,
 
 std::map<std::string, double> ChancesOf(const Choice& choice) {
   std::map<std::string, double> chances;
-  Spread(TableOf(choice), std::string(kFateChain), 1, chances);
+  Spread(TableOf(choice), FateChainName(kBalance), 1, chances);
   return chances;
 }
 
@@ -67,7 +67,7 @@ TEST(XtChoiceLaw, EveryConnectionGetsExactlyOneMembersFate) {
       for (auto& [estimator, rate] : chooser.oracles().rate) {
         rate = static_cast<std::uint32_t>(random.Draw(0, 60) * 1'000'000);
       }
-      chooser.oracles().counter[std::string(kTurnCounter)] =
+      chooser.oracles().counter[TurnCounterName(kBalance)] =
           static_cast<std::uint32_t>(random.Draw(0, 255));
       const UplinkId fate =
           chooser.Choose(static_cast<std::uint32_t>(random.Draw(1, 1U << 31)));
@@ -83,7 +83,7 @@ TEST(XtChoiceLaw, NamesFitAndNoChainIsLeftOver) {
   for (const Algorithm algorithm : kChoosing) {
     for (int i = 0; i < 10'000; ++i) {
       const XtTableState table = TableOf(random.Make(algorithm));
-      std::set<std::string> reached = {std::string(kFateChain)};
+      std::set<std::string> reached = {FateChainName(kBalance)};
       for (const auto& [name, chain] : table.chains) {
         ASSERT_LE(name.size(), kMaxChainName);
         ASSERT_TRUE(IsOwnedChain(name));
@@ -159,7 +159,7 @@ TEST(XtChoiceLaw, RoundRobinIsExactInEveryCycle) {
         ASSERT_LE(chooser.walk().Choice(), 2 * Log2(length) + 3);
       }
       ASSERT_EQ(counts, expected);
-      ASSERT_EQ(chooser.oracles().counter[std::string(kTurnCounter)], 0U);
+      ASSERT_EQ(chooser.oracles().counter[TurnCounterName(kBalance)], 0U);
     }
   }
 }

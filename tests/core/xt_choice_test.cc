@@ -14,6 +14,7 @@ namespace {
 using testing::Chooser;
 using ::testing::ElementsAre;
 using testing::kChoosing;
+using testing::kMask;
 using testing::Log2;
 using testing::MakeChoice;
 using testing::TableOf;
@@ -26,7 +27,11 @@ std::uint32_t Client(std::uint32_t number) {
 
 TEST(XtChoice, HasNoChainsWithoutMembers) {
   for (const Algorithm algorithm : kChoosing) {
-    EXPECT_TRUE(LowerChoice(MakeChoice(algorithm, {}), {}).empty());
+    const auto chains =
+        LowerChoice(kBalance, MakeChoice(algorithm, {}), kMask, {});
+    ChainRule to_main;
+    to_main.target = ReturnTarget{};
+    EXPECT_THAT(chains, ElementsAre(std::pair("UPL-FATE", Chain{to_main})));
   }
 }
 
@@ -69,8 +74,10 @@ TEST(XtChoice, TakesFewRulesForSparseIdsToo) {
 // ---- weighted-random ----
 
 TEST(XtChoice, ThrowsDiceByWeight) {
-  EXPECT_THAT(LowerChoice(MakeChoice(Algorithm::kWeightedRandom, {3, 1}), {}),
-              ElementsAre(::testing::Key("UPL-FATE")));
+  EXPECT_THAT(
+      LowerChoice(kBalance, MakeChoice(Algorithm::kWeightedRandom, {3, 1}),
+                  kMask, {}),
+      ElementsAre(::testing::Key("UPL-FATE")));
   Chooser chooser(MakeChoice(Algorithm::kWeightedRandom, {40, 10, 30, 20}));
   std::map<UplinkId, int> counts;
   for (int i = 0; i < 100'000; ++i) ++counts[chooser.Choose()];
@@ -163,7 +170,7 @@ TEST(XtChoice, TakesTurns) {
 
 TEST(XtChoice, CountsEachConnectionOnce) {
   Chooser chooser(MakeChoice(Algorithm::kRoundRobin, {3, 2, 2}));
-  std::uint32_t& count = chooser.oracles().counter[std::string(kTurnCounter)];
+  std::uint32_t& count = chooser.oracles().counter[TurnCounterName(kBalance)];
   for (std::uint32_t turn = 1; turn <= 21; ++turn) {
     chooser.Choose();
     ASSERT_EQ(count, turn % 7);
@@ -172,7 +179,7 @@ TEST(XtChoice, CountsEachConnectionOnce) {
 
 TEST(XtChoice, ComesBackFromACountBeyondTheCycle) {
   Chooser chooser(MakeChoice(Algorithm::kRoundRobin, {1, 1}));
-  chooser.oracles().counter[std::string(kTurnCounter)] = 200;
+  chooser.oracles().counter[TurnCounterName(kBalance)] = 200;
   chooser.Choose();
   EXPECT_EQ(chooser.Choose(), 1U);
   EXPECT_EQ(chooser.Choose(), 2U);

@@ -5,6 +5,7 @@
 #ifndef UPLINKD_TESTS_CORE_XT_INTERPRETER_H_
 #define UPLINKD_TESTS_CORE_XT_INTERPRETER_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,11 @@ struct Packet {
   std::string out_interface;
   Address source;
   Address destination;
+  std::uint8_t protocol = 6;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  std::uint8_t dscp = 0;
+  MacAddress source_mac{};
   bool is_new = true;
   std::uint32_t mark = 0;
   std::uint32_t connmark = 0;  // of its connection
@@ -101,7 +107,7 @@ class XtInterpreter {
   // ends this chain too.
   void RunChain(const std::string& name, Packet& packet, Walk& walk,
                 int depth) {
-    if (depth > 64) throw std::runtime_error("loop at " + name);
+    if (depth > 2000) throw std::runtime_error("loop at " + name);
     const auto chain = table_.chains.find(name);
     if (chain == table_.chains.end()) throw std::runtime_error("no " + name);
     for (const ChainRule& rule : chain->second) {
@@ -131,6 +137,7 @@ class XtInterpreter {
         rule.out_interface != packet.out_interface) {
       return false;
     }
+    if (rule.protocol != 0 && rule.protocol != packet.protocol) return false;
     if (!Matches(rule.source, packet.source)) return false;
     if (!Matches(rule.destination, packet.destination)) return false;
     for (const Match& match : rule.matches) {
@@ -179,6 +186,22 @@ class XtInterpreter {
   bool Matches(const FreeCapacityMatch& match, const Packet& /*packet*/) {
     return match.right ? Free(match.left) > Free(*match.right)
                        : Free(match.left) == 0;
+  }
+  static bool Matches(const PortsMatch& match, const Packet& packet) {
+    const std::uint16_t port = match.side == PortsMatch::Side::kSource
+                                   ? packet.source_port
+                                   : packet.destination_port;
+    const bool hit =
+        std::ranges::any_of(match.ports, [port](const PortRange& range) {
+          return range.first <= port && port <= range.last;
+        });
+    return hit != match.invert;
+  }
+  static bool Matches(const DscpMatch& match, const Packet& packet) {
+    return (match.dscp == packet.dscp) != match.invert;
+  }
+  static bool Matches(const MacMatch& match, const Packet& packet) {
+    return (match.source == packet.source_mac) != match.invert;
   }
   static bool Matches(const OpaqueMatch& match, const Packet& /*packet*/) {
     throw std::runtime_error("opaque " + match.text);

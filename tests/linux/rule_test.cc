@@ -65,6 +65,12 @@ PolicyRule RandomRule(std::mt19937& random) {
     rule.mark->value &= rule.mark->mask;
   }
   if (below(4) == 0) rule.suppress_prefix_length = below(33);
+  if (below(4) == 0) {
+    rule.action =
+        below(2) == 0 ? RuleAction::kUnreachable : RuleAction::kBlackhole;
+    rule.table = 0;
+    rule.suppress_prefix_length.reset();
+  }
   return rule;
 }
 
@@ -161,7 +167,7 @@ TEST_F(RuleTest, NeverTakesAnEmbellishedRuleForAPlainOne) {
         "not fwmark 1/0xff lookup 11", "fwmark 1/0xff oif lo lookup 11",
         "fwmark 1/0xff tos 0x10 lookup 11",
         "fwmark 1/0xff ipproto tcp dport 80 lookup 11",
-        "fwmark 1/0xff uidrange 0-9 lookup 11", "fwmark 1/0xff blackhole",
+        "fwmark 1/0xff uidrange 0-9 lookup 11", "fwmark 1/0xff prohibit",
         "fwmark 1/0xff lookup 11 suppress_ifgroup 3",
         "fwmark 1/0xff goto 32766"}) {
     uplinkd::Run("ip rule add pref 20101 proto 117 " + words);

@@ -50,11 +50,55 @@ std::vector<SampleRule> HeaderSamples() {
   ChainRule half;
   half.destination = {PrefixOf("128.0.0.0/1"), false};
   half.target = JumpTarget{"UPL-X", true};
+  ChainRule esp = Doing(ReturnTarget{});
+  esp.protocol = IPPROTO_ESP;
   return {
       {from, "-i wan1 -s 192.0.2.0/24 -j RETURN"},
       {to, "-o a-15-char-name0 ! -s 198.51.100.7 ! -d 224.0.0.0/3"},
       {half, "-d 128.0.0.0/1 -g UPL-X"},
       {Doing(JumpTarget{"UPL-X", false}), "-j UPL-X"},
+      {esp, "-p esp -j RETURN"},
+  };
+}
+
+ChainRule MatchingPorts(std::uint8_t protocol, PortsMatch match) {
+  ChainRule rule = Matching(std::move(match));
+  rule.protocol = protocol;
+  return rule;
+}
+
+std::vector<SampleRule> PacketSamples() {
+  using Side = PortsMatch::Side;
+  PortsMatch full{Side::kDestination, {{1, 2}, {0, 65535}}, false};
+  for (std::uint16_t port = 100; port < 111; ++port) {
+    full.ports.push_back({port, port});
+  }
+  const std::string many =
+      "1:2,0:65535,100,101,102,103,104,105,106,107,108,109,110";
+  return {
+      {MatchingPorts(IPPROTO_TCP, {Side::kDestination, {{443, 443}}, false}),
+       std::string("-p tcp -m multiport --dports 443") + kReturn},
+      {MatchingPorts(IPPROTO_UDP,
+                     {Side::kSource, {{5060, 5060}, {10000, 20000}}, true}),
+       std::string("-p udp -m multiport ! --sports 5060,10000:20000") +
+           kReturn},
+      {MatchingPorts(IPPROTO_TCP, full),
+       "-p tcp -m multiport --dports " + many + kReturn},
+      {Matching(DscpMatch{46, false}),
+       std::string("-m dscp --dscp-class ef") + kReturn},
+      {Matching(DscpMatch{0, true}),
+       std::string("-m dscp ! --dscp 0") + kReturn},
+  };
+}
+
+// Where there is a sender's hardware address.
+std::vector<SampleRule> MacSamples() {
+  const MacAddress mac = {0x02, 0x00, 0x5e, 0xff, 0x0a, 0x01};
+  return {
+      {Matching(MacMatch{mac, false}),
+       std::string("-m mac --mac-source 02:00:5e:ff:0a:01") + kReturn},
+      {Matching(MacMatch{mac, true}),
+       std::string("-m mac ! --mac-source 02:00:5E:FF:0A:01") + kReturn},
   };
 }
 
@@ -145,10 +189,12 @@ class RuleMaker {
     if (Coin()) rule.source = PrefixMatch{MakePrefix(), Coin()};
     if (Coin()) rule.destination = PrefixMatch{MakePrefix(), Coin()};
     // No kind twice: the program cannot read back what it prints of that.
-    std::array<std::uint32_t, 7> kinds{0, 1, 2, 3, 4, 5, 6};
+    std::array<std::uint32_t, 9> kinds{0, 1, 2, 3, 4, 5, 6, 7, 8};
     std::ranges::shuffle(kinds, random_);
     for (std::uint32_t i = Below(4); i > 0; --i) {
       rule.matches.push_back(MakeMatch(kinds.at(i)));
+      // Ports are those of a protocol.
+      if (kinds.at(i) == 8) rule.protocol = Coin() ? IPPROTO_TCP : IPPROTO_UDP;
     }
     rule.target = MakeTarget(table, later);
     return rule;
@@ -178,6 +224,18 @@ class RuleMaker {
     return {target.estimator, capacity};
   }
 
+  Match MakePorts() {
+    PortsMatch match;
+    match.invert = Coin();
+    if (Coin()) match.side = PortsMatch::Side::kSource;
+    for (std::uint32_t i = 1 + Below(7); i > 0; --i) {
+      const auto first = static_cast<std::uint16_t>(Below(65000));
+      const auto more = static_cast<std::uint16_t>(Coin() ? Below(500) : 0);
+      match.ports.push_back({first, static_cast<std::uint16_t>(first + more)});
+    }
+    return match;
+  }
+
   Match MakeCounter() {
     const std::string name = "list" + std::to_string(Below(3));
     switch (Below(3)) {
@@ -195,6 +253,8 @@ class RuleMaker {
       case 3: return RandomMatch{Below(0x80000001)};
       case 4: return SourceCoinMatch{Any(), Coin()};
       case 5: return MakeCounter();
+      case 7: return DscpMatch{static_cast<std::uint8_t>(Below(64)), Coin()};
+      case 8: return MakePorts();
       default: {
         FreeCapacityMatch match{MakeSide(), std::nullopt};
         if (Coin()) match.right = MakeSide();
@@ -230,7 +290,7 @@ class RuleMaker {
 std::vector<SampleRule> SampleRules(XtTable table) {
   std::vector<SampleRule> samples = HeaderSamples();
   for (const auto& more :
-       {CommonSamples(),
+       {CommonSamples(), PacketSamples(), MacSamples(),
         table == XtTable::kNat ? NatSamples() : MangleSamples()}) {
     samples.insert(samples.end(), more.begin(), more.end());
   }

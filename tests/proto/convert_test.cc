@@ -42,7 +42,7 @@ TEST(SpecFromProto, FillsInEveryDefault) {
   const Converted converted = SpecFromProto(Smallest());
   EXPECT_THAT(Lines(converted.violations), IsEmpty());
   const Spec& spec = converted.spec;
-  EXPECT_EQ(spec.balance, Balance());
+  EXPECT_EQ(spec.balance, DefaultBalance());
   EXPECT_EQ(spec.mark_mask, 0xffU);
   EXPECT_EQ(spec.table_base, 10U);
   ASSERT_EQ(spec.uplinks.size(), 2U);
@@ -150,6 +150,54 @@ TEST(SpecToProto, WritesEveryDefaultOut) {
   EXPECT_EQ(router.spec().tables().base(), 10U);
 }
 
+Policy RandomPolicy(std::mt19937& random, std::string name) {
+  const auto pick = [&random](std::uint32_t count) {
+    return static_cast<std::uint32_t>(random() % count);
+  };
+  Policy policy;
+  policy.name = std::move(name);
+  policy.algorithm = static_cast<Algorithm>(pick(6));
+  policy.measure = static_cast<Measure>(pick(3));
+  policy.estimator = {std::chrono::milliseconds(random()),
+                      std::chrono::milliseconds(random())};
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    Tier& tier = policy.tiers.emplace_back();
+    for (std::uint32_t j = pick(4); j > 0; --j) {
+      tier.push_back({"wan" + std::to_string(pick(6)), std::nullopt});
+      if (pick(2) == 0) tier.back().weight = pick(4);
+    }
+  }
+  policy.last_resort = static_cast<LastResort>(pick(3));
+  return policy;
+}
+
+TrafficMatch RandomMatch(std::mt19937& random) {
+  const auto pick = [&random](std::uint32_t count) {
+    return static_cast<std::uint32_t>(random() % count);
+  };
+  const auto byte = [&] { return static_cast<std::uint8_t>(pick(256)); };
+  const auto port = [&] { return static_cast<std::uint16_t>(pick(65536)); };
+  const auto network = [&] {
+    return Prefix(Address::FromIpv4(static_cast<std::uint32_t>(random())),
+                  static_cast<int>(pick(33)));
+  };
+  TrafficMatch match;
+  if (pick(2) == 0) match.protocol = byte();
+  for (std::uint32_t i = pick(3); i > 0; --i) match.source.push_back(network());
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    match.destination.push_back(network());
+    match.source_ports.push_back({port(), port()});
+    match.dscp.push_back(static_cast<std::uint8_t>(pick(64)));
+  }
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    match.destination_ports.push_back({port(), port()});
+    match.source_mac.push_back(
+        {byte(), byte(), byte(), byte(), byte(), byte()});
+  }
+  if (pick(2) == 0) match.interface = "lan" + std::to_string(pick(3));
+  return match;
+}
+
 // A spec of random but readable values; they need not be sensible.
 Spec RandomSpec(std::mt19937& random) {
   const auto pick = [&random](std::uint32_t count) {
@@ -180,10 +228,18 @@ Spec RandomSpec(std::mt19937& random) {
     uplink.nat = static_cast<Nat>(pick(3));
     spec.uplinks.push_back(uplink);
   }
-  spec.balance.algorithm = static_cast<Algorithm>(pick(5));
-  spec.balance.measure = static_cast<Measure>(pick(3));
-  spec.balance.estimator = {std::chrono::milliseconds(random()),
-                            std::chrono::milliseconds(random())};
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    spec.policies.push_back(RandomPolicy(random, "p" + std::to_string(i)));
+  }
+  spec.balance = RandomPolicy(random, kBalance);
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    TrafficRule rule;
+    rule.name = "rule" + std::to_string(pick(3));
+    rule.match = RandomMatch(random);
+    if (pick(2) == 0) rule.except = RandomMatch(random);
+    rule.use = "p" + std::to_string(pick(3));
+    spec.traffic.push_back(rule);
+  }
   spec.mark_mask = static_cast<std::uint32_t>(random());
   spec.table_base = static_cast<std::uint32_t>(random());
   return spec;
@@ -197,6 +253,48 @@ TEST(ConvertLaw, GivesBackTheSameSpecAndItsViolations) {
     ASSERT_EQ(converted.spec, spec);
     ASSERT_EQ(converted.violations, Validate(spec));
   }
+}
+
+TEST(Convert, TheLastResortDependsOnTheKindOfPolicy) {
+  v1::Router router;
+  router.mutable_spec()->add_policies()->set_name("voice");
+  const Spec spec = SpecFromProto(router).spec;
+  EXPECT_EQ(spec.policies[0].last_resort, LastResort::kUnreachable);
+  EXPECT_EQ(spec.balance.last_resort, LastResort::kMain);
+}
+
+TEST(Convert, SaysWhatCannotBeReadOfATrafficRule) {
+  v1::Router router = SpecToProto(Spec());
+  v1::TrafficRule& rule = *router.mutable_spec()->add_traffic();
+  rule.set_name("sip");
+  rule.set_use("main");
+  v1::Match& match = *rule.mutable_match();
+  match.set_protocol("tpc");
+  match.add_source("192.168.10.5/24");
+  match.add_destination_ports("http");
+  match.add_dscp("af9");
+  match.add_source_mac("1:2:3");
+  match.mutable_not_()->mutable_not_()->set_interface("lan0");
+  std::vector<std::string> lines;
+  for (const std::string& line : Lines(SpecFromProto(router).violations)) {
+    if (line.starts_with("spec.traffic")) lines.push_back(line);
+  }
+  EXPECT_THAT(
+      lines,
+      ElementsAre(
+          "spec.traffic[0].match.protocol: \"tpc\" is not known; did you mean "
+          "tcp?",
+          "spec.traffic[0].match.source[0]: 192.168.10.5/24 has host bits "
+          "set; the network is 192.168.10.0/24",
+          "spec.traffic[0].match.destinationPorts: needs a protocol that has "
+          "ports: tcp, udp, udplite, sctp or dccp",
+          "spec.traffic[0].match.destinationPorts[0]: \"http\" is not a port; "
+          "write one up to 65535, or a range like \"10000-20000\"",
+          "spec.traffic[0].match.dscp[0]: \"af9\" is not known; known are X",
+          "spec.traffic[0].match.sourceMac[0]: \"1:2:3\" is not a hardware "
+          "address; write it like 02:00:00:00:00:01",
+          "spec.traffic[0].match.not.not: a `not` has none itself; move it up "
+          "to `match`"));
 }
 
 TEST(FieldOrder, IsThatOfTheProtoFile) {

@@ -217,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UnknownKeyNotNear",
              With("balance: {", "balance: {colour: red, "),
              {"f:10:13: spec.balance.colour: unknown key \"colour\"; known "
-              "are algorithm, measure and estimator"}},
+              "are algorithm, measure, estimator, tiers and lastResort"}},
         Case{"SnakeCase",
              With("apiVersion", "api_version"),
              {"f:1:1: api_version: unknown key \"api_version\"; did you mean "
@@ -260,7 +260,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ValueForAMap",
              With("{algorithm: multipath}", "multipath"),
              {"f:10:12: spec.balance: is a single value; a map is expected: "
-              "known are algorithm, measure and estimator"}},
+              "known are algorithm, measure, estimator, tiers and lastResort"}},
         Case{"NullItem",
              With("{interface: lan0}", "~"),
              {"f:4:10: spec.lans[0]: is nothing; a map is expected: known are "
@@ -297,8 +297,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"EnumNotNear",
              With("multipath", "magic"),
              {"f:10:24: spec.balance.algorithm: \"magic\" is not known; known "
-              "are least-loaded, weighted-random, round-robin, source-hash "
-              "and multipath"}},
+              "are least-loaded, weighted-random, round-robin, source-hash, "
+              "multipath and failover"}},
         Case{"EnumUnspecified",
              With("weight: 3", "weight: 3, nat: unspecified"),
              {"f:6:53: spec.uplinks[0].nat: \"unspecified\" is not known; "
@@ -344,7 +344,7 @@ INSTANTIATE_TEST_SUITE_P(
              "f:6:58: spec.uplinks[0].capacity.download: \"40mb\" is not a "
              "bit rate; did you mean 40mbit?",
              "f:11:3: spec.colour: unknown key \"colour\"; known are lans, "
-             "uplinks, balance, marks and tables"}},
+             "uplinks, balance, policies, traffic, marks and tables"}},
         Case{"NoEchoOfAnUnreadAlgorithm",
              With("multipath", "multipat"),
              {"f:10:24: spec.balance.algorithm: \"multipat\" is not known; "

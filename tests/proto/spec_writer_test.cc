@@ -60,6 +60,31 @@ TEST(SpecWriter, WritesYamlAsAPersonWould) {
             "  tables: {}\n");
 }
 
+TEST(SpecWriter, WritesTiersInTheirShortForm) {
+  v1::Router router;
+  v1::Policy& policy = *router.mutable_spec()->add_policies();
+  policy.set_name("voice");
+  v1::Tier& first = *policy.add_tiers();
+  first.add_members()->set_uplink("fibre");
+  first.add_members()->set_uplink("cable");
+  v1::PolicyMember& member = *policy.add_tiers()->add_members();
+  member.set_uplink("lte");
+  member.set_weight(1);
+  EXPECT_EQ(WriteSpecYaml(router),
+            "spec:\n"
+            "  policies:\n"
+            "    - name: voice\n"
+            "      tiers:\n"
+            "        - [fibre, cable]\n"
+            "        - - uplink: lte\n"
+            "            weight: 1\n");
+  const auto read = ReadSpecText(
+      "apiVersion: uplinkd/v1\nkind: Router\n" + WriteSpecYaml(router), "f");
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->router.spec().SerializeAsString(),
+            router.spec().SerializeAsString());
+}
+
 TEST(SpecWriter, WritesJsonWithTheSameUnits) {
   v1::Router router = Office();
   router.mutable_spec()->clear_lans();

@@ -1,0 +1,103 @@
+#include "reconciler/compile_policy.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace uplinkd {
+namespace {
+
+constexpr std::uint64_t kBitsPerByte = 8;
+
+std::uint64_t MeasuredCapacity(const Policy& policy, const Uplink& uplink) {
+  return CapacityIn(uplink.capacity, policy.measure) / kBitsPerByte;
+}
+
+std::uint64_t MemberWeight(const Policy& policy, const PolicyMember& member,
+                           const Uplink& uplink) {
+  if (policy.algorithm == Algorithm::kLeastLoaded) {
+    return std::max<std::uint64_t>(1, MeasuredCapacity(policy, uplink));
+  }
+  if (member.weight) return *member.weight;
+  return WeightOf(uplink, policy.measure);
+}
+
+// In the order of the tier.
+std::vector<Candidate> ReadyIn(const Policy& policy, const Tier& tier,
+                               const std::vector<ResolvedUplink>& uplinks) {
+  std::vector<Candidate> ready;
+  for (const PolicyMember& member : tier) {
+    const auto found = std::ranges::find(
+        uplinks, member.uplink,
+        [](const ResolvedUplink& u) { return u.uplink.name; });
+    if (found == uplinks.end() || !found->Ready()) continue;
+    ready.push_back({&*found, MemberWeight(policy, member, found->uplink)});
+  }
+  return ready;
+}
+
+void AddEstimators(const Spec& spec, const Policy& policy,
+                   const std::vector<ResolvedUplink>& uplinks,
+                   std::set<RateEstimator>& all) {
+  if (policy.algorithm != Algorithm::kLeastLoaded) return;
+  std::set<std::string> members;
+  for (const Tier& tier : TiersOf(spec, policy)) {
+    for (const PolicyMember& member : tier) members.insert(member.uplink);
+  }
+  for (const ResolvedUplink& resolved : uplinks) {
+    const Uplink& uplink = resolved.uplink;
+    if (!members.contains(uplink.name)) continue;
+    all.insert({uplink.id, uplink.interface, policy.measure, policy.estimator});
+  }
+}
+
+}  // namespace
+
+std::vector<Candidate> CandidatesOf(
+    const Spec& spec, const Policy& policy,
+    const std::vector<ResolvedUplink>& uplinks) {
+  for (const Tier& tier : TiersOf(spec, policy)) {
+    std::vector<Candidate> ready = ReadyIn(policy, tier, uplinks);
+    if (ready.empty()) continue;
+    if (policy.algorithm == Algorithm::kFailover) ready.resize(1);
+    std::ranges::sort(ready, {}, [](const Candidate& candidate) {
+      return candidate.uplink->uplink.id;
+    });
+    return ready;
+  }
+  return {};
+}
+
+Choice CompileChoice(const Spec& spec, const Policy& policy,
+                     const std::vector<ResolvedUplink>& uplinks) {
+  Choice choice;
+  choice.algorithm = policy.algorithm;
+  choice.last_resort = policy.last_resort;
+  const bool measures = policy.algorithm == Algorithm::kLeastLoaded;
+  if (measures) {
+    choice.measure = policy.measure;
+    choice.estimator = policy.estimator;
+  }
+  for (const Candidate& candidate : CandidatesOf(spec, policy, uplinks)) {
+    const Uplink& uplink = candidate.uplink->uplink;
+    Member member;
+    member.id = uplink.id;
+    member.fate = MarkOf(spec, uplink.id);
+    member.weight = candidate.weight;
+    if (measures) member.capacity = MeasuredCapacity(policy, uplink);
+    choice.members.push_back(member);
+  }
+  return choice;
+}
+
+std::vector<RateEstimator> CompileEstimators(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
+  std::set<RateEstimator> all;
+  AddEstimators(spec, spec.balance, uplinks, all);
+  for (const Policy& policy : spec.policies) {
+    AddEstimators(spec, policy, uplinks, all);
+  }
+  return {all.begin(), all.end()};
+}
+
+}  // namespace uplinkd

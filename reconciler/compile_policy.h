@@ -1,0 +1,37 @@
+// What the uplinks' present state makes of a policy: a step of Compile(). Pure.
+#ifndef UPLINKD_RECONCILER_COMPILE_POLICY_H_
+#define UPLINKD_RECONCILER_COMPILE_POLICY_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "reconciler/compile_uplink.h"
+#include "reconciler/filter.h"
+#include "reconciler/spec.h"
+
+namespace uplinkd {
+
+// An uplink that gets connections of a policy now.
+struct Candidate {
+  const ResolvedUplink* uplink = nullptr;  // of the list asked about
+  // For least-loaded the capacity, since that decides once all are full.
+  std::uint64_t weight = 1;
+};
+
+// Those of the first tier with an uplink that is ready, ordered by id; for
+// failover only the first of them in the policy's order. None: the policy is
+// at its last resort.
+std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
+                                    const std::vector<ResolvedUplink>& uplinks);
+
+Choice CompileChoice(const Spec& spec, const Policy& policy,
+                     const std::vector<ResolvedUplink>& uplinks);
+
+// The estimators that the policies of `spec` compare, each once. They stay for
+// uplinks that are not ready as well, and so know their rates when they return.
+std::vector<RateEstimator> CompileEstimators(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks);
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_RECONCILER_COMPILE_POLICY_H_

@@ -1,0 +1,61 @@
+#include "reconciler/traffic.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace uplinkd {
+namespace {
+
+bool Within(const Prefix& inner, const Prefix& outer) {
+  return outer.Contains(inner);
+}
+
+bool Within(const PortRange& inner, const PortRange& outer) {
+  return outer.first <= inner.first && inner.last <= outer.last;
+}
+
+template <typename T>
+bool Within(const T& inner, const T& outer) {
+  return inner == outer;
+}
+
+// No values hold for everything.
+template <typename T>
+bool CoversList(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.empty()) return true;
+  if (b.empty()) return false;
+  return std::ranges::all_of(b, [&a](const T& inner) {
+    return std::ranges::any_of(
+        a, [&inner](const T& outer) { return Within(inner, outer); });
+  });
+}
+
+}  // namespace
+
+bool HasPorts(std::uint8_t protocol) {
+  switch (protocol) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
+    case IPPROTO_SCTP:
+    case IPPROTO_DCCP: return true;
+    default: return false;
+  }
+}
+
+bool Covers(const TrafficRule& a, const TrafficRule& b) {
+  if (a.except != TrafficMatch{} && a.except != b.except) return false;
+  const TrafficMatch& outer = a.match;
+  const TrafficMatch& inner = b.match;
+  return (!outer.protocol || outer.protocol == inner.protocol) &&
+         (outer.interface.empty() || outer.interface == inner.interface) &&
+         CoversList(outer.source, inner.source) &&
+         CoversList(outer.destination, inner.destination) &&
+         CoversList(outer.source_ports, inner.source_ports) &&
+         CoversList(outer.destination_ports, inner.destination_ports) &&
+         CoversList(outer.dscp, inner.dscp) &&
+         CoversList(outer.source_mac, inner.source_mac);
+}
+
+}  // namespace uplinkd

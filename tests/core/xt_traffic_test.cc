@@ -1,0 +1,320 @@
+// Traffic rules as chains: the chains must decide as the rules say.
+
+#include "reconciler/xt_traffic.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "reconciler/compile.h"
+#include "reconciler/render.h"
+#include "tests/core/builders.h"
+#include "tests/core/desired_text.h"
+#include "tests/core/xt_interpreter.h"
+
+namespace uplinkd {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::FactsWithUplinks;
+using ::testing::HasSubstr;
+using testing::Ip;
+using ::testing::IsEmpty;
+using testing::Net;
+using testing::Oracles;
+using testing::Packet;
+using testing::SpecWithUplinks;
+using testing::Walk;
+using testing::XtInterpreter;
+
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kUdp = 17;
+
+TrafficRule To(const std::string& name, std::string use) {
+  TrafficRule rule;
+  rule.name = name;
+  rule.use = std::move(use);
+  return rule;
+}
+
+// What the chains of a spec do with a packet.
+class Router {
+ public:
+  explicit Router(const Spec& spec, const Facts& facts = FactsWithUplinks(4))
+      : mangle_(Compile(spec, facts).state.tables.at(XtTable::kMangle)) {
+    oracles_.dice = [] { return 0U; };
+  }
+
+  Walk Send(Packet& packet) {
+    return XtInterpreter(mangle_, oracles_).Run(XtHook::kPrerouting, packet);
+  }
+  std::uint32_t MarkFor(Packet packet) {
+    Send(packet);
+    return packet.mark;
+  }
+  const std::map<std::string, Chain>& chains() const { return mangle_.chains; }
+
+  std::vector<std::string> Words(const std::string& chain) const {
+    std::vector<std::string> words;
+    for (const ChainRule& rule : mangle_.chains.at(chain)) {
+      words.push_back(RenderChainRule(rule));
+    }
+    return words;
+  }
+
+ private:
+  XtTableState mangle_;
+  Oracles oracles_;
+};
+
+Packet FromLan(std::uint8_t protocol = kTcp, std::uint16_t port = 443) {
+  Packet packet;
+  packet.in_interface = "lan0";
+  packet.source = Ip("192.168.10.5");
+  packet.destination = Ip("192.0.2.80");
+  packet.protocol = protocol;
+  packet.destination_port = port;
+  return packet;
+}
+
+// Four uplinks, all new connections by default to wan1.
+Spec Office() {
+  Spec spec = SpecWithUplinks(4, Algorithm::kFailover);
+  spec.balance.tiers = {{{"wan1", {}}}};
+  return spec;
+}
+
+TEST(XtTraffic, ARuleOfSingleValuesIsOneChainRule) {
+  Spec spec = Office();
+  TrafficRule rule = To("sip", "wan2");
+  rule.match.protocol = kUdp;
+  rule.match.source = {Net("192.168.10.0/28")};
+  rule.match.destination_ports = {{5060, 5060}, {10000, 20000}};
+  rule.match.interface = "lan0";
+  rule.match.dscp = {46};
+  rule.except.destination = {Net("198.51.100.0/24")};
+  spec.traffic = {rule};
+  EXPECT_THAT(
+      Router(spec).Words("UPL-TRAFFIC"),
+      ElementsAre("-i lan0 -s 192.168.10.0/28 ! -d 198.51.100.0/24 -p 17"
+                  " -m multiport --dports 5060,10000:20000 -m dscp --dscp 0x2e"
+                  " -g UPL-ONLY-2",
+                  "-g UPL-FATE"));
+}
+
+TEST(XtTraffic, TheFirstRuleThatMatchesDecides) {
+  Spec spec = Office();
+  TrafficRule web = To("web", "wan2");
+  web.match.protocol = kTcp;
+  TrafficRule https = To("https", "wan3");
+  https.match.protocol = kTcp;
+  https.match.destination_ports = {{443, 443}};
+  spec.traffic = {https, web};
+  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 443)), 3U);
+  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 80)), 2U);
+  EXPECT_EQ(Router(spec).MarkFor(FromLan(kUdp, 443)), 1U);
+  spec.traffic = {web, https};
+  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 443)), 2U);
+}
+
+TEST(XtTraffic, UseMainLeavesAConnectionAlone) {
+  Spec spec = Office();
+  spec.traffic = {To("all", kUseMain)};
+  Packet packet = FromLan();
+  Router(spec).Send(packet);
+  EXPECT_EQ(packet.mark, 0U);
+  EXPECT_EQ(packet.connmark, 0U);
+}
+
+TEST(XtTraffic, AnUplinkThatIsDownIsUnreachableAndNothingElse) {
+  Spec spec = Office();
+  spec.traffic = {To("all", "wan2")};
+  Facts facts = FactsWithUplinks(4);
+  facts.links["wan2"].carrier = false;
+  Packet packet = FromLan();
+  Router(spec, facts).Send(packet);
+  EXPECT_EQ(packet.mark, 0xfeU);
+  EXPECT_EQ(packet.connmark, 0U);
+  EXPECT_THAT(testing::RuleLines(Compile(spec, facts)),
+              Contains(HasSubstr("fwmark 0xfe/0xff unreachable")));
+}
+
+TEST(XtTraffic, WhatTheHealthOfAnUplinkChangesIsOneSmallChain) {
+  Spec spec = Office();
+  for (int i = 0; i < 1000; ++i) {
+    TrafficRule rule = To("rule" + std::to_string(i), "wan2");
+    rule.match.protocol = kTcp;
+    rule.match.destination_ports = {{static_cast<std::uint16_t>(i), 0}};
+    rule.match.destination_ports[0].last = static_cast<std::uint16_t>(i);
+    spec.traffic.push_back(rule);
+  }
+  Facts down = FactsWithUplinks(4);
+  down.links["wan2"].carrier = false;
+  const Router before(spec);
+  const Router after(spec, down);
+  std::vector<std::string> changed;
+  for (const auto& [name, chain] : before.chains()) {
+    if (!after.chains().contains(name) || after.chains().at(name) != chain) {
+      changed.push_back(name);
+    }
+  }
+  // The fate itself, and the connections that arrive by the uplink.
+  EXPECT_THAT(changed, ElementsAre("UPL-MARK-2", "UPL-NEW", "UPL-ONLY-2"));
+}
+
+// ---- the law ----
+
+bool Holds(const std::vector<Prefix>& prefixes, const Address& address) {
+  return std::ranges::any_of(
+      prefixes, [&](const Prefix& prefix) { return prefix.Contains(address); });
+}
+
+bool Holds(const std::vector<PortRange>& ranges, std::uint16_t port) {
+  return std::ranges::any_of(ranges, [port](const PortRange& range) {
+    return range.first <= port && port <= range.last;
+  });
+}
+
+// For each field that is given, whether it holds.
+std::vector<bool> Fields(const TrafficMatch& match, const Packet& packet) {
+  std::vector<bool> held;
+  if (match.protocol) held.push_back(*match.protocol == packet.protocol);
+  if (!match.source.empty()) {
+    held.push_back(Holds(match.source, packet.source));
+  }
+  if (!match.destination.empty()) {
+    held.push_back(Holds(match.destination, packet.destination));
+  }
+  if (!match.source_ports.empty()) {
+    held.push_back(Holds(match.source_ports, packet.source_port));
+  }
+  if (!match.destination_ports.empty()) {
+    held.push_back(Holds(match.destination_ports, packet.destination_port));
+  }
+  if (!match.interface.empty()) {
+    held.push_back(match.interface == packet.in_interface);
+  }
+  if (!match.dscp.empty()) {
+    held.push_back(std::ranges::count(match.dscp, packet.dscp) > 0);
+  }
+  if (!match.source_mac.empty()) {
+    held.push_back(std::ranges::count(match.source_mac, packet.source_mac) > 0);
+  }
+  return held;
+}
+
+bool Matches(const TrafficRule& rule, const Packet& packet) {
+  const std::vector<bool> must = Fields(rule.match, packet);
+  const std::vector<bool> must_not = Fields(rule.except, packet);
+  return std::ranges::count(must, false) == 0 &&
+         std::ranges::count(must_not, true) == 0;
+}
+
+class RandomTraffic {
+ public:
+  std::uint32_t Below(std::uint32_t bound) {
+    return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random_);
+  }
+
+  std::vector<TrafficRule> Rules() {
+    std::vector<TrafficRule> rules;
+    for (std::uint32_t i = Below(5); i > 0; --i) {
+      constexpr const char* kUses[] = {"wan2", "voice", "main", "balance"};
+      TrafficRule rule = To("rule" + std::to_string(i), kUses[Below(4)]);
+      rule.match = Match();
+      rule.match.protocol = Below(2) == 0 ? kTcp : kUdp;
+      if (Below(2) == 0) rule.except = Match();
+      rules.push_back(rule);
+    }
+    return rules;
+  }
+
+  Packet SomePacket() {
+    Packet packet = FromLan(Below(2) == 0 ? kTcp : kUdp);
+    packet.in_interface = "lan" + std::to_string(Below(2));
+    packet.source = Address::FromIpv4(0xc0a80a00 + Below(16));
+    packet.destination = Address::FromIpv4(0xc0000200 + Below(16));
+    packet.source_port = static_cast<std::uint16_t>(Below(40));
+    packet.destination_port = static_cast<std::uint16_t>(Below(40));
+    packet.dscp = static_cast<std::uint8_t>(Below(4));
+    packet.source_mac[5] = static_cast<std::uint8_t>(Below(4));
+    return packet;
+  }
+
+ private:
+  // One field in three is given, with one to three values; ports up to thirty,
+  // which one chain rule does not hold.
+  TrafficMatch Match() {
+    TrafficMatch match;
+    const auto given = [this] { return Below(3) == 0 ? 1 + Below(3) : 0; };
+    if (Below(4) == 0) match.protocol = kUdp;
+    for (std::uint32_t i = given(); i > 0; --i) {
+      match.source.emplace_back(Address::FromIpv4(0xc0a80a00 + Below(16)), 30);
+    }
+    for (std::uint32_t i = given(); i > 0; --i) {
+      match.destination.emplace_back(Address::FromIpv4(0xc0000200 + Below(16)),
+                                     31);
+    }
+    for (std::uint32_t i = given() * Below(10); i > 0; --i) {
+      const auto first = static_cast<std::uint16_t>(Below(40));
+      match.source_ports.push_back({first, first});
+    }
+    for (std::uint32_t i = given() * Below(6); i > 0; --i) {
+      const auto first = static_cast<std::uint16_t>(Below(40));
+      const auto last = static_cast<std::uint16_t>(first + Below(3));
+      match.destination_ports.push_back({first, last});
+    }
+    if (Below(4) == 0) match.interface = "lan" + std::to_string(Below(2));
+    for (std::uint32_t i = given(); i > 0; --i) {
+      match.dscp.push_back(static_cast<std::uint8_t>(Below(4)));
+    }
+    for (std::uint32_t i = given(); i > 0; --i) {
+      match.source_mac.push_back(
+          {0, 0, 0, 0, 0, static_cast<std::uint8_t>(Below(4))});
+    }
+    return match;
+  }
+
+  std::mt19937 random_{20261124};
+};
+
+std::uint32_t MarkOfUse(const std::string& use) {
+  if (use == "main") return 0;
+  if (use == "balance") return 1;
+  return use == "wan2" ? 2 : 3;
+}
+
+TEST(XtTrafficLaw, TheChainsDecideAsTheRulesSay) {
+  RandomTraffic random;
+  int by_a_rule = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    Spec spec = Office();
+    spec.lans.push_back({"lan1", {Net("192.168.10.0/24")}});
+    Policy voice;
+    voice.name = "voice";
+    voice.tiers = {{{"wan3", {}}}};
+    spec.policies = {voice};
+    spec.traffic = random.Rules();
+    Router router(spec);
+    for (int j = 0; j < 5; ++j) {
+      const Packet packet = random.SomePacket();
+      const auto rule =
+          std::ranges::find_if(spec.traffic, [&](const TrafficRule& candidate) {
+            return Matches(candidate, packet);
+          });
+      const bool found = rule != spec.traffic.end();
+      by_a_rule += found ? 1 : 0;
+      ASSERT_EQ(router.MarkFor(packet), found ? MarkOfUse(rule->use) : 1U)
+          << "case " << i;
+    }
+  }
+  EXPECT_GT(by_a_rule, 5'000);
+}
+
+}  // namespace
+}  // namespace uplinkd
