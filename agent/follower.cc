@@ -144,7 +144,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.sweep = full || standing_.observed_generation != ledger_.generation();
   options.more_tables = old_tables_;
   options.blocked = blocked_.LeftOut();
-  last_report_ = ReconcileOnce(ledger_.current()->spec, options,
+  last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
                                host_->kernel(), options_.clocks.monotonic);
   return Digest(trigger, options);
 }

@@ -112,6 +112,7 @@ class Follower {
   std::vector<std::string> name_warnings_;
   std::set<std::uint32_t> old_tables_;  // of earlier specs
   bool routes_tell_ = false;            // of their changes, by events
+  std::optional<PassMemory> memory_;
   Report last_report_;
   bool has_report_ = false;
   BlockedUplinks blocked_;

@@ -145,9 +145,9 @@ void ApplyStep(const Step& step, State& state) {
           },
           [&](const EditXtTable& edit) {
             Result<XtTableState> edited =
-                ApplyEdits(state.tables[edit.table], edit.edits);
+                ApplyEdits(*state.tables[edit.table], edit.edits);
             if (edited) state.tables[edit.table] = *std::move(edited);
-            if (state.tables[edit.table].Empty()) {
+            if (state.tables[edit.table]->Empty()) {
               state.tables.erase(edit.table);
             }
           }},

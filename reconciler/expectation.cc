@@ -81,9 +81,9 @@ Expectation ExpectSpec(const Spec& spec) {
   const Desired desired = Compile(numbered, AssumeFacts(numbered).facts);
   expectation.tables = desired.table_owner;
   for (const auto& [table, state] : desired.state.tables) {
-    if (state.Empty()) continue;
+    if (state->Empty()) continue;
     expectation.xt_tables.emplace(XtTableName(table));
-    AddNames(state, expectation);
+    AddNames(*state, expectation);
   }
   expectation.matches.erase("");
   expectation.targets.erase("");

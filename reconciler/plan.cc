@@ -195,10 +195,15 @@ std::set<std::string> FatedUplinks(const Desired& desired) {
   return uplinks;
 }
 
-const XtTableState& TableOf(const State& state, XtTable table) {
-  static const XtTableState kEmpty;
+const Shared<XtTableState>& TableOf(const State& state, XtTable table) {
+  static const Shared<XtTableState> kEmpty;
   const auto found = state.tables.find(table);
   return found == state.tables.end() ? kEmpty : found->second;
+}
+
+bool SameTables(const State& a, const State& b) {
+  return TableOf(a, XtTable::kNat) == TableOf(b, XtTable::kNat) &&
+         TableOf(a, XtTable::kMangle) == TableOf(b, XtTable::kMangle);
 }
 
 void PlanTable(Stage stage, XtTable table, const XtTableState& have,
@@ -223,15 +228,16 @@ void PlanTable(Stage stage, XtTable table, const XtTableState& have,
 }
 
 void PlanTables(const Desired& desired, const State& observed, Plan& plan) {
+  if (SameTables(desired.state, observed)) return;  // as in nearly every pass
   const std::set<std::string> uplinks = FatedUplinks(desired);
-  const XtTableState& have = TableOf(observed, XtTable::kNat);
-  const XtTableState& want = TableOf(desired.state, XtTable::kNat);
+  const XtTableState& have = *TableOf(observed, XtTable::kNat);
+  const XtTableState& want = *TableOf(desired.state, XtTable::kNat);
   const XtTableState between =
       NatBeforeMangle(have, want, desired.state, observed);
   PlanTable(Stage::kMakeNat, XtTable::kNat, have, between, uplinks, plan);
   PlanTable(Stage::kMangle, XtTable::kMangle,
-            TableOf(observed, XtTable::kMangle),
-            TableOf(desired.state, XtTable::kMangle), uplinks, plan);
+            *TableOf(observed, XtTable::kMangle),
+            *TableOf(desired.state, XtTable::kMangle), uplinks, plan);
   PlanTable(Stage::kBreakNat, XtTable::kNat, between, want, uplinks, plan);
 }
 

@@ -15,7 +15,7 @@ template <typename Visit>
 void ForEachMangleRule(const State& state, Visit visit) {
   const auto mangle = state.tables.find(XtTable::kMangle);
   if (mangle == state.tables.end()) return;
-  for (const auto& [name, rules] : mangle->second.chains) {
+  for (const auto& [name, rules] : mangle->second->chains) {
     for (const ChainRule& rule : rules) visit(rule);
   }
 }

@@ -12,10 +12,10 @@ constexpr int kCleanupRounds = 5;
 
 // Runs `work` and adds the time it took to its phase.
 template <typename Work>
-auto Timed(PassPhase phase, Report& report, const MonotonicClock& now,
-           Work work) {
+decltype(auto) Timed(PassPhase phase, Report& report, const MonotonicClock& now,
+                     Work work) {
   const std::chrono::nanoseconds start = now();
-  auto result = work();
+  decltype(auto) result = work();
   report.durations[phase] += now() - start;
   return result;
 }
@@ -38,6 +38,23 @@ std::map<std::string, int> LinkIndexes(const Spec& spec, const Facts& facts) {
   return indexes;
 }
 
+const Desired& Remembered(const Spec& spec, Facts facts,
+                          std::optional<PassMemory>& memory) {
+  if (!memory || memory->facts != facts || memory->spec != spec) {
+    Desired desired = Compile(spec, facts);
+    memory = PassMemory{spec, std::move(facts), std::move(desired)};
+  }
+  return memory->desired;
+}
+
+// The tables of both are equal: from now on they are the same objects, which
+// compare at once.
+void Unify(const State& observed, State& desired) {
+  for (const auto& [table, ours] : observed.tables) {
+    if (!ours->Empty()) desired.tables[table] = ours;
+  }
+}
+
 ObserveScope ScopeOf(const Desired& desired, const PassOptions& options) {
   ObserveScope scope{options.more_tables, options.sweep};
   for (const auto& [table, owner] : desired.table_owner) {
@@ -49,8 +66,8 @@ ObserveScope ScopeOf(const Desired& desired, const PassOptions& options) {
 std::map<std::string, std::size_t> CountObjects(const State& state) {
   std::size_t chain_rules = 0;
   for (const auto& [table, ours] : state.tables) {
-    for (const auto& [name, rules] : ours.chains) chain_rules += rules.size();
-    for (const auto& [hook, jumps] : ours.jumps) chain_rules += jumps.size();
+    for (const auto& [name, rules] : ours->chains) chain_rules += rules.size();
+    for (const auto& [hook, jumps] : ours->jumps) chain_rules += jumps.size();
   }
   return {{"route", state.routes.size()},
           {"rule", state.rules.size()},
@@ -137,6 +154,13 @@ std::string_view PassResultName(PassResult result) {
 
 Report ReconcileOnce(const Spec& spec, const PassOptions& options,
                      Kernel& kernel, const MonotonicClock& now) {
+  std::optional<PassMemory> memory;
+  return ReconcileOnce(spec, options, memory, kernel, now);
+}
+
+Report ReconcileOnce(const Spec& spec, const PassOptions& options,
+                     std::optional<PassMemory>& memory, Kernel& kernel,
+                     const MonotonicClock& now) {
   Report report;
   Result<Facts> facts = Timed(PassPhase::kFacts, report, now, [&] {
     return kernel.ReadFacts(InterfacesOf(spec));
@@ -145,8 +169,10 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   facts->blocked = options.blocked;
   report.link_index = LinkIndexes(spec, *facts);
 
-  const Desired desired = Timed(PassPhase::kCompile, report, now,
-                                [&] { return Compile(spec, *facts); });
+  const Desired& desired =
+      Timed(PassPhase::kCompile, report, now, [&]() -> const Desired& {
+        return Remembered(spec, *std::move(facts), memory);
+      });
   report.uplinks = desired.uplinks;
   report.warnings = desired.warnings;
 
@@ -159,6 +185,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
 
   report.plan = Timed(PassPhase::kPlan, report, now,
                       [&] { return MakePlan(desired, *observed); });
+  if (report.plan.Empty()) Unify(*observed, memory->desired.state);
   if (!options.dry_run) {
     report.outcomes = Timed(PassPhase::kExecute, report, now,
                             [&] { return ExecutePlan(report.plan, kernel); });

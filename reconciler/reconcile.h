@@ -61,6 +61,14 @@ struct Report {
 // A monotonic clock, injected so that tests are exact.
 using MonotonicClock = std::function<std::chrono::nanoseconds()>;
 
+// What a pass leaves for the next one: what it compiled, and from what, so that
+// nothing is computed again from the same spec and facts.
+struct PassMemory {
+  Spec spec;
+  Facts facts;
+  Desired desired;
+};
+
 struct PassOptions {
   bool dry_run = false;  // stop before execute: the plan is the answer
   bool sweep = false;    // see ObserveScope
@@ -70,7 +78,12 @@ struct PassOptions {
   std::map<std::string, std::string> blocked = {};
 };
 
-// `spec` must be valid and have its ids assigned.
+// `spec` must be valid and have its ids assigned. `memory` is what the last
+// pass left, if it left anything, and is brought up to date.
+Report ReconcileOnce(const Spec& spec, const PassOptions& options,
+                     std::optional<PassMemory>& memory, Kernel& kernel,
+                     const MonotonicClock& now);
+// The same, without a memory.
 Report ReconcileOnce(const Spec& spec, const PassOptions& options,
                      Kernel& kernel, const MonotonicClock& now);
 

@@ -13,14 +13,18 @@
 
 #include "reconciler/chain.h"
 #include "reconciler/route.h"
+#include "reconciler/shared.h"
 
 namespace uplinkd {
+
+// What is ours in each table; an absent table is empty.
+using XtTables = std::map<XtTable, Shared<XtTableState>>;
 
 struct State {
   std::map<RouteKey, Route> routes;
   // Sorted. The kernel can hold exact duplicates, so this is not a set.
   std::vector<PolicyRule> rules;
-  std::map<XtTable, XtTableState> tables;  // an absent table is empty
+  XtTables tables;
 
   // Observed only, and never compared: routes in our tables that are not ours,
   // by key. They are reported; one whose key we need is a conflict.

@@ -275,7 +275,7 @@ std::string EstimatorName(const RateEstimator& estimator) {
          EightHexDigits(Digest(text));
 }
 
-std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent) {
+XtTables LowerToXtables(const FilterIntent& intent) {
   XtTableState mangle;
   WriteEstimators(intent, mangle);
   WritePrerouting(intent, mangle);
@@ -284,7 +284,7 @@ std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent) {
   WriteMarkChains(intent, mangle);
   WriteOutput(intent, mangle);
   WritePostrouting(intent, mangle);
-  std::map<XtTable, XtTableState> tables;
+  XtTables tables;
   tables[XtTable::kMangle] = std::move(mangle);
   XtTableState nat = LowerNat(intent);
   if (!nat.Empty()) tables[XtTable::kNat] = std::move(nat);

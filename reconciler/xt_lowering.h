@@ -9,11 +9,12 @@
 
 #include "reconciler/chain.h"
 #include "reconciler/filter.h"
+#include "reconciler/state.h"
 
 namespace uplinkd {
 
 // A table that holds nothing is absent.
-std::map<XtTable, XtTableState> LowerToXtables(const FilterIntent& intent);
+XtTables LowerToXtables(const FilterIntent& intent);
 
 // "u1-9ae16a3b", at most 15 characters: the id, and a digest of what is
 // measured and how, since the kernel refuses other parameters under a name

@@ -66,7 +66,7 @@ class LinuxKernel : public Kernel {
     Result<std::vector<PolicyRule>> rules = ReadOwnRules(*socket_);
     if (!rules) return tl::unexpected(rules.error());
     state.rules = std::move(*rules);
-    Result<std::map<XtTable, XtTableState>> tables = xtables_.Observe();
+    Result<XtTables> tables = xtables_.Observe();
     if (!tables) return tl::unexpected(tables.error());
     state.tables = std::move(*tables);
     const ChainLook look = xtables_.last_look();

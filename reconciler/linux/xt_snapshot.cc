@@ -62,7 +62,7 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
     const bool same_layout =
         info_ && std::memcmp(info_.get(), &*info, sizeof *info) == 0;
     if (same_layout && SameButCounters(EntriesOf(last_), EntriesOf(next_))) {
-      return &state_;
+      return &*state_;
     }
     // The kernel compares only the size: see that the layout is the dump's.
     const Result<ipt_getinfo> again = ReadInfo(socket);
@@ -71,7 +71,7 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
     if (auto accepted = Accept(*info); !accepted) {
       return tl::unexpected(accepted.error());
     }
-    return &state_;
+    return &*state_;
   }
   return Fail(ErrorCode::kAborted,
               "the " + std::string(XtTableName(table_)) + " table changed " +

@@ -15,6 +15,7 @@
 #include "reconciler/chain.h"
 #include "reconciler/linux/xt_codec_blob.h"
 #include "reconciler/result.h"
+#include "reconciler/shared.h"
 
 struct ipt_getinfo;
 
@@ -32,7 +33,7 @@ class XtSnapshot {
   // table if it does not exist yet. Fails: kFailedPrecondition,
   // kPermissionDenied, kAborted (somebody writes all the time).
   Result<const XtTableState*> Read(int socket);
-  const XtTableState& state() const { return state_; }  // as of the last Read()
+  const Shared<XtTableState>& state() const { return state_; }  // as of the last Read()
 
   // How many packets our rules that give fates have seen, by fate, as of the
   // last Read(). A count starts anew when its rule is written anew.
@@ -54,7 +55,7 @@ class XtSnapshot {
   // bytes unwritten, both hold zero.
   std::vector<std::byte> last_;
   std::vector<std::byte> next_;
-  XtTableState state_;
+  Shared<XtTableState> state_;
   std::vector<FateEntry> fates_;  // places that hold in both dumps
   std::uint64_t version_ = 0;
 };

@@ -189,9 +189,9 @@ Result<void> Xtables::Read() {
   return {};
 }
 
-Result<std::map<XtTable, XtTableState>> Xtables::Observe() {
+Result<XtTables> Xtables::Observe() {
   if (auto read = Read(); !read) return tl::unexpected(read.error());
-  std::map<XtTable, XtTableState> tables;
+  XtTables tables;
   for (const XtTable table : kTables) {
     const auto snapshot = parts_->snapshots.find(table);
     tables.emplace(table, snapshot == parts_->snapshots.end()

@@ -17,6 +17,7 @@
 #include "reconciler/kernel.h"
 #include "reconciler/plan.h"
 #include "reconciler/result.h"
+#include "reconciler/state.h"
 
 namespace uplinkd {
 
@@ -32,7 +33,7 @@ class Xtables {
   // A table that does not exist in this namespace yet is empty, and is not
   // created by reading. Fails: kFailedPrecondition (no legacy tables in this
   // kernel), kPermissionDenied, kAborted (changed under the read too often).
-  Result<std::map<XtTable, XtTableState>> Observe();
+  Result<XtTables> Observe();
 
   // The same read, without what is in it. Fails as Observe() does.
   Result<ChainLook> Look();

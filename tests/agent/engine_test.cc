@@ -288,7 +288,7 @@ TEST_F(EngineTest, ARefusedUplinkIsLeftOutUntilTheKernelTakesIt) {
   EXPECT_FALSE(engine->bulletin().metrics()->in_sync);
   // The other one carries connections meanwhile.
   const State ours = machine_.With([](FakeKernel& it) { return it.Ours(); });
-  const auto& chains = ours.tables.at(XtTable::kMangle).chains;
+  const auto& chains = ours.tables.at(XtTable::kMangle)->chains;
   EXPECT_TRUE(chains.contains("UPL-MARK-1"));
   EXPECT_FALSE(chains.contains("UPL-MARK-2"));
 

@@ -163,7 +163,7 @@ TEST(CompilePolicy, TheRuleOfALastResortIsThereBeforeItIsNeeded) {
 Chain RootOf(const Spec& spec, const Facts& facts, const std::string& chain) {
   return Compile(spec, facts)
       .state.tables.at(XtTable::kMangle)
-      .chains.at(chain);
+      ->chains.at(chain);
 }
 
 TEST(CompilePolicy, ALastResortIsNeverTheFateOfAConnection) {
@@ -184,7 +184,7 @@ TEST(CompilePolicy, BalanceWithAStricterLastResortStillDecides) {
   Facts facts = FactsWithUplinks(1);
   facts.links["wan1"].carrier = false;
   const auto chains = [&] {
-    return Compile(spec, facts).state.tables.at(XtTable::kMangle).chains;
+    return Compile(spec, facts).state.tables.at(XtTable::kMangle)->chains;
   };
   EXPECT_THAT(chains(), Not(Contains(Key("UPL-FATE"))));
   spec.balance.last_resort = LastResort::kBlackhole;
@@ -196,7 +196,7 @@ TEST(CompilePolicy, KeepsTheChainsOfPoliciesApart) {
   spec.policies.push_back(spec.policies[0]);
   spec.policies[1].name = "guests";
   const auto chains =
-      Compile(spec, WithDown({})).state.tables.at(XtTable::kMangle).chains;
+      Compile(spec, WithDown({})).state.tables.at(XtTable::kMangle)->chains;
   for (const char* name : {"UPL-FATE", "UPL-FATE.2", "UPL-FATE.voice",
                            "UPL-FATE.voice.2", "UPL-FATE.guests.2"}) {
     EXPECT_THAT(chains, Contains(Key(name)));
@@ -213,7 +213,7 @@ TEST(CompilePolicy, TheLongestNamesFitIntoAChainsName) {
     for (Uplink& uplink : spec.uplinks) uplink.id += 295;
     ASSERT_THAT(Validate(spec), IsEmpty());
     const XtTableState mangle =
-        Compile(spec, WithDown({})).state.tables.at(XtTable::kMangle);
+        *Compile(spec, WithDown({})).state.tables.at(XtTable::kMangle);
     for (const auto& [name, chain] : mangle.chains) {
       EXPECT_LE(name.size(), kMaxChainName) << name;
     }

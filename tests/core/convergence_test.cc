@@ -140,7 +140,7 @@ std::set<std::string> NatLinks(const State& state) {
   std::set<std::string> links;
   const auto nat = state.tables.find(XtTable::kNat);
   if (nat == state.tables.end()) return links;
-  for (const auto& [name, rules] : nat->second.chains) {
+  for (const auto& [name, rules] : nat->second->chains) {
     for (const ChainRule& rule : rules) {
       if (!rule.out_interface.empty()) links.insert(rule.out_interface);
     }
@@ -152,7 +152,7 @@ std::set<Mark> MarksSet(const State& state) {
   std::set<Mark> marks;
   const auto mangle = state.tables.find(XtTable::kMangle);
   if (mangle == state.tables.end()) return marks;
-  for (const auto& [name, rules] : mangle->second.chains) {
+  for (const auto& [name, rules] : mangle->second->chains) {
     for (const ChainRule& rule : rules) {
       const auto* set = std::get_if<SetMarkTarget>(&rule.target);
       if (set != nullptr) marks.insert(set->mark);
@@ -199,7 +199,7 @@ bool HooksHold(const State& now, const State& from, const State& to) {
     const auto mangle = state.tables.find(XtTable::kMangle);
     return mangle == state.tables.end()
                ? std::map<XtHook, std::vector<HookJump>>{}
-               : mangle->second.jumps;
+               : mangle->second->jumps;
   };
   return std::ranges::all_of(jumps(from), [&](const auto& hook) {
     const auto wanted = jumps(to);

@@ -33,13 +33,13 @@ inline std::string TableText(const Desired& desired, XtTable table) {
   std::ostringstream text;
   const auto found = desired.state.tables.find(table);
   if (found == desired.state.tables.end()) return "";
-  for (const auto& [hook, jumps] : found->second.jumps) {
+  for (const auto& [hook, jumps] : found->second->jumps) {
     for (const HookJump& jump : jumps) {
       text << "-I " << XtHookName(hook) << " " << jump.position + 1 << " "
            << RenderChainRule(jump.rule) << "\n";
     }
   }
-  for (const auto& [name, chain] : found->second.chains) {
+  for (const auto& [name, chain] : found->second->chains) {
     if (chain.empty()) text << "-N " << name << "\n";
     for (const ChainRule& rule : chain) {
       text << "-A " << name << " " << RenderChainRule(rule) << "\n";

@@ -146,7 +146,7 @@ void FakeKernel::SetOurs(const State& ours) {
   for (auto& [table, content] : tables) {
     const auto found = ours.tables.find(table);
     content.SetOurs(found == ours.tables.end() ? XtTableState{}
-                                               : found->second);
+                                               : *found->second);
   }
 }
 

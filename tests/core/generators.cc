@@ -233,7 +233,8 @@ class Damage {
   }
 
   XtTableState& AnyTable() {
-    return state_.tables[random_.Chance(70) ? XtTable::kMangle : XtTable::kNat];
+    return state_.tables[random_.Chance(70) ? XtTable::kMangle : XtTable::kNat]
+        .Edit();
   }
 
   void HurtJumps() {

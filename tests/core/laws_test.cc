@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -119,6 +120,32 @@ TEST(Law4, AForeignRouteWithAKeyOfOursStays) {
     ASSERT_EQ(world.kernel.AllForeign(), before) << "case " << i;
   }
   EXPECT_EQ(conflicts, kCases);
+}
+
+// What a pass remembers of the one before never shows in what it plans.
+TEST(PassMemory, MakesNoDifferenceToThePlan) {
+  Random random(17);
+  World world = RandomWorld(random);
+  std::optional<PassMemory> memory;
+  for (std::uint64_t i = 0; i < kCases; ++i) {
+    switch (random.Below(5)) {
+      case 0: world.spec = RandomEdit(random, world.spec); break;
+      case 1: world.kernel.SetHost(RandomFacts(random, world.spec)); break;
+      case 2:
+        world.kernel.SetOurs(RandomDamage(random, world.kernel.Ours()));
+        break;
+      case 3: Pass(world); break;
+      default: break;
+    }
+    const PassOptions options{.dry_run = true, .sweep = true};
+    const Report with = ReconcileOnce(world.spec, options, memory, world.kernel,
+                                      testing::StoppedClock());
+    const Report without = ReconcileOnce(world.spec, options, world.kernel,
+                                         testing::StoppedClock());
+    ASSERT_EQ(with.plan.steps, without.plan.steps) << "case " << i;
+    ASSERT_EQ(with.uplinks, without.uplinks) << "case " << i;
+    ASSERT_EQ(with.objects, without.objects) << "case " << i;
+  }
 }
 
 TEST(Cleanup, LeavesNothingOfOursAndEverythingElse) {

@@ -242,7 +242,8 @@ TEST(Plan, MovesARuleToItsPriorityMakeBeforeBreak) {
 TEST(Plan, InsertsOneRuleWhereOneWasDeleted) {
   const Desired desired = TwoUplinks();
   State observed = desired.state;
-  Chain& chain = observed.tables[XtTable::kMangle].chains["UPL-PREROUTING"];
+  Chain& chain =
+      observed.tables[XtTable::kMangle].Edit().chains["UPL-PREROUTING"];
   const ChainRule deleted = chain[1];
   chain.erase(chain.begin() + 1);
   const ChainEdit edit = OnlyEdit(MakePlan(desired, observed));
@@ -257,7 +258,7 @@ TEST(Plan, InsertsOneRuleWhereOneWasDeleted) {
 TEST(Plan, DeletesOneRuleWhereOneWasInserted) {
   const Desired desired = TwoUplinks();
   State observed = desired.state;
-  Chain& chain = observed.tables[XtTable::kNat].chains["UPL-SNAT"];
+  Chain& chain = observed.tables[XtTable::kNat].Edit().chains["UPL-SNAT"];
   ChainRule stray;
   stray.target = OpaqueTarget{"ACCEPT"};
   chain.insert(chain.begin() + 1, stray);
@@ -367,7 +368,7 @@ TEST(Plan, TheSecondNatCommitExpectsWhatTheFirstLeft) {
     if (edit != nullptr && edit->table == XtTable::kNat) nat.push_back(*edit);
   }
   ASSERT_THAT(nat, SizeIs(2));
-  EXPECT_EQ(nat[0].expected, observed.tables.at(XtTable::kNat));
+  EXPECT_EQ(nat[0].expected, *observed.tables.at(XtTable::kNat));
   EXPECT_NE(nat[1].expected, nat[0].expected);
 }
 

@@ -113,8 +113,8 @@ TEST_F(Reconcile, ReportsUplinksLinksAndObjects) {
   EXPECT_EQ(report.objects.at("rule"), ours.rules.size());
   std::size_t chain_rules = 0;
   for (const auto& [table, state] : ours.tables) {
-    for (const auto& [name, rules] : state.chains) chain_rules += rules.size();
-    for (const auto& [hook, jumps] : state.jumps) chain_rules += jumps.size();
+    for (const auto& [name, rules] : state->chains) chain_rules += rules.size();
+    for (const auto& [hook, jumps] : state->jumps) chain_rules += jumps.size();
   }
   EXPECT_EQ(report.objects.at("chain-rule"), chain_rules);
   EXPECT_EQ(Pass().objects, report.objects);

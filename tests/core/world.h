@@ -52,7 +52,7 @@ inline Report Pass(World& world,
 inline bool IsDesired(const State& state, const State& desired) {
   const auto table = [](const State& of, XtTable which) {
     const auto found = of.tables.find(which);
-    return found == of.tables.end() ? XtTableState{} : found->second;
+    return found == of.tables.end() ? XtTableState{} : *found->second;
   };
   return state.routes == desired.routes && state.rules == desired.rules &&
          table(state, XtTable::kMangle) == table(desired, XtTable::kMangle) &&

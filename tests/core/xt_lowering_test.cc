@@ -39,7 +39,7 @@ constexpr Algorithm kAll[] = {
 class Router {
  public:
   explicit Router(const Desired& desired)
-      : mangle_(desired.state.tables.at(XtTable::kMangle)) {
+      : mangle_(*desired.state.tables.at(XtTable::kMangle)) {
     oracles_.dice = [this] { return ++dice_ * 0x1234567U & 0x7fffffffU; };
     oracles_.coin = testing::ClusterCoin;
     for (const RateEstimator& estimator : desired.filter.estimators) {
@@ -225,7 +225,7 @@ TEST(XtLowering, HasNoPostroutingWhereNothingNeedsIt) {
   for (const Algorithm algorithm :
        {Algorithm::kLeastLoaded, Algorithm::kWeightedRandom}) {
     const Desired desired = TwoUplinks(algorithm);
-    const XtTableState& mangle = desired.state.tables.at(XtTable::kMangle);
+    const XtTableState& mangle = *desired.state.tables.at(XtTable::kMangle);
     EXPECT_THAT(mangle.jumps, Not(Contains(Key(XtHook::kPostrouting))));
     EXPECT_THAT(mangle.chains, Not(Contains(Key("UPL-POSTROUTING"))));
   }
@@ -312,7 +312,7 @@ TEST(XtLoweringLaw, EstimatorsComeBeforeTheirMatches) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
     std::set<std::string> known;
     for (const auto& [name, chain] :
-         desired.state.tables.at(XtTable::kMangle).chains) {
+         desired.state.tables.at(XtTable::kMangle)->chains) {
       for (const ChainRule& rule : chain) {
         if (const auto* e = std::get_if<EstimateTarget>(&rule.target)) {
           known.insert(e->estimator);
@@ -336,12 +336,12 @@ TEST(XtLoweringLaw, TablesAreClosedAndNamesFit) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
     for (const auto& [table, content] : desired.state.tables) {
       std::set<std::string> targets;
-      for (const auto& [hook, jumps] : content.jumps) {
+      for (const auto& [hook, jumps] : content->jumps) {
         ASSERT_EQ(jumps.size(), 1U);
         ASSERT_EQ(jumps[0].position, 0U);
         targets.insert(std::get<JumpTarget>(jumps[0].rule.target).chain);
       }
-      for (const auto& [name, chain] : content.chains) {
+      for (const auto& [name, chain] : content->chains) {
         ASSERT_LE(name.size(), kMaxChainName);
         ASSERT_TRUE(IsOwnedChain(name));
         for (const ChainRule& rule : chain) {
@@ -350,9 +350,9 @@ TEST(XtLoweringLaw, TablesAreClosedAndNamesFit) {
         }
       }
       // Every chain is gone to, and every target is there.
-      ASSERT_EQ(targets.size(), content.chains.size());
+      ASSERT_EQ(targets.size(), content->chains.size());
       for (const std::string& target : targets) {
-        ASSERT_TRUE(content.chains.contains(target)) << target;
+        ASSERT_TRUE(content->chains.contains(target)) << target;
       }
     }
   }

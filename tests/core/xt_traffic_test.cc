@@ -46,7 +46,7 @@ TrafficRule To(const std::string& name, std::string use) {
 class Router {
  public:
   explicit Router(const Spec& spec, const Facts& facts = FactsWithUplinks(4))
-      : mangle_(Compile(spec, facts).state.tables.at(XtTable::kMangle)) {
+      : mangle_(*Compile(spec, facts).state.tables.at(XtTable::kMangle)) {
     oracles_.dice = [] { return 0U; };
   }
 

@@ -93,7 +93,7 @@ TEST_F(LinuxKernelTest, SeesNothingOfOursInAFreshNamespace) {
   EXPECT_TRUE(state.routes.empty());
   EXPECT_TRUE(state.rules.empty());
   EXPECT_TRUE(state.foreign_routes.empty());
-  for (const auto& [table, chains] : state.tables) EXPECT_TRUE(chains.Empty());
+  for (const auto& [table, chains] : state.tables) EXPECT_TRUE(chains->Empty());
 }
 
 TEST_F(LinuxKernelTest, ObservesWhatItPut) {

@@ -119,8 +119,8 @@ class XtablesFaults : public NetnsTest {
     Xtables xtables(1s);
     const auto tables = xtables.Observe();
     if (!tables) return tables.error().message;
-    if (tables->at(kMangle).Empty()) return "empty";
-    return tables->at(kMangle) == OneChain() ? "one chain" : "something";
+    if (tables->at(kMangle)->Empty()) return "empty";
+    return *tables->at(kMangle) == OneChain() ? "one chain" : "something";
   }
 
   // The outcome of building OneChain() in a process that gets `answer`.
@@ -272,7 +272,7 @@ TEST_F(XtablesFaults, LosesNothingToAWriterWithoutTheLock) {
       continue;
     }
     const Outcome outcome = xtables.Execute(
-        {kMangle, tables->at(kMangle), {InsertRule("UPL-A", written, {})}});
+        {kMangle, *tables->at(kMangle), {InsertRule("UPL-A", written, {})}});
     if (outcome.result == StepResult::kDone) {
       ++written;
     } else {
@@ -283,7 +283,7 @@ TEST_F(XtablesFaults, LosesNothingToAWriterWithoutTheLock) {
 
   const auto tables = xtables.Observe();
   ASSERT_TRUE(tables);
-  EXPECT_EQ(tables->at(kMangle).chains.at("UPL-A").size(), kRounds);
+  EXPECT_EQ(tables->at(kMangle)->chains.at("UPL-A").size(), kRounds);
   EXPECT_EQ(uplinkd::Run("iptables-legacy -t mangle -S theirs | grep -c '^-A'"),
             std::to_string(kRounds) + "\n");
 }
@@ -310,7 +310,7 @@ TEST_F(XtablesFaults, TakesTurnsWithTheProgram) {
     std::this_thread::sleep_for(1ms);
   }
   program.join();
-  EXPECT_EQ(xtables.Observe()->at(kMangle), state);
+  EXPECT_EQ(*xtables.Observe()->at(kMangle), state);
 }
 
 TEST_F(XtablesFaults, LosesNoCountOfAForeignRule) {

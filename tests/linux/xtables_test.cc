@@ -54,7 +54,7 @@ class XtablesTest : public NetnsTest {
   XtTableState Observed(XtTable table) {
     const auto tables = xtables_.Observe();
     EXPECT_TRUE(tables) << tables.error().message;
-    return tables ? tables->at(table) : XtTableState{};
+    return tables ? *tables->at(table) : XtTableState{};
   }
 
   Outcome Apply(XtTable table, std::vector<ChainEdit> edits) {
@@ -102,7 +102,7 @@ TEST_F(XtablesTest, ReadsTheNamespaceOfItsThread) {
     const InNetns inside(other);
     Xtables xtables(1s);
     const auto tables = xtables.Observe();
-    empty = tables && tables->at(kMangle).Empty();
+    empty = tables && tables->at(kMangle)->Empty();
   }).join();
   EXPECT_TRUE(empty);
 }
