@@ -297,7 +297,7 @@ TEST(XtLowering, GivesTheKernelPowersOfTwo) {
                           {milliseconds(c.interval), milliseconds(c.window)}}};
     const Chain chain = LowerToXtables(intent)
                             .at(XtTable::kMangle)
-                            .chains.at("UPL-ESTIMATE-IN");
+                            ->chains.at("UPL-ESTIMATE-IN");
     const auto& target = std::get<EstimateTarget>(chain.at(0).target);
     EXPECT_EQ(target.interval_log2, c.interval_log2);
     EXPECT_EQ(target.ewma_log2, c.ewma_log2);

@@ -34,7 +34,7 @@ class XtCodec : public NetnsTest {
   XtTableState Observed(XtTable table) {
     auto tables = xtables_.Observe();
     EXPECT_TRUE(tables) << tables.error().message;
-    return tables ? tables->at(table) : XtTableState{};
+    return tables ? *tables->at(table) : XtTableState{};
   }
 
   void Write(XtTable table, const XtTableState& wanted) {
