@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "agent/engine.h"
+#include "agent/hooks.h"
 #include "agent/logging.h"
 #include "agent/options.h"
 #include "agent/server.h"
@@ -146,6 +147,11 @@ int Run(const AgentOptions& options) {
                              [&engine] { return engine.bulletin().metrics(); });
     if (!started) return CannotRun(started.error().message);
     metrics = std::move(*started);
+  }
+  std::unique_ptr<Hooks> hooks;
+  if (!options.hooks_dir.empty()) {
+    hooks = std::make_unique<Hooks>(Hooks::Options{options.hooks_dir},
+                                    engine.bulletin());
   }
   spdlog::info("uplinkd {} serves on {}", UPLINKD_VERSION,
                options.sockets.front());

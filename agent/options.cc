@@ -111,6 +111,12 @@ void AddOptions(CLI::App& app, CommandLine& parsed) {
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("text|json")
       ->capture_default_str();
+  app.add_option("--hooks-dir", parsed.options.hooks_dir,
+                 "Run the programs in this directory when an uplink comes up, "
+                 "goes down or gets another address, and after a repair; "
+                 "empty: do not")
+      ->type_name("DIR")
+      ->capture_default_str();
   app.add_option("--iproute2-dir", parsed.options.iproute2_dir,
                  "Register names of tables and protocol below this directory; "
                  "empty: do not")

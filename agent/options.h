@@ -25,6 +25,7 @@ struct AgentOptions {
   std::string spec_file;  // "": the spec comes from disk or a client
   std::string log_level = "info";
   bool log_json = false;
+  std::string hooks_dir = "/etc/uplinkd/hooks.d";  // "": no hooks
   std::string iproute2_dir = "/etc/iproute2";  // "": names are not registered
 };
 

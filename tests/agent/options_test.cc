@@ -23,6 +23,7 @@ TEST(Options, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(options->metrics_listen, "127.0.0.1:9871");
   EXPECT_EQ(options->state_dir, "/var/lib/uplinkd");
   EXPECT_EQ(options->iproute2_dir, "/etc/iproute2");
+  EXPECT_EQ(options->hooks_dir, "/etc/uplinkd/hooks.d");
   EXPECT_EQ(options->spec_file, "");
   EXPECT_FALSE(options->log_json);
 }
@@ -35,8 +36,10 @@ TEST(Options, TakesSeveralListenAddressesInBothSpellings) {
 }
 
 TEST(Options, EmptyValuesDisable) {
-  const auto options = Parse({"--metrics-listen", "", "--iproute2-dir", ""});
+  const auto options =
+      Parse({"--metrics-listen", "", "--iproute2-dir", "", "--hooks-dir", ""});
   ASSERT_TRUE(options);
+  EXPECT_EQ(options->hooks_dir, "");
   EXPECT_EQ(options->metrics_listen, "");
   EXPECT_EQ(options->iproute2_dir, "");
 }
@@ -97,8 +100,8 @@ TEST(Options, HelpTeaches) {
   ASSERT_FALSE(help);
   for (const char* taught :
        {"--listen", "--metrics-listen", "--state-dir", "--spec", "--log-level",
-        "--log-format", "--iproute2-dir", "Examples:", "SIGHUP", "SIGTERM",
-        "Exit status:", "spec.json", "uplinkctl apply"}) {
+        "--log-format", "--iproute2-dir", "--hooks-dir", "Examples:", "SIGHUP",
+        "SIGTERM", "Exit status:", "spec.json", "uplinkctl apply"}) {
     EXPECT_THAT(help.error().text, HasSubstr(taught));
   }
 }

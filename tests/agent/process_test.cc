@@ -59,7 +59,9 @@ class AgentProcess : public ::testing::Test {
                          "--state-dir",
                          directory_ / (name + ".state"),
                          "--iproute2-dir",
-                         directory_ / "iproute2"};
+                         directory_ / "iproute2",
+                         "--hooks-dir",
+                         ""};
     options.arguments.insert(options.arguments.end(), more.begin(), more.end());
     options.environment["XTABLES_LOCKFILE"] = directory_ / "xtables.lock";
     options.output_file = directory_ / (name + ".log");

@@ -59,6 +59,8 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
       base.string() + ".state",
       "--iproute2-dir",
       base.string() + ".iproute2",
+      "--hooks-dir",
+      base.string() + ".hooks",
       "--log-level",
       options.log_level};
   process.arguments.insert(process.arguments.end(), ours.begin(), ours.end());
@@ -237,6 +239,7 @@ std::string LabSpec::Text() const {
   }
   text << "  balance:\n    algorithm: " << algorithm << "\n";
   if (algorithm == "least-loaded") text << "    measure: " << measure << "\n";
+  text << more;
   return text.str();
 }
 

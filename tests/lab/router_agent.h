@@ -96,6 +96,8 @@ struct LabSpec {
   std::string nat = "snat";
   std::string revision = "1";
   std::string measure = "download";
+  // Further lines of the spec, which begin within `balance`.
+  std::string more = "";
 
   std::string Text() const;
 };
