@@ -84,6 +84,7 @@ class Reader {
           source.traffic(i), Index("spec.traffic", i), faults));
     }
     Report(std::move(faults));
+    if (source.has_local()) spec.local_use = source.local().use();
     if (source.marks().has_mask()) spec.mark_mask = source.marks().mask();
     if (source.tables().has_base()) spec.table_base = source.tables().base();
     AddViolationsOfTheSpec();
@@ -327,6 +328,7 @@ v1::Router SpecToProto(const Spec& spec) {
   for (const TrafficRule& rule : spec.traffic) {
     TrafficRuleToProto(rule, *to.add_traffic());
   }
+  to.mutable_local()->set_use(spec.local_use);
   to.mutable_marks()->set_mask(spec.mark_mask);
   to.mutable_tables()->set_base(spec.table_base);
   return router;

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/repeated_ptr_field.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -12,6 +14,13 @@ namespace uplinkd {
 namespace {
 
 using Words = google::protobuf::RepeatedPtrField<std::string>;
+
+constexpr std::pair<v1::LimitKey, LimitKey> kLimitKeys[] = {
+    {v1::LIMIT_KEY_ALL, LimitKey::kAll},
+    {v1::LIMIT_KEY_SOURCE, LimitKey::kSource},
+    {v1::LIMIT_KEY_DESTINATION, LimitKey::kDestination},
+    {v1::LIMIT_KEY_SOURCE_DESTINATION, LimitKey::kSourceDestination},
+};
 
 class MatchReader {
  public:
@@ -35,6 +44,10 @@ class MatchReader {
     match.interface = source.interface();
     ReadList(source.dscp(), "dscp", ParseDscp, match.dscp);
     ReadList(source.source_mac(), "sourceMac", ParseMac, match.source_mac);
+    match.mark = ReadMark(source.mark(), ".mark");
+    match.connmark = ReadMark(source.connmark(), ".connmark");
+    if (source.has_limit()) match.limit = ReadLimit(source.limit());
+    ReadList(source.uid(), "uid", ParseUids, match.uid);
     return match;
   }
 
@@ -59,6 +72,30 @@ class MatchReader {
     }
   }
 
+  std::optional<Mark> ReadMark(const std::string& text, const char* field) {
+    if (text.empty()) return std::nullopt;
+    return Take(ParseMark(text), path_ + field, Mark{});
+  }
+
+  RateLimit ReadLimit(const v1::Limit& source) {
+    const std::string path = path_ + ".limit";
+    RateLimit limit;
+    const Rate rate = Take(ParseRate(source.rate()), path + ".rate", Rate{1});
+    limit.count = rate.count;
+    limit.unit = rate.unit;
+    if (source.burst() != 0) limit.burst = source.burst();
+    if (source.per() == v1::LIMIT_KEY_UNSPECIFIED) return limit;
+    const auto* const known = std::ranges::find(
+        kLimitKeys, source.per(), [](const auto& pair) { return pair.first; });
+    if (known == std::end(kLimitKeys)) {
+      faults_.push_back({path + ".per", std::to_string(source.per()) +
+                                            " is not known to this version"});
+    } else {
+      limit.per = known->second;
+    }
+    return limit;
+  }
+
   void ReadNetworks(const Words& words, const char* list,
                     std::vector<Prefix>& networks) {
     for (int i = 0; i < words.size(); ++i) {
@@ -70,6 +107,14 @@ class MatchReader {
   std::string path_;
   std::vector<Violation>& faults_;
 };
+
+void WriteLimit(const RateLimit& limit, v1::Limit& to) {
+  to.set_rate(FormatRate({limit.count, limit.unit}));
+  to.set_burst(limit.burst);
+  to.set_per(std::ranges::find(kLimitKeys, limit.per, [](const auto& pair) {
+               return pair.second;
+             })->first);
+}
 
 void WriteMatch(const TrafficMatch& match, v1::Match& to) {
   if (match.protocol) to.set_protocol(FormatProtocol(*match.protocol));
@@ -90,6 +135,10 @@ void WriteMatch(const TrafficMatch& match, v1::Match& to) {
   for (const MacAddress& mac : match.source_mac) {
     to.add_source_mac(FormatMac(mac));
   }
+  if (match.mark) to.set_mark(FormatMark(*match.mark));
+  if (match.connmark) to.set_connmark(FormatMark(*match.connmark));
+  if (match.limit) WriteLimit(*match.limit, *to.mutable_limit());
+  for (const UidRange& range : match.uid) to.add_uid(FormatUids(range));
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "proto/packet_words.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "proto/nearest.h"
+#include "reconciler/hex.h"
 #include "reconciler/names.h"
 
 namespace uplinkd {
@@ -69,6 +72,31 @@ std::optional<int> HexDigit(char c) {
   return std::nullopt;
 }
 
+// "7", or "7-9".
+std::optional<std::pair<std::uint64_t, std::uint64_t>> ParseRange(
+    const std::string& text, std::uint64_t max) {
+  const std::size_t dash = text.find('-');
+  const auto first = ParseUnsigned(text.substr(0, dash), max);
+  if (!first) return std::nullopt;
+  if (dash == std::string::npos) return std::pair(*first, *first);
+  const auto last = ParseUnsigned(text.substr(dash + 1), max);
+  if (!last) return std::nullopt;
+  return std::pair(*first, *last);
+}
+
+template <typename Range>
+std::string FormatRange(const Range& range) {
+  const std::string first = std::to_string(range.first);
+  return range.first == range.last ? first
+                                   : first + "-" + std::to_string(range.last);
+}
+
+constexpr std::array<std::pair<std::string_view, std::chrono::seconds>, 4>
+    kUnits = {{{"second", std::chrono::seconds(1)},
+               {"minute", std::chrono::minutes(1)},
+               {"hour", std::chrono::hours(1)},
+               {"day", std::chrono::hours(24)}}};
+
 }  // namespace
 
 Parsed<std::uint8_t> ParseProtocol(const std::string& text) {
@@ -81,24 +109,18 @@ std::string FormatProtocol(std::uint8_t protocol) {
 
 Parsed<PortRange> ParsePorts(const std::string& text) {
   constexpr std::uint64_t kMaxPort = 65535;
-  const std::size_t dash = text.find('-');
-  const auto first = ParseUnsigned(text.substr(0, dash), kMaxPort);
-  const auto last = dash == std::string::npos
-                        ? first
-                        : ParseUnsigned(text.substr(dash + 1), kMaxPort);
-  if (!first || !last) {
+  const auto range = ParseRange(text, kMaxPort);
+  if (!range) {
     return tl::unexpected(Quote(text) +
                           " is not a port; write one up to 65535, or a range "
                           "like \"10000-20000\"");
   }
-  return PortRange{static_cast<std::uint16_t>(*first),
-                   static_cast<std::uint16_t>(*last)};
+  return PortRange{static_cast<std::uint16_t>(range->first),
+                   static_cast<std::uint16_t>(range->second)};
 }
 
 std::string FormatPorts(const PortRange& range) {
-  const std::string first = std::to_string(range.first);
-  return range.first == range.last ? first
-                                   : first + "-" + std::to_string(range.last);
+  return FormatRange(range);
 }
 
 Parsed<std::uint8_t> ParseDscp(const std::string& text) {
@@ -131,6 +153,69 @@ std::string FormatMac(const MacAddress& mac) {
   std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x",
                 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
   return text.data();
+}
+
+Parsed<Mark> ParseMark(const std::string& text) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::uint32_t>::max();
+  const std::size_t slash = text.find('/');
+  const auto value = ParseUnsigned(text.substr(0, slash), kMax);
+  const auto mask = slash == std::string::npos
+                        ? Parsed<std::uint64_t>(kMax)
+                        : ParseUnsigned(text.substr(slash + 1), kMax);
+  if (!value || !mask) {
+    return tl::unexpected(Quote(text) +
+                          " is not a mark; write it like 0x1000/0xff00");
+  }
+  if ((*value & ~*mask) != 0) {
+    return tl::unexpected(Quote(text) +
+                          " never matches: the value has bits that the mask "
+                          "has not");
+  }
+  return Mark{static_cast<std::uint32_t>(*value),
+              static_cast<std::uint32_t>(*mask)};
+}
+
+std::string FormatMark(const Mark& mark) {
+  return Hex(mark.value) + "/" + Hex(mark.mask);
+}
+
+Parsed<UidRange> ParseUids(const std::string& text) {
+  // The last one stands for "none".
+  constexpr std::uint64_t kMaxUid =
+      std::numeric_limits<std::uint32_t>::max() - 1;
+  const auto range = ParseRange(text, kMaxUid);
+  if (!range) {
+    return tl::unexpected(Quote(text) +
+                          " is not a user's number; write one like 1000, or a "
+                          "range like \"1000-1999\"");
+  }
+  return UidRange{static_cast<std::uint32_t>(range->first),
+                  static_cast<std::uint32_t>(range->second)};
+}
+
+std::string FormatUids(const UidRange& range) {
+  return FormatRange(range);
+}
+
+Parsed<Rate> ParseRate(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  const auto count = ParseUnsigned(text.substr(0, slash), kMaxLimit);
+  if (count && *count > 0 && slash != std::string::npos) {
+    for (const auto& [word, unit] : kUnits) {
+      if (text.substr(slash + 1) == word) {
+        return Rate{static_cast<std::uint32_t>(*count), unit};
+      }
+    }
+  }
+  return tl::unexpected(Quote(text) + " is not a rate; write 1 to " +
+                        std::to_string(kMaxLimit) +
+                        " per second, minute, hour or day, like 10/second");
+}
+
+std::string FormatRate(const Rate& rate) {
+  const auto* const unit = std::ranges::find(
+      kUnits, rate.unit, [](const auto& known) { return known.second; });
+  return std::to_string(rate.count).append("/").append(unit->first);
 }
 
 }  // namespace uplinkd

@@ -3,10 +3,12 @@
 #ifndef UPLINKD_PROTO_PACKET_WORDS_H_
 #define UPLINKD_PROTO_PACKET_WORDS_H_
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
 #include "proto/units.h"
+#include "reconciler/mark.h"
 #include "reconciler/traffic.h"
 
 namespace uplinkd {
@@ -27,6 +29,23 @@ std::string FormatDscp(std::uint8_t dscp);
 // Six pairs of hex digits, "02:00:00:00:00:01".
 Parsed<MacAddress> ParseMac(const std::string& text);
 std::string FormatMac(const MacAddress& mac);
+
+// "0x1000/0xff00", or a value alone, which is that of all bits. No bits of the
+// value may lie outside the mask.
+Parsed<Mark> ParseMark(const std::string& text);
+std::string FormatMark(const Mark& mark);
+
+// "1000", or "1000-1999".
+Parsed<UidRange> ParseUids(const std::string& text);
+std::string FormatUids(const UidRange& range);
+
+// "10/second"; the units are second, minute, hour and day.
+struct Rate {
+  std::uint32_t count = 0;
+  std::chrono::seconds unit{1};
+};
+Parsed<Rate> ParseRate(const std::string& text);
+std::string FormatRate(const Rate& rate);
 
 }  // namespace uplinkd
 

@@ -75,6 +75,7 @@ class Assumption {
     Link& link = Up(uplink.interface);
     link.addresses = {{address, network, std::nullopt}};
     link.default_route = DefaultRoute{gateway};
+    if (!assumed_.facts.default_source) assumed_.facts.default_source = address;
   }
 
   void AssumeLan(const Lan& lan, std::uint32_t ordinal) {

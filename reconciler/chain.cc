@@ -1,5 +1,7 @@
 #include "reconciler/chain.h"
 
+#include <array>
+
 namespace uplinkd {
 
 std::string_view XtTableName(XtTable table) {
@@ -13,6 +15,27 @@ std::string_view XtHookName(XtHook hook) {
     case XtHook::kPostrouting: return "POSTROUTING";
   }
   return "";
+}
+
+// As print_rate() of libxt_hashlimit does it.
+BudgetRate RateOf(const BudgetMatch& match) {
+  using std::chrono::hours;
+  using std::chrono::microseconds;
+  using std::chrono::minutes;
+  using std::chrono::seconds;
+  constexpr std::array<seconds, 4> kUnits = {hours(24), hours(1), minutes(1),
+                                             seconds(1)};
+  BudgetRate rate;
+  for (const seconds unit : kUnits) {
+    const auto length = static_cast<std::uint64_t>(microseconds(unit).count());
+    const bool largest = unit == kUnits.front();
+    if (!largest && (match.interval > length ||
+                     length / match.interval < length % match.interval)) {
+      break;
+    }
+    rate = {length / match.interval, unit};
+  }
+  return rate;
 }
 
 }  // namespace uplinkd

@@ -6,6 +6,7 @@
 #ifndef UPLINKD_RECONCILER_CHAIN_H_
 #define UPLINKD_RECONCILER_CHAIN_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -113,6 +114,32 @@ struct MacMatch {
   bool invert = false;
   friend auto operator<=>(const MacMatch&, const MacMatch&) = default;
 };
+// -m owner [!] --uid-owner 1000-1999. Only in OUTPUT and POSTROUTING.
+struct OwnerMatch {
+  UidRange uid;
+  bool invert = false;
+  friend auto operator<=>(const OwnerMatch&, const OwnerMatch&) = default;
+};
+// -m hashlimit --hashlimit-upto|--hashlimit-above 10/sec --hashlimit-burst 5
+//    [--hashlimit-mode srcip] --hashlimit-name N: matches while the budget
+// lasts, or only beyond it. Unlike that of xt_limit it survives commits, under
+// its name, and so do its parameters: a name stands for one set of them.
+struct BudgetMatch {
+  std::string name;
+  // Microseconds until one more is allowed.
+  std::uint64_t interval = 0;
+  std::uint32_t burst = 0;
+  LimitKey key = LimitKey::kAll;
+  bool invert = false;
+  friend auto operator<=>(const BudgetMatch&, const BudgetMatch&) = default;
+};
+// The interval as the program says it: 10/sec. `interval` must not be 0.
+struct BudgetRate {
+  std::uint64_t count = 0;
+  std::chrono::seconds unit{1};  // a second, minute, hour or day
+};
+BudgetRate RateOf(const BudgetMatch& match);
+
 // A match that we never write.
 struct OpaqueMatch {
   std::string text;  // name, revision and a digest of its bytes
@@ -122,7 +149,7 @@ struct OpaqueMatch {
 using Match =
     std::variant<MarkMatch, ConnmarkMatch, NewConnectionMatch, RandomMatch,
                  SourceCoinMatch, CounterMatch, FreeCapacityMatch, PortsMatch,
-                 DscpMatch, MacMatch, OpaqueMatch>;
+                 DscpMatch, MacMatch, OwnerMatch, BudgetMatch, OpaqueMatch>;
 
 // ---- targets ----
 

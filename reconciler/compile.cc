@@ -132,7 +132,7 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   Desired desired;
   desired.state.routes = CompileRoutes(spec, uplinks, lans);
   desired.state.rules = CompileRules(spec, uplinks, lans);
-  desired.filter = CompileFilter(spec, uplinks, lans);
+  desired.filter = CompileFilter(spec, facts, uplinks, lans);
   desired.state.tables = LowerToXtables(desired.filter);
   desired.uplinks = UplinkStates(spec, uplinks);
   desired.warnings = Warnings(uplinks, lans);

@@ -62,28 +62,44 @@ void CompileNat(const std::vector<ResolvedUplink>& uplinks,
   intent.nat_sources = Outermost(sources);
 }
 
-void CompileTraffic(const Spec& spec,
+// What `use` stands for.
+TrafficVerdict VerdictOf(const std::string& use,
+                         const std::vector<ResolvedUplink>& uplinks,
+                         FilterIntent& intent) {
+  const auto uplink = std::ranges::find(
+      uplinks, use,
+      [](const ResolvedUplink& resolved) { return resolved.uplink.name; });
+  if (uplink != uplinks.end()) {
+    const UplinkId id = uplink->uplink.id;
+    intent.only[id] = uplink->Ready();
+    return UplinkVerdict{id};
+  }
+  if (intent.choices.contains(use)) return PolicyVerdict{use};
+  return MainVerdict{};
+}
+
+void CompileTraffic(const Spec& spec, const Facts& facts,
                     const std::vector<ResolvedUplink>& uplinks,
                     FilterIntent& intent) {
+  LocalIntent local;
   for (const TrafficRule& rule : spec.traffic) {
-    TrafficIntent traffic{rule.name, rule.match, rule.except, MainVerdict{}};
-    const auto uplink = std::ranges::find(
-        uplinks, rule.use,
-        [](const ResolvedUplink& resolved) { return resolved.uplink.name; });
-    if (uplink != uplinks.end()) {
-      const UplinkId id = uplink->uplink.id;
-      intent.only[id] = uplink->Ready();
-      traffic.verdict = UplinkVerdict{id};
-    } else if (intent.choices.contains(rule.use)) {
-      traffic.verdict = PolicyVerdict{rule.use};
-    }
-    intent.traffic.push_back(std::move(traffic));
+    std::vector<TrafficIntent>& rules =
+        IsLocal(rule) ? local.traffic : intent.traffic;
+    rules.push_back({rule.name, rule.match, rule.except,
+                     VerdictOf(rule.use, uplinks, intent)});
   }
+  local.otherwise = VerdictOf(spec.local_use, uplinks, intent);
+  if (local.traffic.empty() && spec.local_use == kUseMain) return;
+  for (const ResolvedUplink& uplink : uplinks) {
+    if (!uplink.Ready() || uplink.address == facts.default_source) continue;
+    local.bound[*uplink.address] = MarkOf(spec, uplink.uplink.id);
+  }
+  intent.local = std::move(local);
 }
 
 }  // namespace
 
-FilterIntent CompileFilter(const Spec& spec,
+FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans) {
   FilterIntent intent;
@@ -109,7 +125,7 @@ FilterIntent CompileFilter(const Spec& spec,
     intent.choices[policy.name] = CompileChoice(spec, policy, uplinks);
   }
   intent.estimators = CompileEstimators(spec, uplinks);
-  CompileTraffic(spec, uplinks, intent);
+  CompileTraffic(spec, facts, uplinks, intent);
   CompileNat(uplinks, lans, intent);
   return intent;
 }

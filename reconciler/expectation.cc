@@ -21,6 +21,8 @@ struct MatchName {
   std::string operator()(const PortsMatch&) const { return "multiport"; }
   std::string operator()(const DscpMatch&) const { return "dscp"; }
   std::string operator()(const MacMatch&) const { return "mac"; }
+  std::string operator()(const OwnerMatch&) const { return "owner"; }
+  std::string operator()(const BudgetMatch&) const { return "hashlimit"; }
   std::string operator()(const OpaqueMatch&) const { return ""; }
 };
 

@@ -47,6 +47,9 @@ struct Link {
 
 struct Facts {
   std::map<std::string, Link> links;  // by name
+  // The source address of a connection of the router's own that is bound to
+  // none and goes by main's default route; none: there is no such route.
+  std::optional<Address> default_source;
   // Uplinks that the kernel refused in an earlier pass, with its words; Compile
   // treats them as waiting. Filled by the caller, not by ReadFacts().
   std::map<std::string, std::string> blocked;

@@ -97,6 +97,17 @@ struct TrafficIntent {
   friend auto operator<=>(const TrafficIntent&, const TrafficIntent&) = default;
 };
 
+// What becomes of the router's own new connections.
+struct LocalIntent {
+  // Bound to this address, a connection has the fate of its uplink. Not there:
+  // the address that those have that are bound to none.
+  std::map<Address, Mark> bound;
+  std::vector<TrafficIntent> traffic;
+  TrafficVerdict otherwise;
+
+  friend auto operator<=>(const LocalIntent&, const LocalIntent&) = default;
+};
+
 struct FilterIntent {
   std::uint32_t mark_mask = 0;
   // Dispatch, prerouting: a connection that comes in by this link gets this
@@ -115,6 +126,8 @@ struct FilterIntent {
   // if not, the connection is unreachable.
   std::map<UplinkId, bool> only;
   std::vector<TrafficIntent> traffic;  // from the LANs, before the default
+  // The router's own connections; absent: they get no fate.
+  std::optional<LocalIntent> local;
   std::vector<RateEstimator> estimators;
   // Sources that are translated when they leave by an uplink: the LANs' and
   // the uplinks' own addresses. `nat` says how, per link.

@@ -107,6 +107,41 @@ std::string Render(const MacMatch& match) {
   return text;
 }
 
+std::string Render(const OwnerMatch& match) {
+  std::string text = std::string("-m owner ").append(Not(match.invert)) +
+                     "--uid-owner " + std::to_string(match.uid.first);
+  if (match.uid.last != match.uid.first) {
+    text += "-" + std::to_string(match.uid.last);
+  }
+  return text;
+}
+
+std::string_view UnitWord(std::chrono::seconds unit) {
+  if (unit == std::chrono::seconds(1)) return "sec";
+  if (unit == std::chrono::minutes(1)) return "min";
+  return unit == std::chrono::hours(1) ? "hour" : "day";
+}
+
+std::string_view KeyWords(LimitKey key) {
+  switch (key) {
+    case LimitKey::kAll: return "";
+    case LimitKey::kSource: return " --hashlimit-mode srcip";
+    case LimitKey::kDestination: return " --hashlimit-mode dstip";
+    case LimitKey::kSourceDestination: return " --hashlimit-mode srcip,dstip";
+  }
+  return "";
+}
+
+std::string Render(const BudgetMatch& match) {
+  const BudgetRate rate = RateOf(match);
+  return std::string("-m hashlimit ") +
+         (match.invert ? "--hashlimit-above " : "--hashlimit-upto ") +
+         std::to_string(rate.count).append("/").append(UnitWord(rate.unit)) +
+         " --hashlimit-burst " +
+         std::to_string(match.burst).append(KeyWords(match.key)) +
+         " --hashlimit-name " + match.name;
+}
+
 std::string Render(const OpaqueMatch& match) {
   return "-m " + match.text;
 }

@@ -136,6 +136,8 @@ struct Spec {
   Policy balance = DefaultBalance();  // of what no traffic rule is about
   std::vector<Policy> policies;
   std::vector<TrafficRule> traffic;  // the first that matches decides
+  // Of the router's own connections, as TrafficRule::use.
+  std::string local_use = kUseMain;
   // The mark bits that are ours. Contiguous; see MarkOf().
   std::uint32_t mark_mask = 0xff;
   // Routing table number of uplink `id` is table_base + id. The multipath

@@ -11,7 +11,12 @@ bool Within(const Prefix& inner, const Prefix& outer) {
   return outer.Contains(inner);
 }
 
-bool Within(const PortRange& inner, const PortRange& outer) {
+template <typename Range>
+requires requires(Range range) {
+  range.first;
+  range.last;
+}
+bool Within(const Range& inner, const Range& outer) {
   return outer.first <= inner.first && inner.last <= outer.last;
 }
 
@@ -33,6 +38,10 @@ bool CoversList(const std::vector<T>& a, const std::vector<T>& b) {
 
 }  // namespace
 
+bool IsLocal(const TrafficRule& rule) {
+  return !rule.match.uid.empty();
+}
+
 bool HasPorts(std::uint8_t protocol) {
   switch (protocol) {
     case IPPROTO_TCP:
@@ -45,9 +54,11 @@ bool HasPorts(std::uint8_t protocol) {
 }
 
 bool Covers(const TrafficRule& a, const TrafficRule& b) {
+  if (IsLocal(a) != IsLocal(b)) return false;
   if (a.except != TrafficMatch{} && a.except != b.except) return false;
   const TrafficMatch& outer = a.match;
   const TrafficMatch& inner = b.match;
+  if (outer.limit) return false;  // what is above it goes on
   return (!outer.protocol || outer.protocol == inner.protocol) &&
          (outer.interface.empty() || outer.interface == inner.interface) &&
          CoversList(outer.source, inner.source) &&
@@ -55,7 +66,10 @@ bool Covers(const TrafficRule& a, const TrafficRule& b) {
          CoversList(outer.source_ports, inner.source_ports) &&
          CoversList(outer.destination_ports, inner.destination_ports) &&
          CoversList(outer.dscp, inner.dscp) &&
-         CoversList(outer.source_mac, inner.source_mac);
+         CoversList(outer.source_mac, inner.source_mac) &&
+         (!outer.mark || outer.mark == inner.mark) &&
+         (!outer.connmark || outer.connmark == inner.connmark) &&
+         CoversList(outer.uid, inner.uid);
 }
 
 }  // namespace uplinkd

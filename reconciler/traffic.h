@@ -3,6 +3,7 @@
 #define UPLINKD_RECONCILER_TRAFFIC_H_
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "reconciler/ip.h"
+#include "reconciler/mark.h"
 
 namespace uplinkd {
 
@@ -26,6 +28,30 @@ struct PortRange {
 
 using MacAddress = std::array<std::uint8_t, 6>;
 
+// Inclusive on both sides.
+struct UidRange {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+
+  friend auto operator<=>(const UidRange&, const UidRange&) = default;
+};
+
+// Whose connections share one budget.
+enum class LimitKey { kAll, kSource, kDestination, kSourceDestination };
+
+// At most `count` new connections per `unit`, and `burst` at once. The kernel's
+// words for a unit are second, minute, hour and day.
+struct RateLimit {
+  std::uint32_t count = 0;
+  std::chrono::seconds unit{1};
+  std::uint32_t burst = 5;
+  LimitKey per = LimitKey::kAll;
+
+  friend auto operator<=>(const RateLimit&, const RateLimit&) = default;
+};
+inline constexpr std::uint32_t kMaxLimit = 1000;  // exact in xt_hashlimit
+inline constexpr std::uint32_t kMaxBurst = 10000;
+
 // What a connection's first packet must be like: each field that is given must
 // hold, and of a list any one value. An empty one holds for every packet.
 struct TrafficMatch {
@@ -37,6 +63,13 @@ struct TrafficMatch {
   std::string interface;  // that it comes in by; "" for any
   std::vector<std::uint8_t> dscp;
   std::vector<MacAddress> source_mac;
+  // Of bits that other programs set; none of them is ours.
+  std::optional<Mark> mark;
+  std::optional<Mark> connmark;
+  std::optional<RateLimit> limit;  // holds while the budget lasts
+  // Who opened it. Such a rule is for the router's own connections alone, one
+  // without it for those of the LANs alone.
+  std::vector<UidRange> uid;
 
   friend auto operator<=>(const TrafficMatch&, const TrafficMatch&) = default;
 };
@@ -54,6 +87,9 @@ struct TrafficRule {
 
 // The `use` that leaves a connection to main.
 inline constexpr char kUseMain[] = "main";
+
+// Whether the rule is for the router's own connections.
+bool IsLocal(const TrafficRule& rule);
 
 // Whether `protocol` has ports, so that they can be matched (those of
 // xt_multiport: tcp, udp, udplite, sctp, dccp).

@@ -1,10 +1,12 @@
 #include "reconciler/validate_traffic.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
 
+#include "reconciler/hex.h"
 #include "reconciler/names.h"
 #include "reconciler/validate_policy.h"
 
@@ -26,6 +28,7 @@ class TrafficCheck {
     }
     const std::size_t count = std::min(rules.size(), kMaxTrafficRules);
     for (std::size_t i = 0; i < count; ++i) CheckRule(i);
+    CheckUse("spec.local.use", spec_.local_use);
     return std::move(found_);
   }
 
@@ -38,8 +41,8 @@ class TrafficCheck {
     const TrafficRule& rule = spec_.traffic[index];
     const std::string path = Index("spec.traffic", index);
     CheckName(path + ".name", index);
-    CheckMatch(path + ".match", rule.match, rule.match);
-    CheckMatch(path + ".match.not", rule.except, rule.match);
+    CheckMatch(path + ".match", rule.match, rule);
+    CheckMatch(path + ".match.not", rule.except, rule);
     CheckUse(path + ".use", rule.use);
     CheckReach(path, index);
   }
@@ -56,25 +59,85 @@ class TrafficCheck {
     }
   }
 
-  // `rule` is what the rule itself matches: it says whose ports these are.
+  // One of the two matches of `rule`.
   void CheckMatch(const std::string& path, const TrafficMatch& match,
-                  const TrafficMatch& rule) {
+                  const TrafficRule& rule) {
     if (match.protocol == std::uint8_t{0}) {
       Report(path + ".protocol", "0 is no protocol; leave the field out");
     }
     CheckPrefixes(path + ".source", match.source);
     CheckPrefixes(path + ".destination", match.destination);
-    CheckPorts(path + ".sourcePorts", match.source_ports, rule.protocol);
+    CheckPorts(path + ".sourcePorts", match.source_ports, rule.match.protocol);
     CheckPorts(path + ".destinationPorts", match.destination_ports,
-               rule.protocol);
-    CheckInterface(path + ".interface", match.interface);
+               rule.match.protocol);
+    if (CheckNotLocal(path + ".interface", !match.interface.empty(), rule)) {
+      CheckInterface(path + ".interface", match.interface);
+    }
     CheckCount(path + ".dscp", match.dscp.size());
     for (std::size_t i = 0; i < match.dscp.size(); ++i) {
       if (match.dscp[i] <= kMaxDscp) continue;
       Report(Index(path + ".dscp", i),
              std::to_string(match.dscp[i]) + " is no code point; use 0 to 63");
     }
+    CheckNotLocal(path + ".sourceMac", !match.source_mac.empty(), rule);
     CheckCount(path + ".sourceMac", match.source_mac.size());
+    CheckMark(path + ".mark", match.mark);
+    CheckMark(path + ".connmark", match.connmark);
+    if (match.limit) CheckLimit(path + ".limit", *match.limit);
+    if (!match.uid.empty() && !IsLocal(rule)) {
+      Report(path + ".uid",
+             "is for rules that have a uid themselves: those for the router's "
+             "own connections");
+    }
+    CheckUids(path + ".uid", match.uid);
+  }
+
+  // What cannot be known of the router's own connections: they come in by no
+  // link, and from no card.
+  bool CheckNotLocal(const std::string& field, bool given,
+                     const TrafficRule& rule) {
+    if (!given || !IsLocal(rule)) return true;
+    Report(field,
+           "cannot be known of the router's own connections, which a uid "
+           "stands for; remove one of the two");
+    return false;
+  }
+
+  void CheckLimit(const std::string& path, const RateLimit& limit) {
+    // What a budget can hold at most is what comes back in a day: more than
+    // that, the kernel does not count (user2credits() in xt_hashlimit.c).
+    const auto day = static_cast<std::uint64_t>(
+        std::chrono::hours(24) / limit.unit * std::int64_t{limit.count});
+    const std::uint64_t most = std::min<std::uint64_t>(kMaxBurst, day);
+    if (limit.burst >= 1 && limit.burst <= most) return;
+    Report(path + ".burst", std::to_string(limit.burst) +
+                                " cannot be counted at this rate; use 1 to " +
+                                std::to_string(most));
+  }
+
+  void CheckMark(const std::string& field, const std::optional<Mark>& mark) {
+    if (!mark || (mark->mask & spec_.mark_mask) == 0) return;
+    const std::uint32_t others = mark->mask & ~spec_.mark_mask;
+    Report(field,
+           "the bits " + Hex(mark->mask & spec_.mark_mask) +
+               " are uplinkd's own (spec.marks.mask); use others, like " +
+               Hex(mark->value & others) + "/" +
+               Hex(others == 0 ? ~spec_.mark_mask : others));
+  }
+
+  void CheckUids(const std::string& field, const std::vector<UidRange>& uids) {
+    CheckCount(field, uids.size());
+    for (std::size_t i = 0; i < uids.size(); ++i) {
+      CheckOrder(Index(field, i), uids[i]);
+    }
+  }
+
+  template <typename Range>
+  void CheckOrder(const std::string& field, const Range& range) {
+    if (range.first <= range.last) return;
+    Report(field, "ends before it begins; write it as " +
+                      std::to_string(range.last) + "-" +
+                      std::to_string(range.first));
   }
 
   void CheckCount(const std::string& field, std::size_t count) {
@@ -110,10 +173,7 @@ class TrafficCheck {
              "dccp");
     }
     for (std::size_t i = 0; i < ports.size(); ++i) {
-      if (ports[i].first <= ports[i].last) continue;
-      Report(Index(field, i), "ends before it begins; write it as " +
-                                  std::to_string(ports[i].last) + "-" +
-                                  std::to_string(ports[i].first));
+      CheckOrder(Index(field, i), ports[i]);
     }
   }
 

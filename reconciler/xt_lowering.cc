@@ -1,5 +1,6 @@
 #include "reconciler/xt_lowering.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "reconciler/short_digest.h"
 #include "reconciler/xt_choice.h"
 #include "reconciler/xt_traffic.h"
 
@@ -57,24 +59,6 @@ UplinkId IdOf(const Mark& fate) {
 }
 
 // ---- estimators ----
-
-// FNV-1a: the name must not change between builds, as std::hash may.
-std::uint32_t Digest(std::string_view text) {
-  std::uint32_t digest = 2166136261;
-  for (const char c : text) {
-    digest = (digest ^ static_cast<unsigned char>(c)) * 16777619;
-  }
-  return digest;
-}
-
-std::string EightHexDigits(std::uint32_t value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (int shift = 28; shift >= 0; shift -= 4) {
-    text += kDigits[value >> shift & 0xf];
-  }
-  return text;
-}
 
 // log2 of a ratio that is a power of two.
 int Log2(std::uint64_t ratio) {
@@ -138,6 +122,20 @@ bool Decides(const Choice& choice) {
   return !choice.members.empty() || choice.last_resort != LastResort::kMain;
 }
 
+bool IsBalance(const TrafficVerdict& verdict) {
+  return verdict == TrafficVerdict(PolicyVerdict{kBalance});
+}
+
+// Whether any connection comes to the default policy.
+bool LeadsToBalance(const FilterIntent& intent) {
+  const auto leads = [](const TrafficIntent& rule) {
+    return IsBalance(rule.verdict);
+  };
+  return !intent.traffic.empty() || Decides(intent.choices.at(kBalance)) ||
+         (intent.local && (IsBalance(intent.local->otherwise) ||
+                           std::ranges::any_of(intent.local->traffic, leads)));
+}
+
 // The names of the estimators that least-loaded compares.
 std::map<UplinkId, std::string> EstimatorsOf(const FilterIntent& intent,
                                              const Choice& choice) {
@@ -154,9 +152,7 @@ std::map<UplinkId, std::string> EstimatorsOf(const FilterIntent& intent,
 void WriteChoices(const FilterIntent& intent, XtTableState& mangle) {
   const std::uint32_t mask = intent.mark_mask;
   for (const auto& [policy, choice] : intent.choices) {
-    if (policy == kBalance && intent.traffic.empty() && !Decides(choice)) {
-      continue;
-    }
+    if (policy == kBalance && !LeadsToBalance(intent)) continue;
     mangle.chains.merge(
         LowerChoice(policy, choice, mask, EstimatorsOf(intent, choice)));
   }
@@ -167,15 +163,19 @@ void WriteChoices(const FilterIntent& intent, XtTableState& mangle) {
   }
 }
 
-// Connections from the LANs, but not to internal destinations, go to `chain`.
-void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
-               XtTableState& mangle) {
-  Chain& chain = Add(mangle, kNewChain);
+void ReturnIfInternal(const FilterIntent& intent, Chain& chain) {
   for (const Prefix& network : intent.internal) {
     ChainRule rule = Rule(ReturnTarget{});
     rule.destination = {network};
     chain.push_back(std::move(rule));
   }
+}
+
+// Connections from the LANs, but not to internal destinations, go to `chain`.
+void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
+               XtTableState& mangle) {
+  Chain& chain = Add(mangle, kNewChain);
+  ReturnIfInternal(intent, chain);
   for (const LanSource& lan : intent.lans) {
     for (const Prefix& network : lan.networks) {
       ChainRule rule = Goto(fate_chain);
@@ -188,13 +188,32 @@ void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
 
 // What decides about connections from the LANs, if anything does.
 void WriteTraffic(const FilterIntent& intent, XtTableState& mangle) {
-  std::string fate_chain = FateChainName(kBalance);
-  if (!mangle.chains.contains(fate_chain)) fate_chain.clear();
-  if (!intent.traffic.empty()) {
-    mangle.chains.merge(LowerTraffic(intent.traffic, fate_chain));
-    fate_chain = kTrafficChain;
+  const bool decides = mangle.chains.contains(FateChainName(kBalance));
+  if (intent.traffic.empty()) {
+    if (decides) WriteLans(intent, FateChainName(kBalance), mangle);
+    return;
   }
-  if (!fate_chain.empty()) WriteLans(intent, fate_chain, mangle);
+  const Target otherwise =
+      decides ? LowerVerdict(PolicyVerdict{kBalance}) : Target(ReturnTarget{});
+  mangle.chains.merge(
+      LowerTraffic(kTrafficChain, {}, intent.traffic, otherwise));
+  WriteLans(intent, kTrafficChain, mangle);
+}
+
+// The router's own new connections. What stays on the router, or goes to an
+// internal destination, is not diverted.
+void WriteLocal(const FilterIntent& intent, XtTableState& mangle) {
+  const LocalIntent& local = *intent.local;
+  Chain before = {Rule(ReturnTarget{})};
+  before.back().out_interface = "lo";
+  ReturnIfInternal(intent, before);
+  for (const auto& [address, fate] : local.bound) {
+    before.push_back(Goto(MarkChainName(IdOf(fate))));
+    before.back().source = {Prefix::Host(address)};
+  }
+  mangle.chains.merge(LowerTraffic(kLocalChain, std::move(before),
+                                   local.traffic,
+                                   LowerVerdict(local.otherwise)));
 }
 
 void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
@@ -214,7 +233,14 @@ void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
 }
 
 void WriteOutput(const FilterIntent& intent, XtTableState& mangle) {
-  Add(mangle, kOutputChain) = {Rule(RestoreMarkTarget{intent.mark_mask})};
+  Chain& chain = Add(mangle, kOutputChain);
+  chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
+  if (intent.local) {
+    chain.push_back(ReturnIfMarked(intent.mark_mask));
+    chain.push_back(Goto(kLocalChain));
+    chain.back().matches = {NewConnectionMatch{}};
+    WriteLocal(intent, mangle);
+  }
   Hook(mangle, XtHook::kOutput, kOutputChain);
 }
 
@@ -271,8 +297,7 @@ std::string EstimatorName(const RateEstimator& estimator) {
       std::to_string(static_cast<int>(estimator.measure)), estimator.interface};
   std::string text;
   for (const std::string& parameter : parameters) text += parameter + "/";
-  return "u" + std::to_string(estimator.id) + "-" +
-         EightHexDigits(Digest(text));
+  return "u" + std::to_string(estimator.id) + "-" + ShortDigest(text);
 }
 
 XtTables LowerToXtables(const FilterIntent& intent) {

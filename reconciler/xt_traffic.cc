@@ -1,11 +1,13 @@
 #include "reconciler/xt_traffic.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <utility>
 #include <variant>
 
+#include "reconciler/short_digest.h"
 #include "reconciler/xt_choice.h"
 
 namespace uplinkd {
@@ -50,7 +52,12 @@ void AddField(const std::vector<Value>& values, Make make,
   if (!field.empty()) fields.push_back(std::move(field));
 }
 
-// The fields that `match` gives. `protocol` is the one that ports are of.
+void AddMatch(Match match, std::vector<Field>& fields) {
+  fields.emplace_back().emplace_back().matches = {std::move(match)};
+}
+
+// The fields that `match` gives, but for its limit. `protocol` is the one that
+// ports are of.
 std::vector<Field> FieldsOf(const TrafficMatch& match, std::uint8_t protocol) {
   std::vector<Field> fields;
   if (!match.interface.empty()) {
@@ -86,7 +93,32 @@ std::vector<Field> FieldsOf(const TrafficMatch& match, std::uint8_t protocol) {
         rule.matches = {MacMatch{value}};
       },
       fields);
+  if (match.mark) AddMatch(MarkMatch{*match.mark}, fields);
+  if (match.connmark) AddMatch(ConnmarkMatch{*match.connmark}, fields);
+  AddField(
+      match.uid,
+      [](const UidRange& value, ChainRule& rule) {
+        rule.matches = {OwnerMatch{value}};
+      },
+      fields);
   return fields;
+}
+
+// The name stands for the rule and these numbers.
+ChainRule BudgetOf(const std::string& rule, const RateLimit& limit) {
+  BudgetMatch match;
+  match.interval = static_cast<std::uint64_t>(
+                       std::chrono::microseconds(limit.unit).count()) /
+                   limit.count;
+  match.burst = limit.burst;
+  match.key = limit.per;
+  match.name = "upl-" + rule + "-" +
+               ShortDigest(std::to_string(match.interval) + "/" +
+                           std::to_string(limit.burst) + "/" +
+                           std::to_string(static_cast<int>(limit.per)));
+  ChainRule condition;
+  condition.matches = {std::move(match)};
+  return condition;
 }
 
 bool HasMatchLike(const ChainRule& rule, const Match& match) {
@@ -145,6 +177,23 @@ struct Parts {
   bool Simple() const { return stops.empty() && stages.empty(); }
 };
 
+// The limits are asked last: only a connection for which all else holds may use
+// up a budget.
+void AddLimits(const TrafficIntent& rule, Parts& parts) {
+  std::vector<ChainRule> limits;
+  if (rule.match.limit) {
+    limits.push_back(BudgetOf(rule.name, *rule.match.limit));
+  }
+  if (rule.except.limit) {
+    limits.push_back(*Opposite(BudgetOf(rule.name, *rule.except.limit)));
+  }
+  for (const ChainRule& limit : limits) {
+    if (!parts.Simple() || !Join(limit, parts.entry)) {
+      parts.stages.push_back({limit});
+    }
+  }
+}
+
 Parts TakeApart(const TrafficIntent& rule) {
   Parts parts;
   const std::uint8_t protocol = rule.match.protocol.value_or(0);
@@ -160,27 +209,23 @@ Parts TakeApart(const TrafficIntent& rule) {
     }
     parts.stops.insert(parts.stops.end(), field.begin(), field.end());
   }
+  AddLimits(rule, parts);
   return parts;
-}
-
-Target TargetOf(const TrafficVerdict& verdict) {
-  if (const auto* policy = std::get_if<PolicyVerdict>(&verdict)) {
-    return GotoTarget(FateChainName(policy->policy));
-  }
-  if (const auto* uplink = std::get_if<UplinkVerdict>(&verdict)) {
-    return GotoTarget(OnlyChainName(uplink->id));
-  }
-  return ReturnTarget{};
 }
 
 class TrafficLowering {
  public:
-  std::map<std::string, Chain> Run(const std::vector<TrafficIntent>& rules,
-                                   const std::string& otherwise) {
-    line_ = kTrafficChain;
-    chains_[line_];
+  explicit TrafficLowering(std::string_view line) : begin_(line), line_(line) {}
+
+  std::map<std::string, Chain> Run(Chain before,
+                                   const std::vector<TrafficIntent>& rules,
+                                   const Target& otherwise) {
+    chains_[line_] = std::move(before);
     for (const TrafficIntent& rule : rules) Write(rule);
-    if (!otherwise.empty()) Add(line_, {}, GotoTarget(otherwise));
+    // A return at the end of a chain is what happens anyway.
+    if (!std::holds_alternative<ReturnTarget>(otherwise)) {
+      Add(line_, {}, otherwise);
+    }
     return std::move(chains_);
   }
 
@@ -192,9 +237,9 @@ class TrafficLowering {
 
   void Write(const TrafficIntent& rule) {
     const Parts parts = TakeApart(rule);
-    const Target verdict = TargetOf(rule.verdict);
+    const Target verdict = LowerVerdict(rule.verdict);
     if (parts.Simple()) return Add(line_, parts.entry, verdict);
-    const std::string rest = std::string(kTrafficChain) + "." + rule.name;
+    const std::string rest = begin_ + "." + rule.name;
     const std::string own = "UPL-RULE." + rule.name;
     Add(line_, parts.entry, GotoTarget(own));
     Add(line_, {}, GotoTarget(rest));
@@ -214,7 +259,8 @@ class TrafficLowering {
     chains_[line_];
   }
 
-  std::string line_;  // the chain that the next rule is written to
+  std::string begin_;  // names the chains of the line
+  std::string line_;   // the chain that the next rule is written to
   std::map<std::string, Chain> chains_;
 };
 
@@ -224,9 +270,20 @@ std::string OnlyChainName(UplinkId id) {
   return "UPL-ONLY-" + std::to_string(id);
 }
 
+Target LowerVerdict(const TrafficVerdict& verdict) {
+  if (const auto* policy = std::get_if<PolicyVerdict>(&verdict)) {
+    return GotoTarget(FateChainName(policy->policy));
+  }
+  if (const auto* uplink = std::get_if<UplinkVerdict>(&verdict)) {
+    return GotoTarget(OnlyChainName(uplink->id));
+  }
+  return ReturnTarget{};
+}
+
 std::map<std::string, Chain> LowerTraffic(
-    const std::vector<TrafficIntent>& rules, const std::string& otherwise) {
-  return TrafficLowering().Run(rules, otherwise);
+    std::string_view line, Chain before,
+    const std::vector<TrafficIntent>& rules, const Target& otherwise) {
+  return TrafficLowering(line).Run(std::move(before), rules, otherwise);
 }
 
 }  // namespace uplinkd

@@ -26,15 +26,22 @@
 
 namespace uplinkd {
 
+// Where the rules for connections from the LANs begin, and those for the
+// router's own.
 inline constexpr std::string_view kTrafficChain = "UPL-TRAFFIC";
+inline constexpr std::string_view kLocalChain = "UPL-LOCAL";
 
 // "UPL-ONLY-3": where a rule sends what is for the uplink with this id alone.
 std::string OnlyChainName(UplinkId id);
 
-// The chains of `rules`, kTrafficChain first among them. What no rule matches
-// goes to chain `otherwise`, or returns to the hook if that is "".
+// Where the verdict leads.
+Target LowerVerdict(const TrafficVerdict& verdict);
+
+// The chains of `rules`. The line begins in chain `line` behind what is there
+// in `before`. What no rule matches goes to `otherwise`.
 std::map<std::string, Chain> LowerTraffic(
-    const std::vector<TrafficIntent>& rules, const std::string& otherwise);
+    std::string_view line, Chain before,
+    const std::vector<TrafficIntent>& rules, const Target& otherwise);
 
 }  // namespace uplinkd
 

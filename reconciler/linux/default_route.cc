@@ -1,6 +1,8 @@
 #include "reconciler/linux/default_route.h"
 
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -82,6 +84,22 @@ Result<void> Probe(NlSocket& socket, LinkNames& names,
   return {};
 }
 
+// The source address in an answer about a route of main.
+std::optional<Address> SourceInMain(nlmsghdr* message) {
+  std::optional<Address> source;
+  std::uint32_t table = 0;
+  nlattr* attribute = nullptr;
+  int left = 0;
+  nla_for_each_attr(attribute, nlmsg_attrdata(message, sizeof(rtmsg)),
+                    nlmsg_attrlen(message, sizeof(rtmsg)), left) {
+    if (nla_type(attribute) == RTA_TABLE) table = nla_get_u32(attribute);
+    if (nla_type(attribute) == RTA_PREFSRC) {
+      source = DecodeAddress(attribute, Family::kIpv4);
+    }
+  }
+  return table == kMainTable ? source : std::nullopt;
+}
+
 // The slow way: all routes of main through that link.
 Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Link& link) {
   RouteFilter filter;
@@ -121,6 +139,27 @@ Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links) {
     }
   }
   return {};
+}
+
+Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket) {
+  for (const std::uint32_t destination : kProbes) {
+    rtmsg header{};
+    header.rtm_family = AF_INET;
+    header.rtm_dst_len = 32;
+    header.rtm_flags = RTM_F_LOOKUP_TABLE;
+    NlRequest request(RTM_GETROUTE, 0, header);
+    PutAddress(request, RTA_DST, Address::FromIpv4(destination));
+    std::optional<Address> source;
+    const Result<void> asked = socket.Get(
+        request,
+        [&source](nlmsghdr* message) { source = SourceInMain(message); });
+    // The other refusals mean: no route, or an unreachable one.
+    if (!asked && asked.error().code == ErrorCode::kAborted) {
+      return tl::unexpected(asked.error());
+    }
+    if (source) return source;
+  }
+  return std::nullopt;
 }
 
 }  // namespace uplinkd

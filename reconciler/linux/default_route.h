@@ -2,6 +2,7 @@
 #ifndef UPLINKD_RECONCILER_LINUX_DEFAULT_ROUTE_H_
 #define UPLINKD_RECONCILER_LINUX_DEFAULT_ROUTE_H_
 
+#include <optional>
 #include <vector>
 
 #include "reconciler/facts.h"
@@ -16,6 +17,10 @@ namespace uplinkd {
 // only where other routes or ip rules hide the answer are the link's routes in
 // main listed.
 Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links);
+
+// The source address that the kernel gives a connection of this machine's own
+// which goes by main's default route; none if it has no such route.
+Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket);
 
 }  // namespace uplinkd
 

@@ -212,7 +212,10 @@ Result<Facts> ReadLinks(NlSocket& socket,
   if (Result<void> read = ReadDefaultRoutes(socket, *links); !read) {
     return tl::unexpected(read.error());
   }
+  Result<std::optional<Address>> source = ReadDefaultSource(socket);
+  if (!source) return tl::unexpected(source.error());
   Facts facts;
+  facts.default_source = *source;
   for (Link& link : *links) {
     std::string name = link.name;
     facts.links.emplace(std::move(name), std::move(link));

@@ -5,9 +5,11 @@
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_dscp.h>
+#include <linux/netfilter/xt_hashlimit.h>
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
+#include <linux/netfilter/xt_owner.h>
 #include <linux/netfilter/xt_rateest.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_statistic.h>
@@ -150,9 +152,52 @@ struct MatchEncoder {
     return XtExtension{"mac", 0, std::move(data)};
   }
 
+  Result<XtExtension> operator()(const OwnerMatch& match) const {
+    auto data = PackData<xt_owner_match_info>([&](auto& info) {
+      info.uid_min = match.uid.first;
+      info.uid_max = match.uid.last;
+      info.match = XT_OWNER_UID;
+      info.invert = match.invert ? XT_OWNER_UID : 0;
+    });
+    return XtExtension{"owner", 1, std::move(data)};
+  }
+
+  Result<XtExtension> operator()(const BudgetMatch& match) const {
+    if (match.interval == 0) {
+      return Fail(ErrorCode::kInvalidArgument, "a budget without an interval");
+    }
+    Result<void> named;
+    auto data = PackData<xt_hashlimit_mtinfo3>([&](auto& info) {
+      named = PackName(match.name, info.name);
+      info.cfg.mode = KeyMode(match.key);
+      if (match.invert) info.cfg.mode |= XT_HASHLIMIT_INVERT;
+      info.cfg.avg = match.interval;
+      info.cfg.burst = match.burst;
+      // The program's defaults.
+      info.cfg.gc_interval = 1000;
+      info.cfg.expire =
+          static_cast<__u32>(RateOf(match).unit / std::chrono::milliseconds(1));
+      info.cfg.srcmask = 32;
+      info.cfg.dstmask = 32;
+    });
+    if (!named) return tl::unexpected(named.error());
+    return XtExtension{"hashlimit", 3, std::move(data)};
+  }
+
   Result<XtExtension> operator()(const OpaqueMatch& match) const {
     return Fail(ErrorCode::kInvalidArgument,
                 "the foreign match '" + match.text + "' cannot be written");
+  }
+
+  static std::uint32_t KeyMode(LimitKey key) {
+    switch (key) {
+      case LimitKey::kAll: return 0;
+      case LimitKey::kSource: return XT_HASHLIMIT_HASH_SIP;
+      case LimitKey::kDestination: return XT_HASHLIMIT_HASH_DIP;
+      case LimitKey::kSourceDestination:
+        return XT_HASHLIMIT_HASH_SIP | XT_HASHLIMIT_HASH_DIP;
+    }
+    return 0;
   }
 
   static std::uint8_t OperationFlag(CounterMatch::Operation operation) {
@@ -252,13 +297,37 @@ std::optional<Match> DecodeMac(Data data) {
   return match;
 }
 
+std::optional<Match> DecodeOwner(Data data) {
+  const auto info = UnpackData<xt_owner_match_info>(data);
+  if (!info) return std::nullopt;
+  return OwnerMatch{{info->uid_min, info->uid_max}, info->invert != 0};
+}
+
+std::optional<Match> DecodeHashlimit(Data data) {
+  const auto info = UnpackData<xt_hashlimit_mtinfo3>(data);
+  if (!info) return std::nullopt;
+  BudgetMatch match{UnpackName(info->name), info->cfg.avg,
+                    static_cast<std::uint32_t>(info->cfg.burst)};
+  match.invert = (info->cfg.mode & XT_HASHLIMIT_INVERT) != 0;
+  const bool source = (info->cfg.mode & XT_HASHLIMIT_HASH_SIP) != 0;
+  const bool destination = (info->cfg.mode & XT_HASHLIMIT_HASH_DIP) != 0;
+  if (source && destination) {
+    match.key = LimitKey::kSourceDestination;
+  } else if (source) {
+    match.key = LimitKey::kSource;
+  } else if (destination) {
+    match.key = LimitKey::kDestination;
+  }
+  return match;
+}
+
 struct MatchDecoder {
   std::string_view name;
   std::uint8_t revision;
   std::optional<Match> (*decode)(Data);
 };
 
-constexpr std::array<MatchDecoder, 10> kDecoders{{
+constexpr std::array<MatchDecoder, 12> kDecoders{{
     {"mark", 1, DecodeMark},
     {"connmark", 1, DecodeConnmark},
     {"conntrack", 3, DecodeConntrack},
@@ -269,6 +338,8 @@ constexpr std::array<MatchDecoder, 10> kDecoders{{
     {"multiport", 1, DecodeMultiport},
     {"dscp", 0, DecodeDscp},
     {"mac", 0, DecodeMac},
+    {"owner", 1, DecodeOwner},
+    {"hashlimit", 3, DecodeHashlimit},
 }};
 
 }  // namespace

@@ -33,7 +33,9 @@ class XtSnapshot {
   // table if it does not exist yet. Fails: kFailedPrecondition,
   // kPermissionDenied, kAborted (somebody writes all the time).
   Result<const XtTableState*> Read(int socket);
-  const Shared<XtTableState>& state() const { return state_; }  // as of the last Read()
+  const Shared<XtTableState>& state() const {
+    return state_;
+  }  // as of the last Read()
 
   // How many packets our rules that give fates have seen, by fate, as of the
   // last Read(). A count starts anew when its rule is written anew.

@@ -59,7 +59,7 @@ class Chooser {
  public:
   explicit Chooser(const Choice& choice) : table_(TableOf(choice)) {
     oracles_.dice = [this] { return dice_() & 0x7fffffffU; };
-    oracles_.coin = ClusterCoin;
+    oracles_.coin = SourceCoin;
     for (const Member& member : choice.members) {
       oracles_.rate[EstimatorOf(member.id)] = 0;
     }

@@ -108,6 +108,30 @@ std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
   return policies;
 }
 
+// Zero to three rules, one in four of them for the router's own connections.
+void AddTraffic(Random& random, Spec& spec) {
+  std::vector<std::string> uses = {kUseMain, kBalance};
+  for (const Uplink& uplink : spec.uplinks) uses.push_back(uplink.name);
+  for (const Policy& policy : spec.policies) uses.push_back(policy.name);
+  spec.local_use = random.Chance(30) ? random.AnyOf(uses) : kUseMain;
+  spec.traffic.clear();
+  for (std::uint64_t n = random.Below(4); n > 0; --n) {
+    TrafficRule rule;
+    rule.name = "rule" + std::to_string(n);
+    rule.use = random.AnyOf(uses);
+    // A destination of its own, so that none takes all of another one.
+    const auto net = static_cast<std::uint32_t>(n);
+    rule.match.destination = {Prefix(Ipv4(203, 0, 113, net * 16), 28)};
+    if (random.Chance(50)) {
+      rule.match.destination.emplace_back(Ipv4(100, 64, net, 0), 24);
+    }
+    if (random.Chance(25)) rule.match.uid = {{0, 999}};
+    if (random.Chance(50)) rule.match.protocol = std::uint8_t{17};
+    if (random.Chance(30)) rule.match.limit = RateLimit{10};
+    spec.traffic.push_back(std::move(rule));
+  }
+}
+
 std::vector<Lan> RandomLans(Random& random) {
   std::vector<Lan> lans;
   const std::uint64_t count = random.Between(1, 2);
@@ -346,6 +370,7 @@ Spec RandomSpec(Random& random) {
   }
   spec.balance = RandomBalance(random);
   spec.policies = RandomPolicies(random, spec);
+  AddTraffic(random, spec);
   return spec;
 }
 
@@ -370,6 +395,7 @@ Spec RandomEdit(Random& random, const Spec& spec) {
     }
   }
   next.policies = RandomPolicies(random, next);
+  AddTraffic(random, next);
   return next;
 }
 
@@ -382,6 +408,9 @@ Facts RandomFacts(Random& random, const Spec& spec) {
   for (const Uplink& uplink : spec.uplinks) {
     if (random.Chance(5)) continue;
     facts.links[uplink.interface] = UplinkLink(random, uplink);
+  }
+  if (random.Chance(90)) {
+    facts.default_source = AddressOf(random.AnyOf(spec.uplinks).id, false);
   }
   return facts;
 }

@@ -48,6 +48,25 @@ TEST(Covers, OneValueOutsideIsEnough) {
   EXPECT_FALSE(Covers(Web(), inner));
 }
 
+TEST(Covers, ABudgetCoversNothing) {
+  TrafficRule outer;
+  outer.match.limit = RateLimit{10};
+  EXPECT_FALSE(Covers(outer, Web()));
+  TrafficRule inner = Web();
+  inner.match.limit = RateLimit{10};
+  EXPECT_TRUE(Covers(Web(), inner));
+}
+
+TEST(Covers, TheRoutersOwnConnectionsAreApart) {
+  TrafficRule own;
+  own.match.uid = {{0, 999}};
+  EXPECT_FALSE(Covers(TrafficRule{}, own));
+  TrafficRule root = own;
+  root.match.uid = {{0, 0}};
+  EXPECT_TRUE(Covers(own, root));
+  EXPECT_FALSE(Covers(root, own));
+}
+
 TEST(Covers, AnExceptionMustBeTheSame) {
   TrafficRule outer = Web();
   outer.except.source = {Net("192.168.10.7/32")};

@@ -433,6 +433,47 @@ INSTANTIATE_TEST_SUITE_P(
              }),
              "spec.traffic[0].match.source: 257 values are too many; at most "
              "256 are supported, an ipset holds more"},
+        Case{"OwnMarkBits", WithRule([](TrafficRule& r) {
+               r.match.mark = Mark{0x1010, 0xfff0};
+             }),
+             "spec.traffic[0].match.mark: the bits 0xf0 are uplinkd's own "
+             "(spec.marks.mask); use others, like 0x1000/0xff00"},
+        Case{"OwnConnmarkBits", WithRule([](TrafficRule& r) {
+               r.except.connmark = Mark{1, 0xff};
+             }),
+             "spec.traffic[0].match.not.connmark: the bits 0xff are "
+             "uplinkd's own (spec.marks.mask); use others, like "
+             "0x0/0xffffff00"},
+        Case{"NoBurst", WithRule([](TrafficRule& r) {
+               r.match.limit = RateLimit{10, std::chrono::seconds(1), 0};
+             }),
+             "spec.traffic[0].match.limit.burst: 0 cannot be counted at this "
+             "rate; use 1 to 10000"},
+        Case{"BurstOfDays", WithRule([](TrafficRule& r) {
+               r.match.limit = RateLimit{2, std::chrono::hours(24), 3};
+             }),
+             "spec.traffic[0].match.limit.burst: 3 cannot be counted at this "
+             "rate; use 1 to 2"},
+        Case{"UidsBackwards", WithRule([](TrafficRule& r) {
+               r.match.uid = {{2, 1}};
+             }),
+             "spec.traffic[0].match.uid[0]: ends before it begins; write it "
+             "as 1-2"},
+        Case{"UidExceptedAlone", WithRule([](TrafficRule& r) {
+               r.except.uid = {{0, 0}};
+             }),
+             "spec.traffic[0].match.not.uid: is for rules that have a uid "
+             "themselves: those for the router's own connections"},
+        Case{"UidOfALan", WithRule([](TrafficRule& r) {
+               r.match.uid = {{0, 0}};
+               r.match.interface = "lan0";
+             }),
+             "spec.traffic[0].match.interface: cannot be known of the "
+             "router's own connections, which a uid stands for; remove one "
+             "of the two"},
+        Case{"UnknownLocalUse", [](Spec& s) { s.local_use = "lte"; },
+             "spec.local.use: \"lte\" is no policy and no uplink of this "
+             "spec"},
         Case{"NoUse", WithRule([](TrafficRule& r) { r.use = ""; }),
              "spec.traffic[0].use: is needed: a policy, an uplink, balance, "
              "or main"},

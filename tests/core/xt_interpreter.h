@@ -6,7 +6,6 @@
 #define UPLINKD_TESTS_CORE_XT_INTERPRETER_H_
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "reconciler/chain.h"
+#include "reconciler/source_coin.h"
 
 namespace uplinkd::testing {
 
@@ -29,6 +29,7 @@ struct Packet {
   std::uint16_t destination_port = 0;
   std::uint8_t dscp = 0;
   MacAddress source_mac{};
+  std::uint32_t uid = 0;  // of the program that sends it
   bool is_new = true;
   std::uint32_t mark = 0;
   std::uint32_t connmark = 0;  // of its connection
@@ -39,31 +40,10 @@ struct Oracles {
   std::function<std::uint32_t()> dice;           // 31 bits
   std::map<std::string, std::uint32_t> counter;  // xt_recent, by list
   std::map<std::string, std::uint32_t> rate;     // bytes/s, by estimator
+  std::map<std::string, std::uint32_t> budget;   // left, by xt_hashlimit's name
   // Whether the coin of this seed shows heads for a client.
   std::function<bool(std::uint32_t seed, const Address& client)> coin;
 };
-
-// xt_cluster's coin: jhash_1word() of the source address, as it lies in
-// memory, scaled to two nodes.
-inline bool ClusterCoin(std::uint32_t seed, const Address& client) {
-  const std::uint32_t address = client.ipv4();
-  const std::uint32_t start = seed + 0xdeadbeef + 4;
-  std::uint32_t a = __builtin_bswap32(address) + start;
-  std::uint32_t b = start;
-  std::uint32_t c = start;
-  const auto mix = [](std::uint32_t& to, std::uint32_t from, int turn) {
-    to ^= from;
-    to -= std::rotl(from, turn);
-  };
-  mix(c, b, 14);
-  mix(a, c, 11);
-  mix(b, a, 25);
-  mix(c, b, 16);
-  mix(a, c, 4);
-  mix(b, a, 14);
-  mix(c, b, 24);
-  return (c >> 31) == 0;
-}
 
 // What happened to a packet in one hook.
 struct Walk {
@@ -202,6 +182,19 @@ class XtInterpreter {
   }
   static bool Matches(const MacMatch& match, const Packet& packet) {
     return (match.source == packet.source_mac) != match.invert;
+  }
+  static bool Matches(const OwnerMatch& match, const Packet& packet) {
+    const bool hit =
+        match.uid.first <= packet.uid && packet.uid <= match.uid.last;
+    return hit != match.invert;
+  }
+  // The budgets of a test know neither time nor addresses.
+  bool Matches(const BudgetMatch& match, const Packet& /*packet*/) {
+    const auto known = oracles_.budget.try_emplace(match.name, match.burst);
+    std::uint32_t& left = known.first->second;
+    const bool within = left > 0;
+    if (within) --left;
+    return within != match.invert;
   }
   static bool Matches(const OpaqueMatch& match, const Packet& /*packet*/) {
     throw std::runtime_error("opaque " + match.text);

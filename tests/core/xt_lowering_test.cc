@@ -41,7 +41,7 @@ class Router {
   explicit Router(const Desired& desired)
       : mangle_(*desired.state.tables.at(XtTable::kMangle)) {
     oracles_.dice = [this] { return ++dice_ * 0x1234567U & 0x7fffffffU; };
-    oracles_.coin = testing::ClusterCoin;
+    oracles_.coin = SourceCoin;
     for (const RateEstimator& estimator : desired.filter.estimators) {
       oracles_.rate[EstimatorName(estimator)] = 0;
     }

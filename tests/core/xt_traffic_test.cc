@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,8 +52,8 @@ class Router {
     oracles_.dice = [] { return 0U; };
   }
 
-  Walk Send(Packet& packet) {
-    return XtInterpreter(mangle_, oracles_).Run(XtHook::kPrerouting, packet);
+  Walk Send(Packet& packet, XtHook hook = XtHook::kPrerouting) {
+    return XtInterpreter(mangle_, oracles_).Run(hook, packet);
   }
   std::uint32_t MarkFor(Packet packet) {
     Send(packet);
@@ -202,6 +204,13 @@ std::vector<bool> Fields(const TrafficMatch& match, const Packet& packet) {
   if (!match.dscp.empty()) {
     held.push_back(std::ranges::count(match.dscp, packet.dscp) > 0);
   }
+  if (match.mark) {
+    held.push_back((packet.mark & match.mark->mask) == match.mark->value);
+  }
+  if (match.connmark) {
+    held.push_back((packet.connmark & match.connmark->mask) ==
+                   match.connmark->value);
+  }
   if (!match.source_mac.empty()) {
     held.push_back(std::ranges::count(match.source_mac, packet.source_mac) > 0);
   }
@@ -213,6 +222,149 @@ bool Matches(const TrafficRule& rule, const Packet& packet) {
   const std::vector<bool> must_not = Fields(rule.except, packet);
   return std::ranges::count(must, false) == 0 &&
          std::ranges::count(must_not, true) == 0;
+}
+
+TEST(XtTraffic, ABudgetIsAskedLast) {
+  Spec spec = Office();
+  TrafficRule rule = To("bulk", "wan2");
+  rule.match.protocol = kTcp;
+  rule.match.limit = RateLimit{10, std::chrono::minutes(1), 2};
+  rule.except.source = {Net("192.168.10.7/32")};
+  spec.traffic = {rule};
+  EXPECT_THAT(
+      Router(spec).Words("UPL-TRAFFIC"),
+      ElementsAre("! -s 192.168.10.7/32 -p 6 -m hashlimit --hashlimit-upto "
+                  "10/min --hashlimit-burst 2 --hashlimit-name "
+                  "upl-bulk-f50b8ccf -g UPL-ONLY-2",
+                  "-g UPL-FATE"));
+  // With lists in it, the rule leaves the line; its budget is the last stage.
+  spec.traffic[0].match.source = {Net("192.168.10.0/28"),
+                                  Net("192.168.10.32/28")};
+  Router router(spec);
+  for (int i = 0; i < 5; ++i) {
+    Packet other = FromLan();
+    other.source = Ip("192.168.10.99");
+    EXPECT_EQ(router.MarkFor(other), 1U);
+    Packet excepted = FromLan();
+    excepted.source = Ip("192.168.10.7");
+    EXPECT_EQ(router.MarkFor(excepted), 1U);
+  }
+  // None of those has used any of it up.
+  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
+  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
+  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
+}
+
+TEST(XtTraffic, WhatIsAboveABudgetCanBeTheMatch) {
+  Spec spec = Office();
+  TrafficRule rule = To("flood", "wan2");
+  rule.except.limit = RateLimit{10, std::chrono::seconds(1), 1};
+  spec.traffic = {rule};
+  Router router(spec);
+  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
+  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
+}
+
+TEST(XtTraffic, ABudgetWithOtherNumbersHasAnotherName) {
+  std::set<std::string> names;
+  for (const RateLimit& limit :
+       {RateLimit{10}, RateLimit{11}, RateLimit{10, std::chrono::minutes(1)},
+        RateLimit{10, std::chrono::seconds(1), 6},
+        RateLimit{10, std::chrono::seconds(1), 5, LimitKey::kSource}}) {
+    Spec spec = Office();
+    TrafficRule rule = To("bulk", "wan2");
+    rule.match.limit = limit;
+    spec.traffic = {rule};
+    const std::string words = Router(spec).Words("UPL-TRAFFIC").front();
+    names.insert(words.substr(words.find("--hashlimit-name")));
+  }
+  EXPECT_EQ(names.size(), 5U);
+}
+
+// ---- the router's own connections ----
+
+Packet FromRouter(std::uint32_t uid = 0) {
+  Packet packet;
+  packet.out_interface = "wan1";
+  packet.source = Ip("198.51.100.2");
+  packet.destination = Ip("192.0.2.80");
+  packet.uid = uid;
+  return packet;
+}
+
+TEST(XtLocal, WithoutAWordMainRoutesThem) {
+  Router router(Office());
+  Packet packet = FromRouter();
+  EXPECT_EQ(router.Send(packet, XtHook::kOutput).Total(), 1);
+  EXPECT_EQ(packet.mark, 0U);
+}
+
+TEST(XtLocal, HaveTheFateOfThePolicyOnce) {
+  Spec spec = Office();
+  spec.local_use = kBalance;
+  spec.balance.tiers = {{{"wan3", {}}}};
+  Facts facts = FactsWithUplinks(4);
+  facts.default_source = facts.links.at("wan1").addresses.at(0).local;
+  Router router(spec, facts);
+  Packet packet = FromRouter();
+  packet.source = *facts.default_source;
+  router.Send(packet, XtHook::kOutput);
+  EXPECT_EQ(packet.mark, 3U);
+  EXPECT_EQ(packet.connmark, 3U);
+  packet.is_new = false;
+  packet.mark = 0;
+  EXPECT_EQ(router.Send(packet, XtHook::kOutput).Total(), 2);
+  EXPECT_EQ(packet.mark, 3U);
+}
+
+TEST(XtLocal, BoundToAnUplinkTheyKeepToIt) {
+  Spec spec = Office();
+  spec.local_use = "wan3";
+  Facts facts = FactsWithUplinks(4);
+  facts.default_source = facts.links.at("wan1").addresses.at(0).local;
+  Router router(spec, facts);
+  for (const auto& [link, mark] :
+       std::map<std::string, std::uint32_t>{{"wan1", 3}, {"wan2", 2}}) {
+    Packet packet = FromRouter();
+    packet.source = facts.links.at(link).addresses.at(0).local;
+    router.Send(packet, XtHook::kOutput);
+    EXPECT_EQ(packet.mark, mark) << link;
+  }
+}
+
+TEST(XtLocal, InternalDestinationsStayWithMain) {
+  Spec spec = Office();
+  spec.local_use = "wan3";
+  Router router(spec);
+  for (const char* destination : {"192.168.10.5", "224.0.0.5"}) {
+    Packet packet = FromRouter();
+    packet.destination = Ip(destination);
+    router.Send(packet, XtHook::kOutput);
+    EXPECT_EQ(packet.mark, 0U) << destination;
+  }
+  Packet loopback = FromRouter();
+  loopback.out_interface = "lo";
+  router.Send(loopback, XtHook::kOutput);
+  EXPECT_EQ(loopback.mark, 0U);
+}
+
+TEST(XtLocal, RulesWithAUidAreForThemAlone) {
+  Spec spec = Office();
+  TrafficRule rule = To("backup", "wan2");
+  rule.match.uid = {{34, 34}, {1000, 1999}};
+  rule.except.uid = {{1500, 1500}};
+  spec.traffic = {rule};
+  Router router(spec);
+  const auto mark_of = [&router](std::uint32_t uid) {
+    Packet packet = FromRouter(uid);
+    router.Send(packet, XtHook::kOutput);
+    return packet.mark;
+  };
+  EXPECT_EQ(mark_of(34), 2U);
+  EXPECT_EQ(mark_of(1999), 2U);
+  EXPECT_EQ(mark_of(1500), 0U);
+  EXPECT_EQ(mark_of(0), 0U);
+  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
 }
 
 class RandomTraffic {
@@ -243,6 +395,8 @@ class RandomTraffic {
     packet.destination_port = static_cast<std::uint16_t>(Below(40));
     packet.dscp = static_cast<std::uint8_t>(Below(4));
     packet.source_mac[5] = static_cast<std::uint8_t>(Below(4));
+    packet.connmark = Below(2) << 8;
+    packet.mark = packet.connmark | Below(2) << 9;
     return packet;
   }
 
@@ -277,6 +431,8 @@ class RandomTraffic {
       match.source_mac.push_back(
           {0, 0, 0, 0, 0, static_cast<std::uint8_t>(Below(4))});
     }
+    if (Below(9) == 0) match.mark = Mark{Below(2) << 9, 1 << 9};
+    if (Below(9) == 0) match.connmark = Mark{Below(2) << 8, 1 << 8};
     return match;
   }
 
@@ -309,7 +465,8 @@ TEST(XtTrafficLaw, TheChainsDecideAsTheRulesSay) {
           });
       const bool found = rule != spec.traffic.end();
       by_a_rule += found ? 1 : 0;
-      ASSERT_EQ(router.MarkFor(packet), found ? MarkOfUse(rule->use) : 1U)
+      ASSERT_EQ(router.MarkFor(packet) & 0xff,
+                found ? MarkOfUse(rule->use) : 1U)
           << "case " << i;
     }
   }

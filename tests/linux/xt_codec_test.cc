@@ -112,7 +112,7 @@ TEST_F(XtCodec, IsFoundByTheWordsThatWeRender) {
 TEST_F(XtCodec, NeverTakesAForeignRuleForOneOfOurs) {
   uplinkd::Run("iptables-legacy -t mangle -N UPL-T");
   const auto words = std::to_array<const char*>({
-      "-p tcp -j RETURN",
+      "! -p tcp -j RETURN",
       "-p tcp --dport 80 -j RETURN",
       "-f -j RETURN",
       "-i wan+ -j RETURN",
@@ -121,6 +121,13 @@ TEST_F(XtCodec, NeverTakesAForeignRuleForOneOfOurs) {
       "-s 10.0.0.1/255.0.0.255 -j RETURN",
       "-m comment --comment hello -j RETURN",
       "-m limit --limit 5/s -j RETURN",
+      "-m owner --gid-owner 5 -j RETURN",
+      "-m owner --socket-exists -j RETURN",
+      "-m hashlimit --hashlimit-upto 5kb/s --hashlimit-name x -j RETURN",
+      "-m hashlimit --hashlimit-upto 5/s --hashlimit-name x "
+      "--hashlimit-mode srcport -j RETURN",
+      "-m hashlimit --hashlimit-upto 5/s --hashlimit-name x "
+      "--hashlimit-mode srcip --hashlimit-srcmask 24 -j RETURN",
       "-m conntrack --ctstate NEW,RELATED -j RETURN",
       "-m conntrack ! --ctstate NEW -j RETURN",
       "-m conntrack --ctproto 6 -j RETURN",

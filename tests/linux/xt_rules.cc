@@ -91,6 +91,39 @@ std::vector<SampleRule> PacketSamples() {
   };
 }
 
+std::vector<SampleRule> BudgetSamples() {
+  return {
+      {Matching(BudgetMatch{"upl-a-1", 100'000, 5, LimitKey::kAll}),
+       std::string("-m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 5 "
+                   "--hashlimit-name upl-a-1") +
+           kReturn},
+      {Matching(BudgetMatch{"upl-b-2", 1'000'000, 20, LimitKey::kSource}),
+       std::string("-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 20 "
+                   "--hashlimit-mode srcip --hashlimit-name upl-b-2") +
+           kReturn},
+      {Matching(
+           BudgetMatch{"upl-c-3", 8'571'428, 1, LimitKey::kDestination, true}),
+       std::string("-m hashlimit --hashlimit-above 7/min --hashlimit-burst 1 "
+                   "--hashlimit-mode dstip --hashlimit-name upl-c-3") +
+           kReturn},
+      {Matching(BudgetMatch{"upl-d-4", 28'800'000'000, 3,
+                            LimitKey::kSourceDestination}),
+       std::string("-m hashlimit --hashlimit-upto 3/day --hashlimit-burst 3 "
+                   "--hashlimit-mode srcip,dstip --hashlimit-name upl-d-4") +
+           kReturn},
+  };
+}
+
+// Where there is a socket that sends.
+std::vector<SampleRule> OwnerSamples() {
+  return {
+      {Matching(OwnerMatch{{1000, 1000}}),
+       std::string("-m owner --uid-owner 1000") + kReturn},
+      {Matching(OwnerMatch{{0, 4294967294}, true}),
+       std::string("-m owner ! --uid-owner 0-4294967294") + kReturn},
+  };
+}
+
 // Where there is a sender's hardware address.
 std::vector<SampleRule> MacSamples() {
   const MacAddress mac = {0x02, 0x00, 0x5e, 0xff, 0x0a, 0x01};
@@ -189,7 +222,7 @@ class RuleMaker {
     if (Coin()) rule.source = PrefixMatch{MakePrefix(), Coin()};
     if (Coin()) rule.destination = PrefixMatch{MakePrefix(), Coin()};
     // No kind twice: the program cannot read back what it prints of that.
-    std::array<std::uint32_t, 9> kinds{0, 1, 2, 3, 4, 5, 6, 7, 8};
+    std::array<std::uint32_t, 11> kinds{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     std::ranges::shuffle(kinds, random_);
     for (std::uint32_t i = Below(4); i > 0; --i) {
       rule.matches.push_back(MakeMatch(kinds.at(i)));
@@ -236,6 +269,25 @@ class RuleMaker {
     return match;
   }
 
+  // As a rule's whole number of connections in a unit of time.
+  Match MakeBudget() {
+    constexpr std::array<std::uint64_t, 4> kUnits{1, 60, 3600, 86400};
+    BudgetMatch match;
+    match.interval = kUnits.at(Below(4)) * 1'000'000 / (1 + Below(1000));
+    // At most what comes back in a day: more, the kernel does not count.
+    const std::uint64_t most = 86400'000'000 / match.interval;
+    match.burst =
+        1 +
+        Below(static_cast<std::uint32_t>(std::min<std::uint64_t>(most, 10000)));
+    match.key = static_cast<LimitKey>(Below(4));
+    match.invert = Coin();
+    // The kernel keeps the parameters of a name that is in use.
+    match.name = "upl-" + std::to_string(match.interval) + "-" +
+                 std::to_string(match.burst) + "-" +
+                 std::to_string(static_cast<int>(match.key));
+    return match;
+  }
+
   Match MakeCounter() {
     const std::string name = "list" + std::to_string(Below(3));
     switch (Below(3)) {
@@ -255,6 +307,11 @@ class RuleMaker {
       case 5: return MakeCounter();
       case 7: return DscpMatch{static_cast<std::uint8_t>(Below(64)), Coin()};
       case 8: return MakePorts();
+      case 9: {
+        const std::uint32_t first = Below(70000);
+        return OwnerMatch{{first, first + Below(3)}, Coin()};
+      }
+      case 10: return MakeBudget();
       default: {
         FreeCapacityMatch match{MakeSide(), std::nullopt};
         if (Coin()) match.right = MakeSide();
@@ -290,7 +347,8 @@ class RuleMaker {
 std::vector<SampleRule> SampleRules(XtTable table) {
   std::vector<SampleRule> samples = HeaderSamples();
   for (const auto& more :
-       {CommonSamples(), PacketSamples(), MacSamples(),
+       {CommonSamples(), PacketSamples(), MacSamples(), OwnerSamples(),
+        BudgetSamples(),
         table == XtTable::kNat ? NatSamples() : MangleSamples()}) {
     samples.insert(samples.end(), more.begin(), more.end());
   }

@@ -195,6 +195,21 @@ TrafficMatch RandomMatch(std::mt19937& random) {
         {byte(), byte(), byte(), byte(), byte(), byte()});
   }
   if (pick(2) == 0) match.interface = "lan" + std::to_string(pick(3));
+  const auto mark = [&] {
+    const auto mask = static_cast<std::uint32_t>(random());
+    return Mark{static_cast<std::uint32_t>(random()) & mask, mask};
+  };
+  if (pick(2) == 0) match.mark = mark();
+  if (pick(2) == 0) match.connmark = mark();
+  constexpr int kUnits[] = {1, 60, 3600, 86400};
+  if (pick(2) == 0) {
+    match.limit =
+        RateLimit{1 + pick(kMaxLimit), std::chrono::seconds(kUnits[pick(4)]),
+                  1 + pick(20000), static_cast<LimitKey>(pick(4))};
+  }
+  for (std::uint32_t i = pick(3); i > 0; --i) {
+    match.uid.push_back({pick(5000), pick(5000)});
+  }
   return match;
 }
 
@@ -240,6 +255,7 @@ Spec RandomSpec(std::mt19937& random) {
     rule.use = "p" + std::to_string(pick(3));
     spec.traffic.push_back(rule);
   }
+  if (pick(2) == 0) spec.local_use = "p" + std::to_string(pick(3));
   spec.mark_mask = static_cast<std::uint32_t>(random());
   spec.table_base = static_cast<std::uint32_t>(random());
   return spec;
@@ -274,6 +290,10 @@ TEST(Convert, SaysWhatCannotBeReadOfATrafficRule) {
   match.add_destination_ports("http");
   match.add_dscp("af9");
   match.add_source_mac("1:2:3");
+  match.set_mark("0x1ff/0xff00");
+  match.set_connmark("blue");
+  match.mutable_limit()->set_rate("10/fortnight");
+  match.add_uid("root");
   match.mutable_not_()->mutable_not_()->set_interface("lan0");
   std::vector<std::string> lines;
   for (const std::string& line : Lines(SpecFromProto(router).violations)) {
@@ -290,9 +310,21 @@ TEST(Convert, SaysWhatCannotBeReadOfATrafficRule) {
           "ports: tcp, udp, udplite, sctp or dccp",
           "spec.traffic[0].match.destinationPorts[0]: \"http\" is not a port; "
           "write one up to 65535, or a range like \"10000-20000\"",
-          "spec.traffic[0].match.dscp[0]: \"af9\" is not known; known are X",
+          "spec.traffic[0].match.dscp[0]: \"af9\" is not known; known are cs0, "
+          "cs1, cs2, cs3, cs4, cs5, cs6, cs7, af11, af12, af13, af21, af22, "
+          "af23, af31, af32, af33, af41, af42, af43, ef, va, le and 0 to 63",
+          "spec.traffic[0].match.sourceMac: cannot be known of the router's "
+          "own connections, which a uid stands for; remove one of the two",
           "spec.traffic[0].match.sourceMac[0]: \"1:2:3\" is not a hardware "
           "address; write it like 02:00:00:00:00:01",
+          "spec.traffic[0].match.mark: \"0x1ff/0xff00\" never matches: the "
+          "value has bits that the mask has not",
+          "spec.traffic[0].match.connmark: \"blue\" is not a mark; write it "
+          "like 0x1000/0xff00",
+          "spec.traffic[0].match.limit.rate: \"10/fortnight\" is not a rate; "
+          "write 1 to 1000 per second, minute, hour or day, like 10/second",
+          "spec.traffic[0].match.uid[0]: \"root\" is not a user's number; "
+          "write one like 1000, or a range like \"1000-1999\"",
           "spec.traffic[0].match.not.not: a `not` has none itself; move it up "
           "to `match`"));
 }

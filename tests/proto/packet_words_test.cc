@@ -46,6 +46,40 @@ TEST(PacketWords, ReadsHardwareAddresses) {
   }
 }
 
+TEST(PacketWords, ReadsMarks) {
+  EXPECT_EQ(ParseMark("0x1000/0xff00"), (Mark{0x1000, 0xff00}));
+  EXPECT_EQ(ParseMark("16"), (Mark{16, 0xffffffff}));
+  EXPECT_EQ(ParseMark("0/0xf0"), (Mark{0, 0xf0}));
+  for (const char* text : {"", "/", "0x10/", "/0xff", "0x10/0x100000000"}) {
+    EXPECT_EQ(ParseMark(text).error(),
+              "\"" + std::string(text) +
+                  "\" is not a mark; write it like 0x1000/0xff00");
+  }
+  EXPECT_EQ(ParseMark("0x1/0x2").error(),
+            "\"0x1/0x2\" never matches: the value has bits that the mask has "
+            "not");
+}
+
+TEST(PacketWords, ReadsUsers) {
+  EXPECT_EQ(ParseUids("0"), (UidRange{0, 0}));
+  EXPECT_EQ(ParseUids("1000-1999"), (UidRange{1000, 1999}));
+  for (const char* text : {"", "root", "4294967295", "1-", "-1"}) {
+    EXPECT_FALSE(ParseUids(text)) << text;
+  }
+}
+
+TEST(PacketWords, ReadsRates) {
+  const Parsed<Rate> rate = ParseRate("7/minute");
+  ASSERT_TRUE(rate);
+  EXPECT_EQ(rate->count, 7U);
+  EXPECT_EQ(rate->unit, std::chrono::minutes(1));
+  EXPECT_EQ(FormatRate(*rate), "7/minute");
+  for (const char* text : {"", "7", "7/", "0/second", "1001/second", "7/week",
+                           "/second", "7/second/second"}) {
+    EXPECT_FALSE(ParseRate(text)) << text;
+  }
+}
+
 TEST(PacketWords, WritesWhatItReads) {
   for (int value = 0; value < 256; ++value) {
     const auto byte = static_cast<std::uint8_t>(value);

@@ -344,7 +344,7 @@ INSTANTIATE_TEST_SUITE_P(
              "f:6:58: spec.uplinks[0].capacity.download: \"40mb\" is not a "
              "bit rate; did you mean 40mbit?",
              "f:11:3: spec.colour: unknown key \"colour\"; known are lans, "
-             "uplinks, balance, policies, traffic, marks and tables"}},
+             "uplinks, balance, policies, traffic, local, marks and tables"}},
         Case{"NoEchoOfAnUnreadAlgorithm",
              With("multipath", "multipat"),
              {"f:10:24: spec.balance.algorithm: \"multipat\" is not known; "
