@@ -154,6 +154,10 @@ Result<Report> Engine::Diff(std::optional<Spec> spec) {
       [this, spec = std::move(spec)] { return follower_.PlanFor(spec); });
 }
 
+Result<v1::TraceResponse> Engine::Trace(const Flow& flow) {
+  return Ask<v1::TraceResponse>([this, flow] { return follower_.Trace(flow); });
+}
+
 Result<Report> Engine::CleanUp(bool dry_run) {
   return Ask<Report>([this, dry_run] { return follower_.CleanUp(dry_run); });
 }

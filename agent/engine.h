@@ -78,6 +78,7 @@ class Engine {
   void NoteRefusedSpec(std::string words);
   // The plan for `spec`, or for the followed one if there is none given.
   Result<Report> Diff(std::optional<Spec> spec);
+  Result<v1::TraceResponse> Trace(const Flow& flow);
   Result<Report> CleanUp(bool dry_run);
   struct Current {
     Spec spec;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/name_files.h"
+#include "agent/tracer.h"
 #include "agent/wire.h"
 
 namespace uplinkd {
@@ -261,6 +262,15 @@ Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
                     options, host_->kernel(), options_.clocks.monotonic);
   if (report.error) return tl::unexpected(*report.error);
   return report;
+}
+
+Result<v1::TraceResponse> Follower::Trace(const Flow& flow) {
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  const StoredSpec* current = ledger_.current();
+  return AnswerTrace(flow, current == nullptr ? nullptr : &current->spec,
+                     *host_);
 }
 
 Result<Report> Follower::CleanUp(bool dry_run) {

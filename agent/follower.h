@@ -78,6 +78,9 @@ class Follower {
   // is neither. Changes nothing.
   Result<Report> PlanFor(const std::optional<Spec>& spec);
 
+  // See AnswerTrace().
+  Result<v1::TraceResponse> Trace(const Flow& flow);
+
   // Removes everything of ours from the kernel, then forgets the spec. On
   // failure the spec is still followed.
   Result<Report> CleanUp(bool dry_run);

@@ -19,6 +19,7 @@
 #include "reconciler/linux/statistics.h"
 #include "reconciler/result.h"
 #include "reconciler/schedule.h"
+#include "reconciler/trace.h"
 
 namespace uplinkd {
 
@@ -45,6 +46,9 @@ class Host {
   virtual Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
       std::uint32_t mask) = 0;
   virtual Result<ConntrackUsage> ReadConntrackUsage() = 0;
+
+  // See reconciler/linux/route_lookup.h.
+  virtual Result<Route> LookUpRoute(const Flow& flow, std::uint32_t mark) = 0;
 
   virtual std::uint64_t overruns() const = 0;
 };

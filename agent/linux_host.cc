@@ -1,3 +1,4 @@
+#include <linux/netlink.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -5,6 +6,7 @@
 #include "agent/host.h"
 #include "reconciler/linux/linux_kernel.h"
 #include "reconciler/linux/monitor.h"
+#include "reconciler/linux/route_lookup.h"
 #include "reconciler/linux/xtables_lock.h"
 
 namespace uplinkd {
@@ -48,6 +50,14 @@ class LinuxHost final : public Host {
   Result<ConntrackUsage> ReadConntrackUsage() override {
     if (statistics_ == nullptr) return NoStatistics();
     return statistics_->ReadConntrackUsage();
+  }
+  Result<Route> LookUpRoute(const Flow& flow, std::uint32_t mark) override {
+    // Asked so seldom that a socket of its own costs nothing.
+    const Result<std::unique_ptr<NlSocket>> socket =
+        NlSocket::Open(NETLINK_ROUTE);
+    if (!socket) return tl::unexpected(socket.error());
+    LinkNames names(**socket);
+    return uplinkd::LookUpRoute(**socket, names, flow, mark);
   }
   std::uint64_t overruns() const override { return monitor_->overruns(); }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/tracer.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
 
@@ -179,6 +180,17 @@ grpc::Status AgentService::Watch(
     if (!writer->Write(response)) break;
   }
   return grpc::Status::CANCELLED;
+}
+
+grpc::Status AgentService::Trace(grpc::ServerContext*,
+                                 const v1::TraceRequest* request,
+                                 v1::TraceResponse* response) {
+  const Result<Flow> flow = FlowOf(*request);
+  if (!flow) return ToGrpcStatus(flow.error());
+  Result<v1::TraceResponse> answer = engine_.Trace(*flow);
+  if (!answer) return ToGrpcStatus(answer.error());
+  *response = *std::move(answer);
+  return grpc::Status::OK;
 }
 
 grpc::Status AgentService::Cleanup(grpc::ServerContext*,

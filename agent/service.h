@@ -33,6 +33,9 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Watch(grpc::ServerContext* context,
                      const v1::WatchRequest* request,
                      grpc::ServerWriter<v1::WatchResponse>* writer) override;
+  grpc::Status Trace(grpc::ServerContext* context,
+                     const v1::TraceRequest* request,
+                     v1::TraceResponse* response) override;
   grpc::Status Cleanup(grpc::ServerContext* context,
                        const v1::CleanupRequest* request,
                        v1::CleanupResponse* response) override;

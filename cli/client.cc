@@ -138,6 +138,10 @@ CallResult<v1::StatusResponse> Client::Status() {
   return Call(&v1::Agent::Stub::Status, v1::StatusRequest(), timeout_);
 }
 
+CallResult<v1::TraceResponse> Client::Trace(const v1::TraceRequest& request) {
+  return Call(&v1::Agent::Stub::Trace, request, timeout_);
+}
+
 CallResult<v1::CleanupResponse> Client::Cleanup(
     const v1::CleanupRequest& request) {
   return Call(&v1::Agent::Stub::Cleanup, request, timeout_);

@@ -40,6 +40,7 @@ class Client {
   CallResult<v1::DiffResponse> Diff(const v1::DiffRequest& request);
   CallResult<v1::GetResponse> Get();
   CallResult<v1::StatusResponse> Status();
+  CallResult<v1::TraceResponse> Trace(const v1::TraceRequest& request);
   CallResult<v1::CleanupResponse> Cleanup(const v1::CleanupRequest& request);
 
   // Calls `handler` with each message until the agent ends the stream, which

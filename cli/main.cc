@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   AddOfflineVerbs(program, session, chosen);
   AddSpecVerbs(program, session, chosen);
   AddStatusVerbs(program, session, chosen);
+  AddTraceVerb(program, session, chosen);
   AddCleanupVerb(program, session, chosen);
   AddDoctorVerb(program, session, chosen);
   // The global options may stand after the verb, too.

@@ -37,6 +37,7 @@ using Chosen = std::function<ExitCode()>;
 void AddOfflineVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddSpecVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddStatusVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddTraceVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDoctorVerb(CLI::App& program, Session& session, Chosen& chosen);
 

@@ -95,6 +95,21 @@ class FakeMachine::HostOnMachine final : public Host {
   Result<ConntrackUsage> ReadConntrackUsage() override {
     return ConntrackUsage{7, 1000};
   }
+  // By the mark rules and default routes alone.
+  Result<Route> LookUpRoute(const Flow&, std::uint32_t mark) override {
+    return machine_.With([mark](FakeKernel& it) -> Result<Route> {
+      for (const PolicyRule& rule : it.rules) {
+        if (!rule.mark || (mark & rule.mark->mask) != rule.mark->value) {
+          continue;
+        }
+        const auto route =
+            it.routes.find({.table = rule.table,
+                            .destination = Prefix::Default(Family::kIpv4)});
+        if (route != it.routes.end()) return route->second;
+      }
+      return Fail(ErrorCode::kUnavailable, "Network is unreachable");
+    });
+  }
   std::uint64_t overruns() const override { return 0; }
 
  private:

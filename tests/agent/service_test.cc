@@ -244,6 +244,56 @@ TEST_F(Service, DiffsAgainstTheFollowedSpec) {
   EXPECT_THAT(response.plan(), SizeIs(0));
 }
 
+TEST_F(Service, TracesWhatIsInTheKernel) {
+  engine_.Start();
+  v1::ApplyRequest apply;
+  *apply.mutable_router() = SpecToProto(TwoUplinkSpec());
+  ASSERT_TRUE(Apply(apply).status.ok());
+  v1::TraceRequest request;
+  request.set_interface("lan0");
+  request.set_source("192.168.10.7");
+  request.set_destination("192.0.2.80");
+  v1::TraceResponse response;
+  const grpc::Status status = stub_->Trace(Context().get(), request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.decided_by(), "by the measured rates");
+  EXPECT_EQ(response.steps(0).chain(), "PREROUTING");
+  ASSERT_EQ(response.ways_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    const v1::TraceWay& way = response.ways(i);
+    const std::string uplink = "wan" + std::to_string(i + 1);
+    EXPECT_EQ(way.uplink(), uplink);
+    EXPECT_FALSE(way.has_chance());
+    EXPECT_THAT(way.route(), HasSubstr("dev " + uplink));
+    ASSERT_GT(way.steps_size(), 0);
+    EXPECT_THAT(way.steps(way.steps_size() - 1).rule(),
+                HasSubstr("-o " + uplink));
+  }
+}
+
+TEST_F(Service, ATraceThatMakesNoSenseIsRefused) {
+  engine_.Start();
+  v1::TraceRequest request;
+  const auto ask = [&] {
+    v1::TraceResponse response;
+    return stub_->Trace(Context().get(), request, &response);
+  };
+  request.set_destination("example.net");
+  EXPECT_EQ(ask().error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(ask().error_message(),
+            "destination: \"example.net\" is not an address; write it like "
+            "192.0.2.1");
+  request.set_destination("192.0.2.80");
+  request.set_interface("lan0");
+  EXPECT_THAT(ask().error_message(), HasSubstr("source: is needed"));
+  request.set_source("192.168.10.7");
+  request.set_destination_port(70000);
+  EXPECT_THAT(ask().error_message(), HasSubstr("70000 is not a port"));
+  request.set_destination_port(443);
+  request.set_protocol("tpc");
+  EXPECT_THAT(ask().error_message(), HasSubstr("did you mean tcp?"));
+}
+
 TEST_F(Service, WatchStreamsThePresentAndThenEachChange) {
   engine_.Start();
   ASSERT_TRUE(Apply(Request(TwoUplinkSpec())).status.ok());

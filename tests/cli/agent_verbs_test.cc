@@ -365,6 +365,43 @@ TEST_F(AgentVerbsTest, WatchEndsWellOnCtrlC) {
 
 // ---- cleanup ----
 
+TEST_F(AgentVerbsTest, TraceShowsTheRulesAndTheWays) {
+  v1::TraceStep& step = *agent_.trace.add_steps();
+  step.set_table("mangle");
+  step.set_chain("UPL-NEW");
+  step.set_number(3);
+  step.set_rule("-i lan0 -s 192.168.10.0/24 -g UPL-FATE");
+  agent_.trace.set_decided_by("at random");
+  v1::TraceWay& way = *agent_.trace.add_ways();
+  way.set_uplink("wan1");
+  way.set_chance(0.8);
+  way.set_route("default via 198.51.100.1 dev wan1 table 11");
+  v1::TraceWay& other = *agent_.trace.add_ways();
+  other.set_refusal("Network is unreachable (ENETUNREACH)");
+  const ProgramResult result =
+      Ask("trace --in lan0 --from 192.168.10.7 --to 192.0.2.80 --dport 443 "
+          "--proto tcp --dscp ef --mark 0x1000");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out,
+            "mangle UPL-NEW 3               -i lan0 -s 192.168.10.0/24 -g "
+            "UPL-FATE\n"
+            "decided at random between\n"
+            "  wan1, 80 %: default via 198.51.100.1 dev wan1 table 11\n"
+            "  no uplink of ours: Network is unreachable (ENETUNREACH)\n");
+  EXPECT_EQ(agent_.trace_request.interface(), "lan0");
+  EXPECT_EQ(agent_.trace_request.source(), "192.168.10.7");
+  EXPECT_EQ(agent_.trace_request.destination(), "192.0.2.80");
+  EXPECT_EQ(agent_.trace_request.destination_port(), 443U);
+  EXPECT_EQ(agent_.trace_request.dscp(), "ef");
+  EXPECT_EQ(agent_.trace_request.mark(), 0x1000U);
+}
+
+TEST_F(AgentVerbsTest, TraceNeedsADestination) {
+  const ProgramResult result = Ask("trace --dport 443");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("--to"));
+}
+
 TEST_F(AgentVerbsTest, CleanupAsksTheAgent) {
   *agent_.cleanup.add_plan() =
       Line("-", "ip rule del priority 20000", "cleanup", "done");

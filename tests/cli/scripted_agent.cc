@@ -64,6 +64,14 @@ grpc::Status ScriptedAgent::Watch(
   return Answer(context);
 }
 
+grpc::Status ScriptedAgent::Trace(grpc::ServerContext* context,
+                                  const v1::TraceRequest* request,
+                                  v1::TraceResponse* response) {
+  trace_request = *request;
+  *response = trace;
+  return Answer(context);
+}
+
 grpc::Status ScriptedAgent::Cleanup(grpc::ServerContext* context,
                                     const v1::CleanupRequest* request,
                                     v1::CleanupResponse* response) {

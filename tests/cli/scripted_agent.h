@@ -29,6 +29,7 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::DiffResponse diff;
   v1::GetResponse get;
   v1::StatusResponse status_response;
+  v1::TraceResponse trace;
   v1::CleanupResponse cleanup;
   std::vector<v1::WatchResponse> watch;
   std::chrono::milliseconds delay{0};
@@ -37,6 +38,7 @@ class ScriptedAgent final : public v1::Agent::Service {
   // What it was asked last.
   v1::ApplyRequest apply_request;
   v1::DiffRequest diff_request;
+  v1::TraceRequest trace_request;
   v1::CleanupRequest cleanup_request;
 
  private:
@@ -54,6 +56,9 @@ class ScriptedAgent final : public v1::Agent::Service {
   grpc::Status Watch(grpc::ServerContext* context,
                      const v1::WatchRequest* request,
                      grpc::ServerWriter<v1::WatchResponse>* writer) override;
+  grpc::Status Trace(grpc::ServerContext* context,
+                     const v1::TraceRequest* request,
+                     v1::TraceResponse* response) override;
   grpc::Status Cleanup(grpc::ServerContext* context,
                        const v1::CleanupRequest* request,
                        v1::CleanupResponse* response) override;
