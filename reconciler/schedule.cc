@@ -24,6 +24,7 @@ std::string_view TriggerName(Trigger trigger) {
     case Trigger::kHint: return "hint";
     case Trigger::kRetry: return "retry";
     case Trigger::kPeriodic: return "periodic";
+    case Trigger::kLoad: return "load";
     case Trigger::kPoll: return "poll";
   }
   return "";
@@ -72,6 +73,8 @@ Schedule::Due Schedule::Next() const {
     const bool spec = noticed_->trigger == Trigger::kSpec;
     const Time at = spec ? noticed_->at : std::max(noticed_->at, not_before_);
     next = std::min(next, Due{at, noticed_->trigger, false});
+    // A poll answers what was noticed before, so it must look at all of it.
+    if (next.trigger == Trigger::kPoll) next.trigger = noticed_->trigger;
   }
   next.full = next.trigger == Trigger::kSpec || next_full_ <= next.at;
   return next;

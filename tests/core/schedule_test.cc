@@ -67,6 +67,14 @@ TEST(Schedule, APassAnswersEverythingNoticedBefore) {
   EXPECT_EQ(schedule.Next().trigger, Trigger::kPoll);
 }
 
+TEST(Schedule, APollIsMoreThanAPollWhenSomethingWasNoticed) {
+  Schedule schedule = Settled();
+  schedule.Notice(Trigger::kLoad, 101s - 1ms);
+  EXPECT_EQ(schedule.Next(), (Schedule::Due{101s, Trigger::kLoad, false}));
+  schedule.Notice(Trigger::kEvent, 101s - 1ms);
+  EXPECT_EQ(schedule.Next(), (Schedule::Due{101s, Trigger::kEvent, false}));
+}
+
 TEST(Schedule, MakesAFullPassPeriodically) {
   Schedule schedule = Settled();
   Time now = 100s;
@@ -200,6 +208,7 @@ TEST(Schedule, TriggersHaveNames) {
   EXPECT_EQ(TriggerName(Trigger::kHint), "hint");
   EXPECT_EQ(TriggerName(Trigger::kRetry), "retry");
   EXPECT_EQ(TriggerName(Trigger::kPeriodic), "periodic");
+  EXPECT_EQ(TriggerName(Trigger::kLoad), "load");
   EXPECT_EQ(TriggerName(Trigger::kPoll), "poll");
 }
 
