@@ -43,8 +43,7 @@ class Host {
 
   virtual Result<LinkCounters> ReadLink(int ifindex) = 0;
   // Live connections by masked connection mark.
-  virtual Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
-      std::uint32_t mask) = 0;
+  virtual Result<ConnectionCounts> CountConnections(std::uint32_t mask) = 0;
   virtual Result<ConntrackUsage> ReadConntrackUsage() = 0;
 
   // See reconciler/linux/route_lookup.h.

@@ -42,8 +42,7 @@ class LinuxHost final : public Host {
     if (statistics_ == nullptr) return NoStatistics();
     return statistics_->ReadLink(ifindex);
   }
-  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
-      std::uint32_t mask) override {
+  Result<ConnectionCounts> CountConnections(std::uint32_t mask) override {
     if (statistics_ == nullptr) return NoStatistics();
     return statistics_->CountConnections(mask);
   }

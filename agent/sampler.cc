@@ -42,7 +42,8 @@ void Sampler::LookAtConnections(Host& host) {
   counted_ = Counted{began, conntrack_.entries, fates_};
   for (const auto& [uplink, mark] : marks_) {
     const auto count = counts->find(mark.value);
-    meter_.ConnectionsSeen(uplink, count == counts->end() ? 0 : count->second);
+    meter_.ConnectionsSeen(uplink,
+                           count == counts->end() ? 0 : count->second.all);
   }
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "reconciler/linux/conntrack_entry.h"
 #include "reconciler/linux/nl_socket.h"
 
 namespace uplinkd {
@@ -80,16 +81,19 @@ Result<LinkCounters> Statistics::ReadLink(int ifindex) {
   return LinkCounters{counters.rx_bytes, counters.tx_bytes};
 }
 
-Result<std::map<std::uint32_t, std::uint64_t>> Statistics::CountConnections(
-    std::uint32_t mask) {
-  std::map<std::uint32_t, std::uint64_t> connections;
+Result<ConnectionCounts> Statistics::CountConnections(std::uint32_t mask) {
+  const ConntrackTimeouts timeouts = ReadConntrackTimeouts();
+  ConnectionCounts connections;
   // An interrupted dump counts as well: it is off by what changed meanwhile,
   // and so would be a second one.
   const Result<NlSocket::DumpInfo> dumped = sockets_->netfilter->Dump(
       NlRequest(ConntrackMessage(IPCTNL_MSG_CT_GET), NLM_F_DUMP,
                 ConntrackHeader()),
       [&](nlmsghdr* message) {
-        ++connections[ConntrackNumber(message, CTA_MARK) & mask];
+        const ConntrackEntry entry = DecodeConntrackEntry(message);
+        ConnectionCount& count = connections[entry.mark & mask];
+        ++count.all;
+        if (IsBusy(entry, timeouts)) ++count.busy;
       });
   if (!dumped) return Failure("cannot list connections", dumped.error());
   return connections;

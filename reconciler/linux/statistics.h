@@ -26,6 +26,16 @@ struct ConntrackUsage {
   std::uint64_t limit = 0;
 };
 
+struct ConnectionCount {
+  std::uint64_t all = 0;
+  std::uint64_t busy = 0;  // of these; see conntrack_entry.h
+
+  friend auto operator<=>(const ConnectionCount&,
+                          const ConnectionCount&) = default;
+};
+// By masked connection mark.
+using ConnectionCounts = std::map<std::uint32_t, ConnectionCount>;
+
 class Statistics {
  public:
   // Fails with the errno of the socket calls.
@@ -39,9 +49,9 @@ class Statistics {
   Result<LinkCounters> ReadLink(int ifindex);
 
   // Live connections of both families by `connection mark & mask`, 0 included.
-  // One walk of the whole conntrack table: about 1 us per connection.
-  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
-      std::uint32_t mask);
+  // One walk of the whole conntrack table: about 1 us per connection, and 15 ns
+  // per bucket (nf_conntrack_buckets: 4 ms for the 262144 of a large machine).
+  Result<ConnectionCounts> CountConnections(std::uint32_t mask);
 
   // How full the conntrack table is. Cheap: no walk.
   Result<ConntrackUsage> ReadConntrackUsage();

@@ -413,7 +413,7 @@ TEST_F(EngineTest, DiffAndGetWriteNothing) {
 TEST_F(EngineTest, ShowsTheTrafficOfTheUplinks) {
   machine_.WithCounters([](FakeMachine::Counters& it) {
     it.links[3] = {1000, 2000};
-    it.connections = {{1, 5}, {0, 9}};
+    it.connections = {{1, {5, 2}}, {0, {9, 9}}};
   });
   RunningEngine engine(Options());
   engine.Start();

@@ -88,9 +88,11 @@ class FakeMachine::HostOnMachine final : public Host {
       return link->second;
     });
   }
-  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
-      std::uint32_t) override {
-    return machine_.WithCounters([](Counters& it) { return it.connections; });
+  Result<ConnectionCounts> CountConnections(std::uint32_t) override {
+    return machine_.WithCounters([](Counters& it) {
+      ++it.counts;
+      return it.connections;
+    });
   }
   Result<ConntrackUsage> ReadConntrackUsage() override {
     return ConntrackUsage{7, 1000};

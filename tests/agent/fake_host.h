@@ -26,7 +26,8 @@ class FakeMachine {
  public:
   struct Counters {
     std::map<int, LinkCounters> links;  // by ifindex
-    std::map<std::uint32_t, std::uint64_t> connections;
+    ConnectionCounts connections;
+    int counts = 0;                   // how often they were counted
     std::optional<Error> open_error;  // the host cannot be opened
     // Steps that the kernel refuses, and with which words.
     std::function<std::optional<Error>(const Step&)> refuses;

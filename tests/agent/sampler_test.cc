@@ -25,8 +25,7 @@ class CountedHost final : public Host {
   Result<LinkCounters> ReadLink(int) override {
     return Fail(ErrorCode::kNotFound, "no link");
   }
-  Result<std::map<std::uint32_t, std::uint64_t>> CountConnections(
-      std::uint32_t) override {
+  Result<ConnectionCounts> CountConnections(std::uint32_t) override {
     ++counts;
     return connections;
   }
@@ -35,7 +34,7 @@ class CountedHost final : public Host {
   }
   std::uint64_t overruns() const override { return 0; }
 
-  std::map<std::uint32_t, std::uint64_t> connections;
+  ConnectionCounts connections;
   std::uint64_t entries = 0;
   int counts = 0;
 
@@ -83,7 +82,7 @@ TEST_F(SamplerTest, AFateThatWasGivenIsAReasonToCount) {
   ASSERT_EQ(host_.counts, 1);
   // As many connections came as went.
   const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
-  host_.connections[mark.value] = 3;
+  host_.connections[mark.value] = {3, 1};
   Give(3);
   LookFor(seconds(1));
   EXPECT_EQ(host_.counts, 2);

@@ -16,7 +16,12 @@ namespace uplinkd {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::Pair;
+
+auto All(std::uint64_t count) {
+  return Field(&ConnectionCount::all, count);
+}
 
 class StatisticsTest : public NetnsTest {
  protected:
@@ -74,16 +79,16 @@ TEST_F(StatisticsTest, CountsConnectionsByMarkUnderTheMask) {
   AddConnections(4, "0x101");  // bits of somebody else
   AddConnections(1, "0");
   EXPECT_THAT(statistics_->CountConnections(0xff).value(),
-              ElementsAre(Pair(0, 1), Pair(1, 7), Pair(2, 2)));
+              ElementsAre(Pair(0, All(1)), Pair(1, All(7)), Pair(2, All(2))));
   EXPECT_THAT(statistics_->CountConnections(0xff00).value(),
-              ElementsAre(Pair(0, 6), Pair(0x100, 4)));
+              ElementsAre(Pair(0, All(6)), Pair(0x100, All(4))));
 }
 
 TEST_F(StatisticsTest, FollowsConnectionsThatGo) {
   AddConnections(5, "1");
   uplinkd::Run("conntrack -D -p udp --sport 1001 >/dev/null 2>&1");
   EXPECT_THAT(statistics_->CountConnections(0xff).value(),
-              ElementsAre(Pair(1, 4)));
+              ElementsAre(Pair(1, All(4))));
 }
 
 TEST_F(StatisticsTest, CountsBothFamilies) {
@@ -92,7 +97,7 @@ TEST_F(StatisticsTest, CountsBothFamilies) {
       "conntrack -I -p udp -s 2001:db8::1 -d 2001:db8::2"
       " --sport 9 --dport 53 --timeout 600 --mark 1 2>&1");
   EXPECT_THAT(statistics_->CountConnections(0xff).value(),
-              ElementsAre(Pair(1, 2)));
+              ElementsAre(Pair(1, All(2))));
 }
 
 TEST_F(StatisticsTest, TellsHowFullTheTableIs) {

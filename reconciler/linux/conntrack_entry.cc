@@ -1,0 +1,102 @@
+#include "reconciler/linux/conntrack_entry.h"
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include <array>
+#include <fstream>
+#include <string>
+
+namespace uplinkd {
+namespace {
+
+// ctnetlink's numbers are in network order.
+std::uint32_t NumberIn(const nlattr* attribute) {
+  if (attribute == nullptr || nla_len(attribute) < 4) return 0;
+  return ntohl(nla_get_u32(attribute));
+}
+
+std::uint8_t ByteIn(const nlattr* attribute) {
+  if (attribute == nullptr || nla_len(attribute) < 1) return 0;
+  return nla_get_u8(attribute);
+}
+
+// The attribute `type` inside `nest`; null if either is missing.
+nlattr* Within(const nlattr* nest, int type) {
+  if (nest == nullptr) return nullptr;
+  return nla_find(static_cast<nlattr*>(nla_data(nest)), nla_len(nest), type);
+}
+
+bool Unacknowledged(const nlattr* flags) {
+  // nf_ct_tcp_flags: the flags, then their mask.
+  return (ByteIn(flags) & IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED) != 0;
+}
+
+std::optional<std::int64_t> ReadTimeout(const std::string& name) {
+  std::ifstream file("/proc/sys/net/netfilter/nf_conntrack_" + name);
+  std::int64_t seconds = 0;
+  if (file >> seconds) return seconds;
+  return std::nullopt;
+}
+
+bool Moved(const ConntrackEntry& entry, std::optional<std::int64_t> timeout) {
+  return !timeout || *timeout - entry.timeout <= kIdleSeconds;
+}
+
+bool TcpIsBusy(const ConntrackEntry& entry, const ConntrackTimeouts& timeouts) {
+  switch (entry.tcp_state) {
+    case TCP_CONNTRACK_SYN_SENT:
+    case TCP_CONNTRACK_SYN_SENT2:
+    case TCP_CONNTRACK_SYN_RECV: return true;
+    case TCP_CONNTRACK_ESTABLISHED:
+      return entry.unacknowledged || Moved(entry, timeouts.tcp_established);
+    default: return false;
+  }
+}
+
+}  // namespace
+
+ConntrackEntry DecodeConntrackEntry(nlmsghdr* message) {
+  std::array<nlattr*, CTA_MAX + 1> found{};
+  ConntrackEntry entry;
+  if (nlmsg_parse(message, sizeof(nfgenmsg), found.data(), CTA_MAX, nullptr) <
+      0) {
+    return entry;
+  }
+  entry.mark = NumberIn(found[CTA_MARK]);
+  entry.status = NumberIn(found[CTA_STATUS]);
+  entry.timeout = NumberIn(found[CTA_TIMEOUT]);
+  entry.protocol = ByteIn(
+      Within(Within(found[CTA_TUPLE_ORIG], CTA_TUPLE_PROTO), CTA_PROTO_NUM));
+  const nlattr* tcp = Within(found[CTA_PROTOINFO], CTA_PROTOINFO_TCP);
+  entry.tcp_state = ByteIn(Within(tcp, CTA_PROTOINFO_TCP_STATE));
+  entry.unacknowledged =
+      Unacknowledged(Within(tcp, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL)) ||
+      Unacknowledged(Within(tcp, CTA_PROTOINFO_TCP_FLAGS_REPLY));
+  return entry;
+}
+
+ConntrackTimeouts ReadConntrackTimeouts() {
+  return {.tcp_established = ReadTimeout("tcp_timeout_established"),
+          .udp = ReadTimeout("udp_timeout"),
+          .udp_stream = ReadTimeout("udp_timeout_stream")};
+}
+
+bool IsBusy(const ConntrackEntry& entry, const ConntrackTimeouts& timeouts) {
+  if ((entry.status & IPS_OFFLOAD) != 0) return true;
+  switch (entry.protocol) {
+    case IPPROTO_TCP: return TcpIsBusy(entry, timeouts);
+    case IPPROTO_UDP: {
+      const bool stream = (entry.status & IPS_ASSURED) != 0;
+      return Moved(entry, stream ? timeouts.udp_stream : timeouts.udp);
+    }
+    default: return false;
+  }
+}
+
+}  // namespace uplinkd
