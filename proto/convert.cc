@@ -32,6 +32,7 @@ constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_SOURCE_HASH, Algorithm::kSourceHash},
     {v1::ALGORITHM_MULTIPATH, Algorithm::kMultipath},
     {v1::ALGORITHM_FAILOVER, Algorithm::kFailover},
+    {v1::ALGORITHM_LEAST_CONNECTIONS, Algorithm::kLeastConnections},
 };
 constexpr std::pair<v1::Measure, Measure> kMeasures[] = {
     {v1::MEASURE_DOWNLOAD, Measure::kDownload},

@@ -28,10 +28,11 @@ UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
 }
 
 // What the default policy means each uplink to have of new connections.
-std::map<UplinkId, double> SharesOf(
-    const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
+std::map<UplinkId, double> SharesOf(const Spec& spec,
+                                    const std::vector<ResolvedUplink>& uplinks,
+                                    const Loads& loads) {
   const std::vector<Candidate> candidates =
-      CandidatesOf(spec, spec.balance, uplinks);
+      CandidatesOf(spec, spec.balance, uplinks, loads);
   double total = 0;
   for (const Candidate& candidate : candidates) {
     total += static_cast<double>(candidate.weight);
@@ -45,8 +46,9 @@ std::map<UplinkId, double> SharesOf(
 }
 
 std::vector<UplinkState> UplinkStates(
-    const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
-  std::map<UplinkId, double> shares = SharesOf(spec, uplinks);
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const Loads& loads) {
+  std::map<UplinkId, double> shares = SharesOf(spec, uplinks, loads);
   std::vector<UplinkState> states;
   states.reserve(uplinks.size());
   for (const ResolvedUplink& resolved : uplinks) {
@@ -134,7 +136,8 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   desired.state.rules = CompileRules(spec, uplinks, lans);
   desired.filter = CompileFilter(spec, facts, uplinks, lans);
   desired.state.tables = LowerToXtables(desired.filter);
-  desired.uplinks = UplinkStates(spec, uplinks);
+  desired.uplinks = UplinkStates(spec, uplinks, facts.loads);
+  desired.counted = CompileCounted(spec, uplinks, facts.loads);
   desired.warnings = Warnings(uplinks, lans);
   desired.table_owner = TableOwners(spec);
   return desired;

@@ -16,6 +16,7 @@
 
 #include "reconciler/facts.h"
 #include "reconciler/filter.h"
+#include "reconciler/load.h"
 #include "reconciler/spec.h"
 #include "reconciler/state.h"
 
@@ -40,7 +41,9 @@ struct UplinkState {
   std::optional<Address> address;
   std::optional<Address> gateway;
   Capacity capacity;
-  double share = 0;  // the intended part of new connections, 0..1
+  // The part of new connections that balance means it to have, 0..1. With
+  // least-connections it moves as the loads do: it is what is in force.
+  double share = 0;
 
   friend auto operator<=>(const UplinkState&, const UplinkState&) = default;
 };
@@ -50,6 +53,8 @@ struct Desired {
   FilterIntent filter;                // what `state.tables` was lowered from
   std::vector<UplinkState> uplinks;   // ordered by id
   std::vector<std::string> warnings;  // e.g. strict rp_filter on an uplink
+  // Every least-connections choice, by the name of its policy.
+  std::map<std::string, CountedChoice> counted;
   // The routing tables that belong to this spec, each with its uplink's name
   // ("" for the multipath table).
   std::map<std::uint32_t, std::string> table_owner;

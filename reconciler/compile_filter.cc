@@ -119,10 +119,12 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
   }
   intent.internal = InternalDestinations(uplinks, lans);
   if (!multipath) {
-    intent.choices[kBalance] = CompileChoice(spec, spec.balance, uplinks);
+    intent.choices[kBalance] =
+        CompileChoice(spec, spec.balance, uplinks, facts.loads);
   }
   for (const Policy& policy : spec.policies) {
-    intent.choices[policy.name] = CompileChoice(spec, policy, uplinks);
+    intent.choices[policy.name] =
+        CompileChoice(spec, policy, uplinks, facts.loads);
   }
   intent.estimators = CompileEstimators(spec, uplinks);
   CompileTraffic(spec, facts, uplinks, intent);

@@ -36,6 +36,23 @@ std::vector<Candidate> ReadyIn(const Policy& policy, const Tier& tier,
   return ready;
 }
 
+CountedChoice CountedOf(const std::vector<Candidate>& candidates) {
+  CountedChoice choice;
+  for (const Candidate& candidate : candidates) {
+    choice.push_back({.uplink = candidate.uplink->uplink.name,
+                      .weight = candidate.weight,
+                      .share = candidate.weight});
+  }
+  return choice;
+}
+
+void LevelOut(const Loads& loads, std::vector<Candidate>& candidates) {
+  const CountedChoice choice = WithShares(CountedOf(candidates), loads);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    candidates[i].weight = choice[i].share;
+  }
+}
+
 void AddEstimators(const Spec& spec, const Policy& policy,
                    const std::vector<ResolvedUplink>& uplinks,
                    std::set<RateEstimator>& all) {
@@ -53,9 +70,9 @@ void AddEstimators(const Spec& spec, const Policy& policy,
 
 }  // namespace
 
-std::vector<Candidate> CandidatesOf(
-    const Spec& spec, const Policy& policy,
-    const std::vector<ResolvedUplink>& uplinks) {
+std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
+                                    const std::vector<ResolvedUplink>& uplinks,
+                                    const Loads& loads) {
   for (const Tier& tier : TiersOf(spec, policy)) {
     std::vector<Candidate> ready = ReadyIn(policy, tier, uplinks);
     if (ready.empty()) continue;
@@ -63,13 +80,17 @@ std::vector<Candidate> CandidatesOf(
     std::ranges::sort(ready, {}, [](const Candidate& candidate) {
       return candidate.uplink->uplink.id;
     });
+    if (policy.algorithm == Algorithm::kLeastConnections) {
+      LevelOut(loads, ready);
+    }
     return ready;
   }
   return {};
 }
 
 Choice CompileChoice(const Spec& spec, const Policy& policy,
-                     const std::vector<ResolvedUplink>& uplinks) {
+                     const std::vector<ResolvedUplink>& uplinks,
+                     const Loads& loads) {
   Choice choice;
   choice.algorithm = policy.algorithm;
   choice.last_resort = policy.last_resort;
@@ -78,7 +99,8 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
     choice.measure = policy.measure;
     choice.estimator = policy.estimator;
   }
-  for (const Candidate& candidate : CandidatesOf(spec, policy, uplinks)) {
+  for (const Candidate& candidate :
+       CandidatesOf(spec, policy, uplinks, loads)) {
     const Uplink& uplink = candidate.uplink->uplink;
     Member member;
     member.id = uplink.id;
@@ -88,6 +110,20 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
     choice.members.push_back(member);
   }
   return choice;
+}
+
+std::map<std::string, CountedChoice> CompileCounted(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const Loads& loads) {
+  std::map<std::string, CountedChoice> counted;
+  const auto add = [&](const Policy& policy) {
+    if (policy.algorithm != Algorithm::kLeastConnections) return;
+    counted[policy.name] =
+        WithShares(CountedOf(CandidatesOf(spec, policy, uplinks, {})), loads);
+  };
+  add(spec.balance);
+  for (const Policy& policy : spec.policies) add(policy);
+  return counted;
 }
 
 std::vector<RateEstimator> CompileEstimators(

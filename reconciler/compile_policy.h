@@ -3,10 +3,13 @@
 #define UPLINKD_RECONCILER_COMPILE_POLICY_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "reconciler/compile_uplink.h"
 #include "reconciler/filter.h"
+#include "reconciler/load.h"
 #include "reconciler/spec.h"
 
 namespace uplinkd {
@@ -14,7 +17,8 @@ namespace uplinkd {
 // An uplink that gets connections of a policy now.
 struct Candidate {
   const ResolvedUplink* uplink = nullptr;  // of the list asked about
-  // For least-loaded the capacity, since that decides once all are full.
+  // For least-loaded the capacity, since that decides once all are full; for
+  // least-connections the share under the loads, which may be 0.
   std::uint64_t weight = 1;
 };
 
@@ -22,10 +26,17 @@ struct Candidate {
 // failover only the first of them in the policy's order. None: the policy is
 // at its last resort.
 std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
-                                    const std::vector<ResolvedUplink>& uplinks);
+                                    const std::vector<ResolvedUplink>& uplinks,
+                                    const Loads& loads);
 
 Choice CompileChoice(const Spec& spec, const Policy& policy,
-                     const std::vector<ResolvedUplink>& uplinks);
+                     const std::vector<ResolvedUplink>& uplinks,
+                     const Loads& loads);
+
+// Every least-connections choice as `loads` make it, by the policy's name.
+std::map<std::string, CountedChoice> CompileCounted(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const Loads& loads);
 
 // The estimators that the policies of `spec` compare, each once. They stay for
 // uplinks that are not ready as well, and so know their rates when they return.

@@ -118,7 +118,8 @@ void AddMultipathRoute(const Spec& spec,
                        Routes& routes) {
   std::vector<NextHop> hops;
   std::vector<std::uint64_t> weights;
-  for (const Candidate& candidate : CandidatesOf(spec, spec.balance, uplinks)) {
+  for (const Candidate& candidate :
+       CandidatesOf(spec, spec.balance, uplinks, {})) {
     hops.push_back(NextHopOf(*candidate.uplink));
     weights.push_back(candidate.weight);
   }

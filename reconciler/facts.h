@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reconciler/ip.h"
+#include "reconciler/load.h"
 
 namespace uplinkd {
 
@@ -53,6 +54,8 @@ struct Facts {
   // Uplinks that the kernel refused in an earlier pass, with its words; Compile
   // treats them as waiting. Filled by the caller, not by ReadFacts().
   std::map<std::string, std::string> blocked;
+  // What least-connections levels out. Filled by the caller as well.
+  Loads loads;
 
   friend auto operator<=>(const Facts&, const Facts&) = default;
 };

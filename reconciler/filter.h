@@ -26,7 +26,8 @@ namespace uplinkd {
 struct Member {
   UplinkId id = 0;
   Mark fate;
-  std::uint64_t weight = 1;  // relative to the other members'
+  // Relative to the other members'. 0: gets none at present; not all have it.
+  std::uint64_t weight = 1;
   // Bytes per second that the choice compares with the measured rate; 0 where
   // the choice measures nothing.
   std::uint64_t capacity = 0;

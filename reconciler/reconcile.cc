@@ -167,6 +167,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   });
   if (!facts) return FailedRead(report, PassPhase::kFacts, facts.error());
   facts->blocked = options.blocked;
+  facts->loads = options.loads;
   report.link_index = LinkIndexes(spec, *facts);
 
   const Desired& desired =
@@ -175,6 +176,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
       });
   report.uplinks = desired.uplinks;
   report.warnings = desired.warnings;
+  report.counted = desired.counted;
 
   const Result<State> observed = Timed(PassPhase::kObserve, report, now, [&] {
     return kernel.Observe(ScopeOf(desired, options));

@@ -56,6 +56,7 @@ struct Report {
   std::uint64_t chains_version = 0;           // as it was read; see ChainLook
   // The links looked at, for the exporter: uplink name -> ifindex (0: none).
   std::map<std::string, int> link_index;
+  std::map<std::string, CountedChoice> counted;  // see Desired
 };
 
 // A monotonic clock, injected so that tests are exact.
@@ -76,6 +77,7 @@ struct PassOptions {
   std::set<std::uint32_t> more_tables = {};
   // Uplinks that the kernel refused earlier; see Facts::blocked.
   std::map<std::string, std::string> blocked = {};
+  Loads loads = {};  // see Facts::loads
 };
 
 // `spec` must be valid and have its ids assigned. `memory` is what the last

@@ -32,12 +32,13 @@ inline constexpr std::uint32_t kMaxTable = 0x7fffffff;
 
 // How a new connection gets its fate.
 enum class Algorithm {
-  kLeastLoaded,     // the uplink with the most free capacity, measured
-  kWeightedRandom,  // at random, in proportion to the weights
-  kRoundRobin,      // in turn, in proportion to the weights
-  kSourceHash,      // by a hash of the client's address
-  kMultipath,       // by the kernel's weighted next-hop route
-  kFailover,        // the first that can carry it, in the order given
+  kLeastLoaded,       // the uplink with the most free capacity, measured
+  kWeightedRandom,    // at random, in proportion to the weights
+  kRoundRobin,        // in turn, in proportion to the weights
+  kSourceHash,        // by a hash of the client's address
+  kMultipath,         // by the kernel's weighted next-hop route
+  kFailover,          // the first that can carry it, in the order given
+  kLeastConnections,  // by weight, levelling out the connections there are
 };
 
 // Which direction of an uplink's traffic least-loaded looks at.

@@ -53,7 +53,8 @@ UplinkId PivotOf(Members members) {
   return high >> bit << bit;
 }
 
-// `part` of `whole`, between 1 and whole - 1: every member gets its chance.
+// `part` of `whole`, between 1 and whole - 1: every member that is to have a
+// chance gets one.
 std::uint32_t Portion(double part, std::uint32_t whole) {
   const auto exact = static_cast<std::int64_t>(std::llround(part * whole));
   return static_cast<std::uint32_t>(
@@ -111,8 +112,15 @@ class MemberTree {
       const auto count = static_cast<std::size_t>(first_high - members.begin());
       const Members low = members.first(count);
       const Members high = members.subspan(count);
-      divide_(TotalWeight(low) / TotalWeight(members), pivot, Child(low),
-              Child(high), node);
+      const double low_weight = TotalWeight(low);
+      const double high_weight = TotalWeight(high);
+      if (low_weight == 0 || high_weight == 0) {
+        // The side without a chance is left out; the other keeps its name.
+        node.push_back(Goto(Child(low_weight == 0 ? high : low)));
+      } else {
+        divide_(low_weight / (low_weight + high_weight), pivot, Child(low),
+                Child(high), node);
+      }
     }
     chains_[name] = std::move(node);
   }
@@ -289,6 +297,17 @@ std::string FateChainName(const std::string& policy) {
   return "UPL-FATE" + SuffixOf(policy);
 }
 
+bool IsChainOfChoice(std::string_view chain, const std::string& policy) {
+  const std::string root = FateChainName(policy);
+  if (!chain.starts_with(root)) return false;
+  const std::string_view node = chain.substr(root.size());
+  if (node.empty()) return true;
+  // After the dot a number: names of policies begin with a letter.
+  return node.size() > 1 && node.front() == '.' &&
+         std::ranges::all_of(node.substr(1),
+                             [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // The mark is the packet's alone: the next attempt is a new decision.
 ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask) {
   ChainRule rule;
@@ -322,6 +341,7 @@ std::map<std::string, Chain> LowerChoice(
       Tournament(policy, members, estimators, chains).Write();
       break;
     case Algorithm::kWeightedRandom:
+    case Algorithm::kLeastConnections:  // its shares are the weights
       MemberTree(root, ThrowDice, chains).Write(members);
       break;
     case Algorithm::kSourceHash:

@@ -3,7 +3,8 @@
 //
 // Pure. Every choice is a tree of chains whose leaves are gotos to the mark
 // chains, so that a packet sees a path, not all members; least-loaded, which
-// must compare them all, is a tournament.
+// must compare them all, is a tournament. A member of weight 0 is in no path,
+// and the others' nodes keep their names.
 #ifndef UPLINKD_RECONCILER_XT_CHOICE_H_
 #define UPLINKD_RECONCILER_XT_CHOICE_H_
 
@@ -31,6 +32,9 @@ ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask);
 
 // The list whose hits round-robin counts: "UPL-TURN", "UPL-TURN.voice".
 std::string TurnCounterName(const std::string& policy);
+
+// Whether a chain of this name is one of the choice of `policy`.
+bool IsChainOfChoice(std::string_view chain, const std::string& policy);
 
 // The chains of the choice of `policy`, FateChainName() always among them.
 // `estimators` has the name of each member's estimator for least-loaded.

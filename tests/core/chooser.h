@@ -114,7 +114,7 @@ class RandomChoices {
 
 inline constexpr Algorithm kChoosing[] = {
     Algorithm::kLeastLoaded, Algorithm::kWeightedRandom, Algorithm::kRoundRobin,
-    Algorithm::kSourceHash};
+    Algorithm::kSourceHash, Algorithm::kLeastConnections};
 
 inline int Log2(std::size_t count) {
   return static_cast<int>(std::ceil(std::log2(static_cast<double>(count))));

@@ -67,8 +67,9 @@ void AddUplink(Random& random, Spec& spec, bool weighted) {
 
 Policy RandomBalance(Random& random) {
   constexpr std::array kAlgorithms = {
-      Algorithm::kLeastLoaded, Algorithm::kWeightedRandom,
-      Algorithm::kRoundRobin, Algorithm::kSourceHash, Algorithm::kMultipath};
+      Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
+      Algorithm::kRoundRobin,       Algorithm::kSourceHash,
+      Algorithm::kLeastConnections, Algorithm::kMultipath};
   constexpr std::array kMeasures = {Measure::kDownload, Measure::kUpload,
                                     Measure::kBoth};
   Policy balance = DefaultBalance();
@@ -84,8 +85,9 @@ Policy RandomBalance(Random& random) {
 // Zero to two policies over some of the uplinks.
 std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
   constexpr std::array kAlgorithms = {
-      Algorithm::kLeastLoaded, Algorithm::kWeightedRandom,
-      Algorithm::kRoundRobin, Algorithm::kSourceHash, Algorithm::kFailover};
+      Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
+      Algorithm::kRoundRobin,       Algorithm::kSourceHash,
+      Algorithm::kLeastConnections, Algorithm::kFailover};
   constexpr std::array kLastResorts = {
       LastResort::kMain, LastResort::kUnreachable, LastResort::kBlackhole};
   std::vector<Policy> policies;

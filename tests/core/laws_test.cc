@@ -56,7 +56,7 @@ TEST(Generators, MakeEveryKindOfCase) {
     }
   }
   EXPECT_GT(uplink_counts.size(), 10u);
-  EXPECT_EQ(algorithms.size(), 5u);
+  EXPECT_EQ(algorithms.size(), 6u);
   EXPECT_GT(damaged, 1000u);
   EXPECT_GT(waiting, 500u);
 }

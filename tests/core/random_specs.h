@@ -5,6 +5,7 @@
 #define UPLINKD_TESTS_CORE_RANDOM_SPECS_H_
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <random>
 #include <string>
@@ -22,8 +23,13 @@ class RandomSpecs {
 
   Spec MakeSpec() {
     const int most = Draw(0, 20) == 0 ? 32 : 6;
-    Spec spec = SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
-                                static_cast<Algorithm>(Draw(0, 4)));
+    constexpr std::array kAlgorithms = {
+        Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
+        Algorithm::kRoundRobin,       Algorithm::kSourceHash,
+        Algorithm::kLeastConnections, Algorithm::kMultipath};
+    Spec spec =
+        SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
+                        kAlgorithms.at(static_cast<std::size_t>(Draw(0, 5))));
     spec.balance.measure = static_cast<Measure>(Draw(0, 2));
     std::vector<UplinkId> ids(252);
     std::iota(ids.begin(), ids.end(), 1);
@@ -57,7 +63,18 @@ class RandomSpecs {
     for (int id = 1; id <= 32; ++id) {
       if (Draw(0, 8) == 0) facts.links.erase("wan" + std::to_string(id));
     }
+    if (Draw(0, 1) == 0) facts.loads = MakeLoads();
     return facts;
+  }
+
+  Loads MakeLoads() {
+    Loads loads;
+    for (int id = 1; id <= 32; ++id) {
+      loads["wan" + std::to_string(id)] = {
+          .connections = static_cast<std::uint64_t>(Draw(0, 300)),
+          .arrivals = Draw(0, 100) / 10.0};
+    }
+    return loads;
   }
 
   Spec Shuffled(Spec spec) {

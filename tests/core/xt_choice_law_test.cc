@@ -120,6 +120,33 @@ TEST(XtChoiceLaw, WeightedRandomIsFair) {
   }
 }
 
+TEST(XtChoiceLaw, LeastConnectionsGivesEachItsShareAndLeavesNoChainOver) {
+  RandomChoices random;
+  for (int i = 0; i < 10'000; ++i) {
+    Choice choice = random.Make(Algorithm::kLeastConnections);
+    for (std::size_t m = 1; m < choice.members.size(); ++m) {
+      if (random.Draw(0, 2) == 0) choice.members[m].weight = 0;
+    }
+    std::map<std::string, double> chances = ChancesOf(choice);
+    for (const Member& member : choice.members) {
+      ASSERT_NEAR(chances[MarkChainName(member.id)],
+                  static_cast<double>(member.weight) / TotalWeight(choice),
+                  1e-8);
+      ASSERT_EQ(chances[MarkChainName(member.id)] == 0, member.weight == 0);
+    }
+    std::set<std::string> reached = {FateChainName(kBalance)};
+    const auto chains = LowerChoice(kBalance, choice, 0xff, {});
+    for (const auto& [name, chain] : chains) {
+      for (const ChainRule& rule : chain) {
+        reached.insert(std::get<JumpTarget>(rule.target).chain);
+      }
+    }
+    for (const auto& [name, chain] : chains) {
+      ASSERT_TRUE(reached.contains(name)) << name;
+    }
+  }
+}
+
 TEST(XtChoiceLaw, SourceHashIsFairToTenBitsPerNode) {
   RandomChoices random;
   for (int i = 0; i < 10'000; ++i) {

@@ -87,6 +87,76 @@ TEST(XtChoice, ThrowsDiceByWeight) {
   EXPECT_NEAR(counts[4], 20'000, 700);
 }
 
+// ---- least-connections ----
+
+std::vector<std::string> NamesOf(const std::map<std::string, Chain>& chains) {
+  std::vector<std::string> names;
+  for (const auto& [name, chain] : chains) names.push_back(name);
+  return names;
+}
+
+std::map<std::string, Chain> Lower(const std::vector<std::uint64_t>& shares) {
+  return LowerChoice(kBalance, MakeChoice(Algorithm::kLeastConnections, shares),
+                     kMask, {});
+}
+
+TEST(XtChoice, GivesNothingToAMemberWithoutAShare) {
+  Chooser chooser(MakeChoice(Algorithm::kLeastConnections, {400, 0, 100, 500}));
+  std::map<UplinkId, int> counts;
+  for (int i = 0; i < 100'000; ++i) ++counts[chooser.Choose()];
+  EXPECT_NEAR(counts[1], 40'000, 800);
+  EXPECT_EQ(counts[2], 0);
+  EXPECT_NEAR(counts[3], 10'000, 500);
+  EXPECT_NEAR(counts[4], 50'000, 800);
+}
+
+TEST(XtChoice, GivesAllToTheOnlyMemberWithAShare) {
+  for (std::size_t only = 0; only < 5; ++only) {
+    std::vector<std::uint64_t> shares(5, 0);
+    shares[only] = 1000;
+    Chooser chooser(MakeChoice(Algorithm::kLeastConnections, shares));
+    for (int i = 0; i < 100; ++i) ASSERT_EQ(chooser.Choose(), only + 1);
+  }
+}
+
+TEST(XtChoice, KeepsTheNamesOfNodesWhenSharesMove) {
+  EXPECT_THAT(NamesOf(Lower({250, 250, 250, 250})),
+              ElementsAre("UPL-FATE", "UPL-FATE.2", "UPL-FATE.3"));
+  EXPECT_EQ(NamesOf(Lower({0, 100, 800, 100})),
+            NamesOf(Lower({250, 250, 250, 250})));
+  EXPECT_EQ(NamesOf(Lower({10, 90, 900, 0})),
+            NamesOf(Lower({250, 250, 250, 250})));
+  // Of a node that leads nowhere nothing is left.
+  EXPECT_THAT(NamesOf(Lower({500, 0, 0, 500})),
+              ElementsAre("UPL-FATE", "UPL-FATE.2"));
+}
+
+TEST(XtChoice, ChangesOneChainWhenOneBoundaryMoves) {
+  const auto before = Lower({250, 250, 250, 250});
+  const auto after = Lower({350, 150, 250, 250});
+  int changed = 0;
+  for (const auto& [name, chain] : before) {
+    changed += after.at(name) == chain ? 0 : 1;
+  }
+  // The one of the two, and those above it whose sums moved with them.
+  EXPECT_LE(changed, 2);
+  EXPECT_EQ(after.size(), before.size());
+}
+
+TEST(XtChoice, KnowsTheChainsOfAPolicy) {
+  for (const char* chain : {"UPL-FATE", "UPL-FATE.2", "UPL-FATE.17"}) {
+    EXPECT_TRUE(IsChainOfChoice(chain, kBalance)) << chain;
+  }
+  for (const char* chain : {"UPL-FATE.voice", "UPL-FATE.voice.2", "UPL-FATE.",
+                            "UPL-FATES", "UPL-NEW", ""}) {
+    EXPECT_FALSE(IsChainOfChoice(chain, kBalance)) << chain;
+  }
+  EXPECT_TRUE(IsChainOfChoice("UPL-FATE.voice", "voice"));
+  EXPECT_TRUE(IsChainOfChoice("UPL-FATE.voice.2", "voice"));
+  EXPECT_FALSE(IsChainOfChoice("UPL-FATE.voice2", "voice"));
+  EXPECT_FALSE(IsChainOfChoice("UPL-FATE.2", "voice"));
+}
+
 // ---- source-hash ----
 
 TEST(XtChoice, HashesClientsByWeight) {

@@ -156,7 +156,7 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   };
   Policy policy;
   policy.name = std::move(name);
-  policy.algorithm = static_cast<Algorithm>(pick(6));
+  policy.algorithm = static_cast<Algorithm>(pick(7));
   policy.measure = static_cast<Measure>(pick(3));
   policy.estimator = {std::chrono::milliseconds(random()),
                       std::chrono::milliseconds(random())};
