@@ -65,6 +65,7 @@ void Engine::Begin() {
   }
   ArmPass();
   ArmSample();
+  ArmLoads();
 }
 
 // Nothing posted from now on is run; what was posted before still is.
@@ -84,6 +85,7 @@ void Engine::Stop() {
     stopping_ = true;
     pass_timer_.cancel();
     sample_timer_.cancel();
+    loads_timer_.cancel();
     watched_.clear();
     context_.stop();
   });
@@ -136,6 +138,7 @@ Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
   const Result<SpecLedger::Accepted> accepted =
       follower_.Accept(std::move(spec), expected_generation, durability);
   if (!accepted) return tl::unexpected(accepted.error());
+  ArmLoads();
   ApplyAnswer answer{accepted->generation, accepted->unchanged, {}};
   // An unchanged spec writes nothing, unless the kernel was not in sync yet.
   if (!accepted->unchanged || !follower_.in_sync()) {
@@ -205,6 +208,22 @@ void Engine::ArmSample() {
     if (error || stopping_) return;
     follower_.Sample();
     ArmSample();
+  });
+}
+
+// Not anew with each pass: many of them would put off the look for ever.
+void Engine::ArmLoads() {
+  if (loads_armed_ || !follower_.watches_loads()) return;
+  loads_armed_ = true;
+  loads_timer_.expires_after(options_.loads);
+  loads_timer_.async_wait([this](const asio::error_code& error) {
+    loads_armed_ = false;
+    if (error || stopping_) return;
+    if (follower_.LookAtLoads()) {
+      schedule_.Notice(Trigger::kLoad, Now());
+      ArmPass();
+    }
+    ArmLoads();
   });
 }
 

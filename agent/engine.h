@@ -30,8 +30,9 @@ namespace uplinkd {
 struct EngineOptions {
   FollowerOptions follower;
   ScheduleOptions schedule;
-  // How often counters are looked at.
+  // How often counters are looked at, and loads while a policy goes by them.
   std::chrono::milliseconds sample{1000};
+  std::chrono::milliseconds loads{LoadWatch::kEvery};
   // Called once, in the engine's thread: the first pass that found everything
   // in sync has ended, or there is no spec to follow.
   std::function<void()> ready = [] {};
@@ -109,6 +110,7 @@ class Engine {
   void MakePass(Trigger trigger, bool full);
   void ArmPass();
   void ArmSample();
+  void ArmLoads();
   void WatchHost();
   void WaitFor(Watched& watched);
   void ReportReady();
@@ -120,6 +122,8 @@ class Engine {
   asio::io_context context_{1};
   asio::steady_timer pass_timer_{context_};
   asio::steady_timer sample_timer_{context_};
+  asio::steady_timer loads_timer_{context_};
+  bool loads_armed_ = false;
   std::list<Watched> watched_;
   bool ready_reported_ = false;
   bool stopping_ = false;

@@ -3,9 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "agent/name_files.h"
+#include "agent/repairs.h"
 #include "agent/tracer.h"
 #include "agent/wire.h"
 
@@ -32,6 +34,13 @@ bool DidSomething(const Report& report) {
                      });
 }
 
+std::chrono::nanoseconds ProcessorTime() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) +
+         std::chrono::nanoseconds(used.tv_nsec);
+}
+
 }  // namespace
 
 Clocks SystemClocks() {
@@ -39,14 +48,15 @@ Clocks SystemClocks() {
             return std::chrono::nanoseconds(
                 std::chrono::steady_clock::now().time_since_epoch());
           },
-          [] { return std::chrono::system_clock::now(); }};
+          [] { return std::chrono::system_clock::now(); }, ProcessorTime};
 }
 
 Follower::Follower(FollowerOptions options, Bulletin& bulletin)
     : options_(std::move(options)),
       bulletin_(bulletin),
       ledger_(SpecStore(options_.state_dir)),
-      sampler_(options_.clocks.monotonic) {}
+      sampler_(options_.clocks.monotonic),
+      loads_(options_.clocks.monotonic, options_.clocks.processor) {}
 
 void Follower::Restore() {
   if (Result<void> restored = ledger_.Restore(); !restored) {
@@ -92,6 +102,7 @@ void Follower::SpecChanged(const std::optional<Spec>& before) {
   drift_.clear();
   standing_.in_sync = false;
   sampler_.Follow(ledger_.current()->spec);
+  loads_.Follow(ledger_.current()->spec);
   RegisterNames();
   WatchTables();
 }
@@ -145,8 +156,17 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.sweep = full || standing_.observed_generation != ledger_.generation();
   options.more_tables = old_tables_;
   options.blocked = blocked_.LeftOut();
-  last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
-                               host_->kernel(), options_.clocks.monotonic);
+  options.loads = loads_.loads();
+  const auto reconcile = [&] {
+    last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
+                                 host_->kernel(), options_.clocks.monotonic);
+  };
+  reconcile();
+  if (OnlySharesMoved()) {
+    // Nothing is told before it was seen that they hold.
+    NoteShares(trigger);
+    reconcile();
+  }
   return Digest(trigger, options);
 }
 
@@ -161,8 +181,9 @@ bool Follower::NothingStirred() {
   last_report_.fates_given = look->fates_given;
   last_report_.durations = {
       {PassPhase::kObserve, options_.clocks.monotonic() - began}};
-  tally_.Count(last_report_, {}, Trigger::kPoll, false);
-  TakeOver({});
+  tally_.Count(last_report_, {}, {}, Trigger::kPoll);
+  TakeOver();
+  JudgeSync({});
   return true;
 }
 
@@ -171,18 +192,19 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
                                    const PassOptions& options) {
   const std::chrono::nanoseconds now = options_.clocks.monotonic();
   const std::vector<Deed> deeds = DeedsOf(last_report_);
-  const bool drift =
-      standing_.observed_generation == ledger_.generation() && !FactsChanged();
-  tally_.Count(last_report_, deeds, trigger, drift);
+  const Report repairs = RepairsOfPass();
+  const std::vector<Deed> repaired = DeedsOf(repairs);
+  tally_.Count(last_report_, deeds, repaired, trigger);
   log_.Write(last_report_, deeds, trigger, ledger_.generation(), now);
-  if (drift && DidSomething(last_report_)) {
-    fights_.Note(last_report_.plan, last_report_.outcomes, now);
-    drift_ = DescribeDrift(deeds);
+  if (DidSomething(repairs)) {
+    fights_.Note(repairs.plan, repairs.outcomes, now);
+    drift_ = DescribeDrift(repaired);
   }
   const bool blocked_changed = blocked_.PassEnded(last_report_);
   has_report_ = true;
   const bool was_in_sync = standing_.in_sync;
-  TakeOver(options);
+  TakeOver();
+  JudgeSync(options);
   // Watchers are told of what was found and done, and of its good end.
   const bool newsworthy = last_report_.result != PassResult::kInSync ||
                           standing_.in_sync != was_in_sync;
@@ -204,20 +226,49 @@ bool Follower::FactsChanged() const {
                      SameFacts);
 }
 
+// What the pass did that the spec, the facts and the loads did not ask for.
+Report Follower::RepairsOfPass() const {
+  if (standing_.observed_generation != ledger_.generation() || FactsChanged()) {
+    return {};
+  }
+  return WithoutChoices(last_report_,
+                        loads_moved_ ? last_report_.counted
+                                     : std::map<std::string, CountedChoice>());
+}
+
+// Whether the pass did its work, and all of it was for the loads.
+bool Follower::OnlySharesMoved() const {
+  return loads_moved_ && standing_.in_sync && !FactsChanged() &&
+         last_report_.result == PassResult::kChanged &&
+         RepairsOfPass().plan.Empty();
+}
+
+void Follower::NoteShares(Trigger trigger) {
+  const std::vector<Deed> deeds = DeedsOf(last_report_);
+  spdlog::debug("{} edits for the present loads", deeds.size());
+  tally_.Count(last_report_, deeds, {}, trigger);
+  loads_moved_ = false;
+  TakeOver();
+}
+
 // Brings where things stand up to date with the last report.
-void Follower::TakeOver(const PassOptions& options) {
+void Follower::TakeOver() {
   standing_.last_pass = options_.clocks.wall();
+  if (last_report_.failed_phase) return;
+  standing_.uplinks = last_report_.uplinks;
+  standing_.warnings = last_report_.warnings;
+  standing_.objects = last_report_.objects;
+  standing_.foreign_routes = last_report_.foreign_routes;
+  link_index_ = last_report_.link_index;
+  sampler_.FatesSeen(last_report_.fates_given);
+  loads_.PassEnded(last_report_.counted);
+}
+
+void Follower::JudgeSync(const PassOptions& options) {
   standing_.in_sync =
       last_report_.result == PassResult::kInSync && blocked_.all().empty();
-  if (!last_report_.failed_phase) {
-    standing_.uplinks = last_report_.uplinks;
-    standing_.warnings = last_report_.warnings;
-    standing_.objects = last_report_.objects;
-    standing_.foreign_routes = last_report_.foreign_routes;
-    link_index_ = last_report_.link_index;
-    sampler_.FatesSeen(last_report_.fates_given);
-  }
   if (!standing_.in_sync) return;
+  loads_moved_ = false;
   standing_.observed_generation = ledger_.generation();
   standing_.last_in_sync = standing_.last_pass;
   drift_.clear();
@@ -250,6 +301,7 @@ Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
   }
   PassOptions options;
   options.dry_run = true;
+  options.loads = loads_.loads();
   options.sweep = true;
   options.more_tables = old_tables_;
   if (ledger_.current() != nullptr) {
@@ -304,6 +356,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   standing_ = Standing{};
   link_index_.clear();
   sampler_.Follow(Spec{});
+  loads_.Follow(Spec{});
   Publish();
   return report;
 }
@@ -311,6 +364,12 @@ Result<Report> Follower::CleanUp(bool dry_run) {
 void Follower::Sample() {
   if (host_ != nullptr) sampler_.Look(*host_, link_index_);
   Publish();
+}
+
+bool Follower::LookAtLoads() {
+  if (host_ == nullptr || !loads_.Look(*host_)) return false;
+  loads_moved_ = true;
+  return true;
 }
 
 void Follower::Publish(const EventPointer& event) {

@@ -21,6 +21,7 @@
 #include "agent/bulletin.h"
 #include "agent/conditions.h"
 #include "agent/host.h"
+#include "agent/load_watch.h"
 #include "agent/pass_log.h"
 #include "agent/sampler.h"
 #include "agent/spec_ledger.h"
@@ -35,6 +36,7 @@ namespace uplinkd {
 struct Clocks {
   MonotonicClock monotonic;
   std::function<std::chrono::system_clock::time_point()> wall;
+  MonotonicClock processor;  // time that the calling thread has used
 };
 // The clocks of the system.
 Clocks SystemClocks();
@@ -88,6 +90,11 @@ class Follower {
   // Looks at the counters and publishes.
   void Sample();
 
+  // Whether LookAtLoads() is to be called every LoadWatch::kEvery.
+  bool watches_loads() const { return loads_.watching(); }
+  // True: a pass is due, since other shares are.
+  bool LookAtLoads();
+
   // Publishes where things stand.
   void Publish(const EventPointer& event = nullptr);
 
@@ -100,7 +107,11 @@ class Follower {
   bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   bool FactsChanged() const;
-  void TakeOver(const PassOptions& options);
+  Report RepairsOfPass() const;
+  bool OnlySharesMoved() const;
+  void NoteShares(Trigger trigger);
+  void TakeOver();
+  void JudgeSync(const PassOptions& options);
   void UpdateConditions();
   void RegisterNames();
   void WatchTables();
@@ -124,6 +135,8 @@ class Follower {
   Tally tally_;
   PassLog log_;
   Sampler sampler_;
+  LoadWatch loads_;
+  bool loads_moved_ = false;  // since the last pass
   Standing standing_;
   std::map<std::string, int> link_index_;
 };

@@ -29,7 +29,7 @@ std::vector<Deed> DeedsOf(const Report& report) {
 }
 
 void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
-                  Trigger trigger, bool drift) {
+                  const std::vector<Deed>& repairs, Trigger trigger) {
   ++passes_[{std::string(PassResultName(report.result)),
              std::string(TriggerName(trigger))}];
   for (const auto& [phase, duration] : report.durations) {
@@ -38,11 +38,12 @@ void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
   for (const Deed& deed : deeds) {
     ++operations_[{deed.line.object, OperationOf(deed.line.sign),
                    std::string(StepResultName(deed.outcome.result))}];
-    if (drift && deed.outcome.result == StepResult::kDone) {
-      ++corrections_by_object_[{deed.line.object,
-                                std::string(CauseName(deed.line.cause))}];
-      ++corrections_;
-    }
+  }
+  for (const Deed& repair : repairs) {
+    if (repair.outcome.result != StepResult::kDone) continue;
+    ++corrections_by_object_[{repair.line.object,
+                              std::string(CauseName(repair.line.cause))}];
+    ++corrections_;
   }
 }
 

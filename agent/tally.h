@@ -27,10 +27,10 @@ std::vector<Deed> DeedsOf(const Report& report);
 
 class Tally {
  public:
-  // `drift`: what the pass did was repair, not the following of a new spec or
-  // of a change of facts.
+  // `repairs`: those of `deeds` that neither a new spec nor a change of facts
+  // or loads accounts for.
   void Count(const Report& report, const std::vector<Deed>& deeds,
-             Trigger trigger, bool drift);
+             const std::vector<Deed>& repairs, Trigger trigger);
 
   // Fills in the counters.
   void WriteTo(MetricsSnapshot& snapshot) const;

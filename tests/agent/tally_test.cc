@@ -34,9 +34,9 @@ MetricsSnapshot SnapshotOf(const Tally& tally) {
 
 TEST(Tally, CountsPassesByResultAndTrigger) {
   Tally tally;
-  tally.Count(Report{}, {}, Trigger::kPoll, false);
-  tally.Count(Report{}, {}, Trigger::kPoll, false);
-  tally.Count(Report{}, {}, Trigger::kEvent, false);
+  tally.Count(Report{}, {}, {}, Trigger::kPoll);
+  tally.Count(Report{}, {}, {}, Trigger::kPoll);
+  tally.Count(Report{}, {}, {}, Trigger::kEvent);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
   EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "poll")), 2U);
   EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "event")), 1U);
@@ -45,7 +45,7 @@ TEST(Tally, CountsPassesByResultAndTrigger) {
 TEST(Tally, CountsOperationsByObjectOperationAndResult) {
   Tally tally;
   const Report report = TwoSteps(StepResult::kDone, StepResult::kFailed);
-  tally.Count(report, DeedsOf(report), Trigger::kSpec, false);
+  tally.Count(report, DeedsOf(report), {}, Trigger::kSpec);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
   EXPECT_EQ(snapshot.operations.at({"rule", "create", "done"}), 1U);
   EXPECT_EQ(snapshot.operations.at({"route", "remove", "failed"}), 1U);
@@ -55,9 +55,9 @@ TEST(Tally, CountsOperationsByObjectOperationAndResult) {
 TEST(Tally, CountsRepairsOnlyIfTheyAreDriftAndDone) {
   Tally tally;
   const Report report = TwoSteps(StepResult::kFailed, StepResult::kDone);
-  tally.Count(report, DeedsOf(report), Trigger::kSpec, false);
+  tally.Count(report, DeedsOf(report), {}, Trigger::kSpec);
   EXPECT_EQ(tally.corrections(), 0U);
-  tally.Count(report, DeedsOf(report), Trigger::kEvent, true);
+  tally.Count(report, DeedsOf(report), DeedsOf(report), Trigger::kEvent);
   EXPECT_EQ(tally.corrections(), 1U);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
   EXPECT_EQ(snapshot.corrections.size(), 1U);
