@@ -61,7 +61,7 @@ TEST_P(Fate, LastsThroughARestartOfTheAgent) {
 INSTANTIATE_TEST_SUITE_P(Algorithms, Fate,
                          testing::Values("least-loaded", "weighted-random",
                                          "round-robin", "source-hash",
-                                         "multipath"),
+                                         "least-connections", "multipath"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

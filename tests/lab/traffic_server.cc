@@ -21,6 +21,7 @@ namespace {
 struct Client {
   std::uint16_t port = 0;  // of ours that it came to
   std::string peer;        // its address, as a line
+  std::size_t sent = 0;    // of a file
 };
 
 std::string AddressLine(const sockaddr_in& address) {
@@ -67,13 +68,21 @@ void AnswerDatagrams(int fd) {
 }
 
 // Handles what is readable or writable; false when the client is done.
-bool Attend(int fd, const Client& client) {
+bool Attend(int fd, Client& client) {
   static std::array<char, 65536> zeros{};
   thread_local std::array<char, 65536> buffer{};
   if (client.port == kSourcePort) {
     const ssize_t sent =
         send(fd, zeros.data(), zeros.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent > 0 || errno == EAGAIN;
+  }
+  if (client.port == kFilePort) {
+    const std::size_t left = kFileBytes - client.sent;
+    const ssize_t sent = send(fd, zeros.data(), std::min(left, zeros.size()),
+                              MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return errno == EAGAIN;
+    client.sent += static_cast<std::size_t>(sent);
+    return client.sent < kFileBytes;
   }
   const ssize_t count = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (count <= 0) return count < 0 && errno == EAGAIN;
@@ -84,6 +93,11 @@ bool Attend(int fd, const Client& client) {
   // A few short lines always fit in the socket's buffer.
   return send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) ==
          static_cast<ssize_t>(answer.size());
+}
+
+// Whether the service begins by itself.
+bool Speaks(std::uint16_t port) {
+  return port == kSourcePort || port == kFilePort;
 }
 
 class Clients {
@@ -106,7 +120,7 @@ class Clients {
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       const Client client{LocalPort(fd), AddressLine(peer)};
       epoll_event event{};
-      event.events = client.port == kSourcePort ? EPOLLOUT : EPOLLIN;
+      event.events = Speaks(client.port) ? EPOLLOUT : EPOLLIN;
       event.data.fd = fd;
       epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
       clients_[fd] = client;
@@ -135,7 +149,8 @@ Result<std::unique_ptr<TrafficServer>> TrafficServer::Start(
   server->stop_ = eventfd(0, EFD_CLOEXEC);
   Result<int> failed = 0;
   where.Run([&] {
-    for (const std::uint16_t port : {kEchoPort, kSourcePort, kDiscardPort}) {
+    for (const std::uint16_t port :
+         {kEchoPort, kSourcePort, kDiscardPort, kFilePort}) {
       const Result<int> fd = Listen(SOCK_STREAM, port);
       if (!fd) failed = fd;
       server->listeners_.push_back(fd.value_or(-1));

@@ -4,6 +4,7 @@
 //            source address that the server sees, which names the uplink
 //   source   TCP 7001: sends as fast as the line takes it
 //   discard  TCP 7002: reads and forgets
+//   file     TCP 7004: sends kFileBytes, then closes
 //
 // One thread and one epoll set in the server's namespace; any number of
 // connections. Not for production code.
@@ -23,6 +24,8 @@ inline constexpr std::uint16_t kEchoPort = 7000;
 inline constexpr std::uint16_t kSourcePort = 7001;
 inline constexpr std::uint16_t kDiscardPort = 7002;
 inline constexpr std::uint16_t kUdpEchoPort = 7003;
+inline constexpr std::uint16_t kFilePort = 7004;
+inline constexpr std::size_t kFileBytes = 50'000;
 
 class TrafficServer {
  public:
