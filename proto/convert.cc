@@ -33,6 +33,7 @@ constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_MULTIPATH, Algorithm::kMultipath},
     {v1::ALGORITHM_FAILOVER, Algorithm::kFailover},
     {v1::ALGORITHM_LEAST_CONNECTIONS, Algorithm::kLeastConnections},
+    {v1::ALGORITHM_OVERFLOW, Algorithm::kOverflow},
 };
 constexpr std::pair<v1::Measure, Measure> kMeasures[] = {
     {v1::MEASURE_DOWNLOAD, Measure::kDownload},
@@ -204,6 +205,7 @@ class Reader {
     }
     policy.last_resort = ReadEnum(path + ".lastResort", kLastResorts,
                                   source.last_resort(), policy.last_resort);
+    if (source.has_threshold()) policy.threshold = source.threshold();
   }
 
   void ReadEstimator(const v1::Estimator& from, const std::string& path,
@@ -301,6 +303,7 @@ void WritePolicy(const Policy& policy, Message& to) {
     }
   }
   to.set_last_resort(ToProto(kLastResorts, policy.last_resort));
+  to.set_threshold(policy.threshold);
 }
 
 }  // namespace

@@ -53,10 +53,23 @@ void LevelOut(const Loads& loads, std::vector<Candidate>& candidates) {
   }
 }
 
+// The first is filled first; what the others get depends on the traffic.
+void FillFirst(std::vector<Candidate>& candidates) {
+  for (Candidate& candidate : candidates) candidate.weight = 0;
+  candidates.front().weight = 1;
+}
+
+std::uint64_t ComparedRate(const Policy& policy, const Uplink& uplink) {
+  const std::uint64_t capacity = MeasuredCapacity(policy, uplink);
+  if (policy.algorithm != Algorithm::kOverflow) return capacity;
+  constexpr std::uint64_t kPercent = 100;
+  return std::max<std::uint64_t>(1, capacity * policy.threshold / kPercent);
+}
+
 void AddEstimators(const Spec& spec, const Policy& policy,
                    const std::vector<ResolvedUplink>& uplinks,
                    std::set<RateEstimator>& all) {
-  if (policy.algorithm != Algorithm::kLeastLoaded) return;
+  if (!Measures(policy.algorithm)) return;
   std::set<std::string> members;
   for (const Tier& tier : TiersOf(spec, policy)) {
     for (const PolicyMember& member : tier) members.insert(member.uplink);
@@ -77,6 +90,10 @@ std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
     std::vector<Candidate> ready = ReadyIn(policy, tier, uplinks);
     if (ready.empty()) continue;
     if (policy.algorithm == Algorithm::kFailover) ready.resize(1);
+    if (policy.algorithm == Algorithm::kOverflow) {
+      FillFirst(ready);
+      return ready;
+    }
     std::ranges::sort(ready, {}, [](const Candidate& candidate) {
       return candidate.uplink->uplink.id;
     });
@@ -94,7 +111,7 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
   Choice choice;
   choice.algorithm = policy.algorithm;
   choice.last_resort = policy.last_resort;
-  const bool measures = policy.algorithm == Algorithm::kLeastLoaded;
+  const bool measures = Measures(policy.algorithm);
   if (measures) {
     choice.measure = policy.measure;
     choice.estimator = policy.estimator;
@@ -106,7 +123,7 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
     member.id = uplink.id;
     member.fate = MarkOf(spec, uplink.id);
     member.weight = candidate.weight;
-    if (measures) member.capacity = MeasuredCapacity(policy, uplink);
+    if (measures) member.capacity = ComparedRate(policy, uplink);
     choice.members.push_back(member);
   }
   return choice;

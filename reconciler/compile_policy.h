@@ -18,13 +18,14 @@ namespace uplinkd {
 struct Candidate {
   const ResolvedUplink* uplink = nullptr;  // of the list asked about
   // For least-loaded the capacity, since that decides once all are full; for
-  // least-connections the share under the loads, which may be 0.
+  // least-connections the share under the loads, which may be 0; for overflow
+  // that of an idle router: the first gets all.
   std::uint64_t weight = 1;
 };
 
 // Those of the first tier with an uplink that is ready, ordered by id; for
-// failover only the first of them in the policy's order. None: the policy is
-// at its last resort.
+// overflow in the policy's order, for failover only the first in it. None: the
+// policy is at its last resort.
 std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
                                     const std::vector<ResolvedUplink>& uplinks,
                                     const Loads& loads);

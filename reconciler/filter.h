@@ -28,8 +28,8 @@ struct Member {
   Mark fate;
   // Relative to the other members'. 0: gets none at present; not all have it.
   std::uint64_t weight = 1;
-  // Bytes per second that the choice compares with the measured rate; 0 where
-  // the choice measures nothing.
+  // Bytes per second that the choice compares with the measured rate: what the
+  // line can carry, or is to be filled to. 0 where it measures nothing.
   std::uint64_t capacity = 0;
 
   friend auto operator<=>(const Member&, const Member&) = default;
@@ -38,8 +38,9 @@ struct Member {
 // How a new connection gets one of `members`.
 struct Choice {
   Algorithm algorithm = Algorithm::kWeightedRandom;
-  std::vector<Member> members;  // ordered by id
-  // Of the estimators that least-loaded compares.
+  // Ordered by id; for overflow as they are to be filled.
+  std::vector<Member> members;
+  // Of the estimators that least-loaded and overflow read.
   Measure measure = Measure::kDownload;
   Estimator estimator;
   LastResort last_resort = LastResort::kMain;  // without members

@@ -112,6 +112,11 @@ Policy DefaultBalance() {
   return balance;
 }
 
+bool Measures(Algorithm algorithm) {
+  return algorithm == Algorithm::kLeastLoaded ||
+         algorithm == Algorithm::kOverflow;
+}
+
 std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy) {
   if (!policy.tiers.empty()) return policy.tiers;
   Tier all;

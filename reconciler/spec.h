@@ -39,9 +39,10 @@ enum class Algorithm {
   kMultipath,         // by the kernel's weighted next-hop route
   kFailover,          // the first that can carry it, in the order given
   kLeastConnections,  // by weight, levelling out the connections there are
+  kOverflow,          // the first that is not full, in the order given
 };
 
-// Which direction of an uplink's traffic least-loaded looks at.
+// Which direction of an uplink's traffic least-loaded and overflow look at.
 enum class Measure { kDownload, kUpload, kBoth };
 
 // How the source address of a LAN connection is translated on an uplink.
@@ -107,7 +108,7 @@ struct PolicyMember {
 };
 
 // Uplinks that connections are spread over; the next tier serves while none of
-// them can. The order counts for kFailover alone.
+// them can. The order counts for kFailover and kOverflow.
 using Tier = std::vector<PolicyMember>;
 
 // How new connections get one of some uplinks.
@@ -118,6 +119,8 @@ struct Policy {
   Estimator estimator;
   std::vector<Tier> tiers;  // none: all uplinks are one tier
   LastResort last_resort = LastResort::kUnreachable;
+  // Percent of its capacity up to which kOverflow fills an uplink.
+  std::uint32_t threshold = 80;
 
   friend auto operator<=>(const Policy&, const Policy&) = default;
 };
@@ -197,6 +200,9 @@ std::uint64_t CapacityIn(const Capacity& capacity, Measure measure);
 // The weight of an uplink under `measure`: its own, else its capacity in that
 // direction in kbit/s (at least 1), else 1 when no uplink has a capacity.
 std::uint64_t WeightOf(const Uplink& uplink, Measure measure);
+
+// Whether the kernel compares the uplinks' rates with their capacities.
+bool Measures(Algorithm algorithm);
 
 // The tiers of `policy`, with the one of all uplinks where it names none.
 std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy);

@@ -75,6 +75,7 @@ class PolicyCheck {
     CheckAlgorithm();
     CheckEstimator();
     CheckTiers();
+    CheckThreshold();
     return std::move(found_);
   }
 
@@ -122,7 +123,19 @@ class PolicyCheck {
       Report(path_ + ".tiers",
              "is needed for failover, which takes the first uplink that works");
     }
+    if (policy_.algorithm == Algorithm::kOverflow && policy_.tiers.empty()) {
+      Report(path_ + ".tiers",
+             "is needed for overflow, which fills one uplink after the other");
+    }
     for (std::size_t i = 0; i < policy_.tiers.size(); ++i) CheckTier(i);
+  }
+
+  void CheckThreshold() {
+    constexpr std::uint32_t kPercent = 100;
+    if (policy_.threshold >= 1 && policy_.threshold <= kPercent) return;
+    Report(path_ + ".threshold",
+           std::to_string(policy_.threshold) +
+               " is not a part of the capacity in percent; use 1 to 100");
   }
 
   void CheckTier(std::size_t index) {
@@ -162,6 +175,8 @@ class PolicyCheck {
              "has no effect on least-loaded, which goes by the capacities");
     } else if (policy_.algorithm == Algorithm::kFailover) {
       Report(field, "has no effect on failover, which goes by the order");
+    } else if (policy_.algorithm == Algorithm::kOverflow) {
+      Report(field, "has no effect on overflow, which goes by the order");
     }
   }
 
@@ -205,9 +220,12 @@ std::string WhyCapacityIsNeeded(const Spec& spec, const std::string& name,
                                 std::uint64_t Capacity::*direction) {
   for (const Policy* policy : AllPolicies(spec)) {
     if (!LooksAt(policy->measure, direction)) continue;
-    if (policy->algorithm == Algorithm::kLeastLoaded) {
+    if (Measures(policy->algorithm)) {
       if (!HasMember(spec, *policy, name)) continue;
-      return "is needed for least-loaded, which compares the free capacities";
+      return policy->algorithm == Algorithm::kLeastLoaded
+                 ? "is needed for least-loaded, which compares the free "
+                   "capacities"
+                 : "is needed for overflow, which fills a part of it";
     }
     for (const Tier& tier : TiersOf(spec, *policy)) {
       if (HasMember(tier, name) && WeighsByCapacity(spec, *policy, tier)) {
@@ -224,8 +242,7 @@ std::vector<Violation> CheckMeasurable(const Spec& spec,
                                        const Capacity& capacity,
                                        const std::string& path) {
   for (const Policy* policy : AllPolicies(spec)) {
-    if (policy->algorithm != Algorithm::kLeastLoaded ||
-        !HasMember(spec, *policy, name) ||
+    if (!Measures(policy->algorithm) || !HasMember(spec, *policy, name) ||
         CapacityIn(capacity, policy->measure) <= kMaxMeasuredCapacity) {
       continue;
     }

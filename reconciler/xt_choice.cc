@@ -224,6 +224,15 @@ class TurnTree {
   Chains& chains_;
 };
 
+// ---- what the kernel measures ----
+
+FreeCapacityMatch::Side SideOf(
+    const Member& member, const std::map<UplinkId, std::string>& estimators) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  return {estimators.at(member.id),
+          static_cast<std::uint32_t>(std::min(member.capacity, kMost))};
+}
+
 // ---- least-loaded: a tournament ----
 
 class Tournament {
@@ -247,10 +256,7 @@ class Tournament {
   }
 
   FreeCapacityMatch::Side Side(std::size_t index) const {
-    const Member& member = members_[index];
-    constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
-    return {estimators_.at(member.id),
-            static_cast<std::uint32_t>(std::min(member.capacity, kMost))};
+    return SideOf(members_[index], estimators_);
   }
 
   // Nobody before `index` has more free capacity than it. Once a later one
@@ -275,6 +281,29 @@ class Tournament {
   const std::map<UplinkId, std::string>& estimators_;
   Chains& chains_;
 };
+
+// ---- overflow: one after the other ----
+
+FreeCapacityMatch IsFull(const Member& member,
+                         const std::map<UplinkId, std::string>& estimators) {
+  return {SideOf(member, estimators), std::nullopt};
+}
+
+// Each member has a chain: it is for a connection that found all before it
+// full. The last takes what is left.
+void WriteOverflow(const std::string& root, Members members,
+                   const std::map<UplinkId, std::string>& estimators,
+                   Chains& chains) {
+  std::string name = root;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Chain& chain = chains[name];
+    if (i + 1 < members.size()) {
+      name = NodeName(root, members[i + 1].id);
+      chain.push_back(Goto(name, {IsFull(members[i], estimators)}));
+    }
+    chain.push_back(Goto(MarkChainName(members[i].id)));
+  }
+}
 
 }  // namespace
 
@@ -349,6 +378,9 @@ std::map<std::string, Chain> LowerChoice(
       break;
     case Algorithm::kRoundRobin:
       TurnTree(root, TurnCounterName(policy), chains).Write(members);
+      break;
+    case Algorithm::kOverflow:
+      WriteOverflow(root, members, estimators, chains);
       break;
     case Algorithm::kFailover:   // one member at most
     case Algorithm::kMultipath:  // the route chooses

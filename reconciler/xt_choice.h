@@ -3,8 +3,8 @@
 //
 // Pure. Every choice is a tree of chains whose leaves are gotos to the mark
 // chains, so that a packet sees a path, not all members; least-loaded, which
-// must compare them all, is a tournament. A member of weight 0 is in no path,
-// and the others' nodes keep their names.
+// must compare them all, is a tournament, and overflow a chain of chains. A
+// member of weight 0 is in no path, and the others' nodes keep their names.
 #ifndef UPLINKD_RECONCILER_XT_CHOICE_H_
 #define UPLINKD_RECONCILER_XT_CHOICE_H_
 
@@ -37,7 +37,8 @@ std::string TurnCounterName(const std::string& policy);
 bool IsChainOfChoice(std::string_view chain, const std::string& policy);
 
 // The chains of the choice of `policy`, FateChainName() always among them.
-// `estimators` has the name of each member's estimator for least-loaded.
+// `estimators` has the name of each member's estimator, for least-loaded and
+// overflow.
 // `mark_mask` is that of the marks: a last resort has one too.
 std::map<std::string, Chain> LowerChoice(
     const std::string& policy, const Choice& choice, std::uint32_t mark_mask,

@@ -113,8 +113,9 @@ class RandomChoices {
 };
 
 inline constexpr Algorithm kChoosing[] = {
-    Algorithm::kLeastLoaded, Algorithm::kWeightedRandom, Algorithm::kRoundRobin,
-    Algorithm::kSourceHash, Algorithm::kLeastConnections};
+    Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
+    Algorithm::kRoundRobin,       Algorithm::kSourceHash,
+    Algorithm::kLeastConnections, Algorithm::kOverflow};
 
 inline int Log2(std::size_t count) {
   return static_cast<int>(std::ceil(std::log2(static_cast<double>(count))));

@@ -79,6 +79,31 @@ TEST(CompilePolicy, FailsOverInTheOrderGiven) {
   EXPECT_THAT(Members(spec, WithDown({"wan1", "wan3"})), ElementsAre(2));
 }
 
+TEST(CompilePolicy, OverflowFillsInTheOrderGiven) {
+  const Spec spec = WithPolicy(Algorithm::kOverflow,
+                               {{{"wan3", {}}, {"wan1", {}}, {"wan2", {}}}});
+  EXPECT_THAT(Members(spec, WithDown({})), ElementsAre(3, 1, 2));
+  EXPECT_THAT(Members(spec, WithDown({"wan3"})), ElementsAre(1, 2));
+}
+
+TEST(CompilePolicy, OverflowFillsUpToTheThreshold) {
+  Spec spec = WithPolicy(Algorithm::kOverflow, {{{"wan2", {}}, {"wan1", {}}}});
+  spec.policies[0].threshold = 60;
+  const Desired desired = Compile(spec, WithDown({}));
+  const Choice& choice = desired.filter.choices.at("voice");
+  EXPECT_EQ(choice.members[0].capacity, 20'000'000U / 8 * 60 / 100);
+  EXPECT_EQ(choice.members[1].capacity, 10'000'000U / 8 * 60 / 100);
+  EXPECT_EQ(desired.filter.estimators.size(), 2U);
+}
+
+TEST(CompilePolicy, AnIdleRouterGivesAllToTheFirstOfOverflow) {
+  Spec spec = SpecWithUplinks(2, Algorithm::kOverflow);
+  spec.balance.tiers = {{{"wan2", {}}, {"wan1", {}}}};
+  const Desired desired = Compile(spec, FactsWithUplinks(2));
+  EXPECT_EQ(desired.uplinks[0].share, 0);
+  EXPECT_EQ(desired.uplinks[1].share, 1);
+}
+
 TEST(CompilePolicy, ANameWithoutAnUplinkIsNoMember) {
   // Diff of a spec that lost an uplink: Validate() has said so already.
   const Spec spec = WithPolicy(Algorithm::kWeightedRandom, {{{"gone", {}}}});
@@ -206,8 +231,10 @@ TEST(CompilePolicy, KeepsTheChainsOfPoliciesApart) {
 TEST(CompilePolicy, TheLongestNamesFitIntoAChainsName) {
   for (const Algorithm algorithm :
        {Algorithm::kWeightedRandom, Algorithm::kSourceHash,
-        Algorithm::kRoundRobin, Algorithm::kLeastLoaded}) {
-    Spec spec = WithPolicy(algorithm, {});
+        Algorithm::kRoundRobin, Algorithm::kLeastLoaded,
+        Algorithm::kOverflow}) {
+    Spec spec = WithPolicy(
+        algorithm, {{{"wan1", {}}, {"wan2", {}}, {"wan3", {}}, {"wan4", {}}}});
     spec.policies[0].name = std::string(15, 'p');
     spec.mark_mask = 0xffff;
     for (Uplink& uplink : spec.uplinks) uplink.id += 295;

@@ -87,7 +87,8 @@ std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
   constexpr std::array kAlgorithms = {
       Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
       Algorithm::kRoundRobin,       Algorithm::kSourceHash,
-      Algorithm::kLeastConnections, Algorithm::kFailover};
+      Algorithm::kLeastConnections, Algorithm::kFailover,
+      Algorithm::kOverflow};
   constexpr std::array kLastResorts = {
       LastResort::kMain, LastResort::kUnreachable, LastResort::kBlackhole};
   std::vector<Policy> policies;

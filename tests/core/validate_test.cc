@@ -287,6 +287,33 @@ INSTANTIATE_TEST_SUITE_P(
              [](Spec& s) { s.balance.algorithm = Algorithm::kFailover; },
              "spec.balance.tiers: is needed for failover, which takes the "
              "first uplink that works"},
+        Case{"OverflowWithoutOrder",
+             [](Spec& s) { s.balance.algorithm = Algorithm::kOverflow; },
+             "spec.balance.tiers: is needed for overflow, which fills one "
+             "uplink after the other"},
+        Case{"ThresholdZero", WithPolicy([](Policy& p) { p.threshold = 0; }),
+             "spec.policies[0].threshold: 0 is not a part of the capacity in "
+             "percent; use 1 to 100"},
+        Case{"ThresholdTooHigh",
+             WithPolicy([](Policy& p) { p.threshold = 101; }),
+             "spec.policies[0].threshold: 101 is not a part of the capacity "
+             "in percent; use 1 to 100"},
+        Case{"WeightOfOverflow", WithPolicy([](Policy& p) {
+               p.algorithm = Algorithm::kOverflow;
+               p.tiers = {{{"wan1", 2}}};
+             }),
+             "spec.policies[0].tiers[0][0].weight: has no effect on overflow, "
+             "which goes by the order"},
+        Case{"CapacityForOverflow",
+             [](Spec& s) {
+               s.policies = {Voice()};
+               s.policies[0].algorithm = Algorithm::kOverflow;
+               s.policies[0].tiers = {{{"wan1", {}}, {"wan2", {}}}};
+               s.policies[0].measure = Measure::kUpload;
+               s.uplinks[1].capacity.upload = 0;
+             },
+             "spec.uplinks[1].capacity.upload: is needed for overflow, which "
+             "fills a part of it"},
         Case{"EmptyTier", WithPolicy([](Policy& p) {
                p.tiers = {{{"wan1", {}}}, {}};
              }),

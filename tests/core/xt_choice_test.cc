@@ -291,6 +291,36 @@ TEST(XtChoice, ComparesTheRatesOfTheKernelsWidth) {
             0xffffffffU);
 }
 
+// ---- overflow ----
+
+TEST(XtChoice, FillsOneMemberAfterTheOther) {
+  Choice choice = MakeChoice(Algorithm::kOverflow, {40, 10, 20});
+  std::swap(choice.members[0], choice.members[2]);  // 3, 2, 1
+  Chooser chooser(choice);
+  auto& rate = chooser.oracles().rate;
+  EXPECT_EQ(chooser.Choose(), 3U);
+  rate["u3"] = 19;
+  EXPECT_EQ(chooser.Choose(), 3U);
+  rate["u3"] = 20;
+  EXPECT_EQ(chooser.Choose(), 2U);
+  rate["u2"] = 99;
+  EXPECT_EQ(chooser.Choose(), 1U);
+  rate["u1"] = 99;  // all are full: the last takes the rest
+  EXPECT_EQ(chooser.Choose(), 1U);
+  rate["u3"] = 0;
+  EXPECT_EQ(chooser.Choose(), 3U);
+}
+
+TEST(XtChoice, TakesOneRulePerFullMemberForOverflow) {
+  Chooser chooser(
+      MakeChoice(Algorithm::kOverflow, std::vector<std::uint64_t>(32, 10)));
+  chooser.Choose();
+  EXPECT_EQ(chooser.walk().Choice(), 2);
+  for (auto& [estimator, rate] : chooser.oracles().rate) rate = 10;
+  EXPECT_EQ(chooser.Choose(), 32U);
+  EXPECT_EQ(chooser.walk().Choice(), 32);
+}
+
 // ---- seeds ----
 
 TEST(XtChoice, HasADifferentCoinForEveryBitOfEveryNode) {

@@ -156,7 +156,7 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   };
   Policy policy;
   policy.name = std::move(name);
-  policy.algorithm = static_cast<Algorithm>(pick(7));
+  policy.algorithm = static_cast<Algorithm>(pick(8));
   policy.measure = static_cast<Measure>(pick(3));
   policy.estimator = {std::chrono::milliseconds(random()),
                       std::chrono::milliseconds(random())};
@@ -168,6 +168,7 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
     }
   }
   policy.last_resort = static_cast<LastResort>(pick(3));
+  policy.threshold = pick(102);
   return policy;
 }
 

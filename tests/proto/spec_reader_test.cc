@@ -217,7 +217,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UnknownKeyNotNear",
              With("balance: {", "balance: {colour: red, "),
              {"f:10:13: spec.balance.colour: unknown key \"colour\"; known "
-              "are algorithm, measure, estimator, tiers and lastResort"}},
+              "are algorithm, measure, estimator, tiers, lastResort and "
+              "threshold"}},
         Case{"SnakeCase",
              With("apiVersion", "api_version"),
              {"f:1:1: api_version: unknown key \"api_version\"; did you mean "
@@ -260,7 +261,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ValueForAMap",
              With("{algorithm: multipath}", "multipath"),
              {"f:10:12: spec.balance: is a single value; a map is expected: "
-              "known are algorithm, measure, estimator, tiers and lastResort"}},
+              "known are algorithm, measure, estimator, tiers, lastResort and "
+              "threshold"}},
         Case{"NullItem",
              With("{interface: lan0}", "~"),
              {"f:4:10: spec.lans[0]: is nothing; a map is expected: known are "
@@ -298,7 +300,7 @@ INSTANTIATE_TEST_SUITE_P(
              With("multipath", "magic"),
              {"f:10:24: spec.balance.algorithm: \"magic\" is not known; known "
               "are least-loaded, weighted-random, round-robin, source-hash, "
-              "multipath, failover and least-connections"}},
+              "multipath, failover, least-connections and overflow"}},
         Case{"EnumUnspecified",
              With("weight: 3", "weight: 3, nat: unspecified"),
              {"f:6:53: spec.uplinks[0].nat: \"unspecified\" is not known; "
