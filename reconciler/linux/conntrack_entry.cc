@@ -12,14 +12,10 @@
 #include <fstream>
 #include <string>
 
+#include "reconciler/linux/ctnetlink.h"
+
 namespace uplinkd {
 namespace {
-
-// ctnetlink's numbers are in network order.
-std::uint32_t NumberIn(const nlattr* attribute) {
-  if (attribute == nullptr || nla_len(attribute) < 4) return 0;
-  return ntohl(nla_get_u32(attribute));
-}
 
 std::uint8_t ByteIn(const nlattr* attribute) {
   if (attribute == nullptr || nla_len(attribute) < 1) return 0;
@@ -68,9 +64,9 @@ ConntrackEntry DecodeConntrackEntry(nlmsghdr* message) {
       0) {
     return entry;
   }
-  entry.mark = NumberIn(found[CTA_MARK]);
-  entry.status = NumberIn(found[CTA_STATUS]);
-  entry.timeout = NumberIn(found[CTA_TIMEOUT]);
+  entry.mark = ConntrackNumber(found[CTA_MARK]);
+  entry.status = ConntrackNumber(found[CTA_STATUS]);
+  entry.timeout = ConntrackNumber(found[CTA_TIMEOUT]);
   entry.protocol = ByteIn(
       Within(Within(found[CTA_TUPLE_ORIG], CTA_TUPLE_PROTO), CTA_PROTO_NUM));
   const nlattr* tcp = Within(found[CTA_PROTOINFO], CTA_PROTOINFO_TCP);
