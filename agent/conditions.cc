@@ -23,21 +23,25 @@ std::string Join(const std::vector<std::string>& parts) {
   return text;
 }
 
-std::vector<std::string> UplinksNotReady(const Report& report) {
+bool IsReady(UplinkPhase phase) {
+  return phase == UplinkPhase::kReady;
+}
+
+// "wan1: no gateway", for each uplink whose phase is not `good`.
+std::vector<std::string> UplinksExcept(bool (*good)(UplinkPhase),
+                                       const Report& report) {
   std::vector<std::string> words;
   for (const UplinkState& uplink : report.uplinks) {
-    if (uplink.phase != UplinkPhase::kReady) {
+    if (!good(uplink.phase))
       words.push_back(uplink.name + ": " + uplink.reason);
-    }
   }
   return words;
 }
 
 bool AnyReady(const Report& report) {
-  return std::any_of(report.uplinks.begin(), report.uplinks.end(),
-                     [](const UplinkState& uplink) {
-                       return uplink.phase == UplinkPhase::kReady;
-                     });
+  return std::any_of(
+      report.uplinks.begin(), report.uplinks.end(),
+      [](const UplinkState& uplink) { return IsReady(uplink.phase); });
 }
 
 Verdict JudgeBlocked(const Refusals& blocked) {
@@ -95,8 +99,9 @@ Verdict JudgeReady(const Situation& situation, const Verdict& programmed) {
   if (situation.report->failed_phase || AnyReady(*situation.report)) {
     return True("UplinksWork");
   }
-  return False("DependencyMissing",
-               "no uplink works: " + Join(UplinksNotReady(*situation.report)));
+  return False(
+      "DependencyMissing",
+      "no uplink works: " + Join(UplinksExcept(IsReady, *situation.report)));
 }
 
 Verdict JudgeDrift(const Situation& situation) {
@@ -117,7 +122,8 @@ Verdict JudgeDegraded(const Situation& situation) {
                 "somebody keeps undoing: " + Join(situation.fights));
   }
   if (situation.report != nullptr) {
-    const std::vector<std::string> waiting = UplinksNotReady(*situation.report);
+    const std::vector<std::string> waiting =
+        UplinksExcept(IsAsAsked, *situation.report);
     if (!waiting.empty()) return True("DependencyMissing", Join(waiting));
   }
   return False("AsSpecified");

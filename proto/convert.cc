@@ -47,6 +47,21 @@ constexpr std::pair<v1::LastResort, LastResort> kLastResorts[] = {
     {v1::LAST_RESORT_MAIN, LastResort::kMain},
 };
 
+constexpr std::pair<v1::UplinkMode, UplinkMode> kUplinkModes[] = {
+    {v1::UPLINK_MODE_ENABLED, UplinkMode::kEnabled},
+    {v1::UPLINK_MODE_DRAINING, UplinkMode::kDraining},
+    {v1::UPLINK_MODE_DISABLED, UplinkMode::kDisabled},
+};
+constexpr std::pair<v1::OnFailover, OnFailover> kOnFailovers[] = {
+    {v1::ON_FAILOVER_CUT, OnFailover::kCut},
+    {v1::ON_FAILOVER_KEEP, OnFailover::kKeep},
+};
+constexpr std::pair<v1::OnFailback, OnFailback> kOnFailbacks[] = {
+    {v1::ON_FAILBACK_KEEP, OnFailback::kKeep},
+    {v1::ON_FAILBACK_DRAIN, OnFailback::kDrain},
+    {v1::ON_FAILBACK_CUT, OnFailback::kCut},
+};
+
 template <typename Outer, typename Inner, std::size_t N>
 Outer ToProto(const std::pair<Outer, Inner> (&table)[N], Inner inner) {
   for (const auto& [outer_value, inner_value] : table) {
@@ -160,6 +175,8 @@ class Reader {
                     source.capacity().upload());
     uplink.nat = ReadEnum(path + ".nat", kNats, source.nat(), uplink.nat);
     if (source.has_weight()) uplink.weight = source.weight();
+    uplink.mode =
+        ReadEnum(path + ".state", kUplinkModes, source.state(), uplink.mode);
     converted_.spec.uplinks.push_back(std::move(uplink));
   }
 
@@ -206,6 +223,15 @@ class Reader {
     policy.last_resort = ReadEnum(path + ".lastResort", kLastResorts,
                                   source.last_resort(), policy.last_resort);
     if (source.has_threshold()) policy.threshold = source.threshold();
+    policy.on_failover = ReadEnum(path + ".onFailover", kOnFailovers,
+                                  source.on_failover(), policy.on_failover);
+    policy.on_failback = ReadEnum(path + ".onFailback", kOnFailbacks,
+                                  source.on_failback(), policy.on_failback);
+    if (source.has_drain_deadline()) {
+      policy.drain_deadline =
+          ReadDuration(path + ".drainDeadline", source.drain_deadline(),
+                       policy.drain_deadline);
+    }
   }
 
   void ReadEstimator(const v1::Estimator& from, const std::string& path,
@@ -283,6 +309,7 @@ void WriteUplink(const Uplink& uplink, v1::Uplink& to) {
   }
   to.set_nat(ToProto(kNats, uplink.nat));
   if (uplink.weight) to.set_weight(*uplink.weight);
+  to.set_state(ToProto(kUplinkModes, uplink.mode));
 }
 
 // All but the name, to a v1::Balance or v1::Policy.
@@ -304,6 +331,10 @@ void WritePolicy(const Policy& policy, Message& to) {
   }
   to.set_last_resort(ToProto(kLastResorts, policy.last_resort));
   to.set_threshold(policy.threshold);
+  to.set_on_failover(ToProto(kOnFailovers, policy.on_failover));
+  to.set_on_failback(ToProto(kOnFailbacks, policy.on_failback));
+  *to.mutable_drain_deadline() =
+      TimeUtil::MillisecondsToDuration(policy.drain_deadline.count());
 }
 
 }  // namespace

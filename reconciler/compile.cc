@@ -124,8 +124,18 @@ std::string_view UplinkPhaseName(UplinkPhase phase) {
     case UplinkPhase::kReady: return "Ready";
     case UplinkPhase::kWaiting: return "Waiting";
     case UplinkPhase::kBlocked: return "Blocked";
+    case UplinkPhase::kDraining: return "Draining";
+    case UplinkPhase::kDisabled: return "Disabled";
   }
   return "";
+}
+
+bool CarriesConnections(UplinkPhase phase) {
+  return phase == UplinkPhase::kReady || phase == UplinkPhase::kDraining;
+}
+
+bool IsAsAsked(UplinkPhase phase) {
+  return CarriesConnections(phase) || phase == UplinkPhase::kDisabled;
 }
 
 Desired Compile(const Spec& spec, const Facts& facts) {

@@ -23,11 +23,19 @@
 namespace uplinkd {
 
 enum class UplinkPhase {
-  kReady,    // carries connections
-  kWaiting,  // something of it is missing; see the reason
-  kBlocked,  // the kernel refused a part of it; retried
+  kReady,     // carries connections
+  kWaiting,   // something of it is missing; see the reason
+  kBlocked,   // the kernel refused a part of it; retried
+  kDraining,  // carries the connections that it has, gets no new fates
+  kDisabled,  // the spec says so; as if its link were missing
 };
 std::string_view UplinkPhaseName(UplinkPhase phase);  // "Ready"
+
+// Whether an uplink in this phase carries the connections that are its own.
+// Only one that is ready also gets new ones.
+bool CarriesConnections(UplinkPhase phase);
+// Whether the phase is as the operator asked, so that there is nothing to mend.
+bool IsAsAsked(UplinkPhase phase);
 
 // What became of one uplink of the spec.
 struct UplinkState {
@@ -37,7 +45,7 @@ struct UplinkState {
   Mark mark;
   std::uint32_t table = 0;
   UplinkPhase phase = UplinkPhase::kWaiting;
-  std::string reason;  // "" when ready: "interface wan2 does not exist"
+  std::string reason;  // why it is not ready: "interface wan2 does not exist"
   std::optional<Address> address;
   std::optional<Address> gateway;
   Capacity capacity;

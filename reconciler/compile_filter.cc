@@ -55,7 +55,8 @@ void CompileNat(const std::vector<ResolvedUplink>& uplinks,
   for (const ResolvedUplink& resolved : uplinks) {
     if (resolved.address) sources.insert(Prefix::Host(*resolved.address));
     const Nat nat = resolved.uplink.nat;
-    if (nat == Nat::kNone) continue;
+    const bool disabled = resolved.phase == UplinkPhase::kDisabled;
+    if (nat == Nat::kNone || disabled) continue;
     if (nat == Nat::kSnat && !resolved.address) continue;
     intent.nat.push_back({resolved.uplink.interface, nat, resolved.address});
   }
@@ -107,7 +108,7 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
   const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    if (!resolved.Ready()) continue;
+    if (!resolved.Carries()) continue;
     const Mark fate = MarkOf(spec, uplink.id);
     intent.arrivals[uplink.interface] = fate;
     if (multipath) intent.departures[uplink.interface] = fate;

@@ -76,7 +76,8 @@ void AddEstimators(const Spec& spec, const Policy& policy,
   }
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    if (!members.contains(uplink.name)) continue;
+    const bool disabled = resolved.phase == UplinkPhase::kDisabled;
+    if (!members.contains(uplink.name) || disabled) continue;
     all.insert({uplink.id, uplink.interface, policy.measure, policy.estimator});
   }
 }

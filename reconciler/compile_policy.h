@@ -40,7 +40,8 @@ std::map<std::string, CountedChoice> CompileCounted(
     const Loads& loads);
 
 // The estimators that the policies of `spec` compare, each once. They stay for
-// uplinks that are not ready as well, and so know their rates when they return.
+// uplinks that are not ready as well, and so know their rates when they return;
+// not for disabled ones.
 std::vector<RateEstimator> CompileEstimators(
     const Spec& spec, const std::vector<ResolvedUplink>& uplinks);
 

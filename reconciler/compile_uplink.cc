@@ -59,9 +59,22 @@ std::string MissingPart(const ResolvedUplink& resolved) {
   return "";
 }
 
+// Whether the uplink is being emptied, and in which words.
+std::optional<std::string> Draining(const Uplink& uplink, const Facts& facts) {
+  const auto asked = facts.draining.find(uplink.name);
+  if (asked != facts.draining.end()) return asked->second;
+  if (uplink.mode == UplinkMode::kDraining) return "draining by the spec";
+  return std::nullopt;
+}
+
 ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
   ResolvedUplink resolved;
   resolved.uplink = uplink;
+  if (uplink.mode == UplinkMode::kDisabled) {
+    resolved.phase = UplinkPhase::kDisabled;
+    resolved.reason = "disabled by the spec";
+    return resolved;
+  }
   resolved.link = FindLink(facts, uplink.interface);
   if (resolved.link) {
     resolved.exit = FindExit(uplink, *resolved.link);
@@ -74,6 +87,9 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
              refused != facts.blocked.end()) {
     resolved.phase = UplinkPhase::kBlocked;
     resolved.reason = refused->second;
+  } else if (std::optional<std::string> words = Draining(uplink, facts)) {
+    resolved.phase = UplinkPhase::kDraining;
+    resolved.reason = std::move(*words);
   } else {
     resolved.phase = UplinkPhase::kReady;
   }

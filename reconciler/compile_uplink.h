@@ -29,9 +29,12 @@ struct ResolvedUplink {
   std::optional<Address> address;  // the uplink's own, if it is on the link
   std::optional<Exit> exit;        // none: no gateway is known
   UplinkPhase phase = UplinkPhase::kWaiting;
-  std::string reason;  // "" when ready
+  std::string reason;  // why it is not ready
 
+  // Gets new fates.
   bool Ready() const { return phase == UplinkPhase::kReady; }
+  // Carries the connections that have its fate.
+  bool Carries() const { return CarriesConnections(phase); }
 };
 
 // Every uplink of `spec`, ordered by id.

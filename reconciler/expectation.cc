@@ -76,6 +76,7 @@ Expectation ExpectSpec(const Spec& spec) {
   const Spec numbered = AssignIds(spec, {});
   Expectation expectation;
   for (const Uplink& uplink : numbered.uplinks) {
+    if (uplink.mode == UplinkMode::kDisabled) continue;
     expectation.uplinks.emplace(uplink.interface, uplink.name);
   }
   for (const Lan& lan : numbered.lans) expectation.lans.insert(lan.interface);

@@ -56,6 +56,9 @@ struct Facts {
   std::map<std::string, std::string> blocked;
   // What least-connections levels out. Filled by the caller as well.
   Loads loads;
+  // Uplinks that an operator drains apart from the spec, each with a sentence
+  // that says until when. Filled by the caller as well.
+  std::map<std::string, std::string> draining;
 
   friend auto operator<=>(const Facts&, const Facts&) = default;
 };

@@ -168,6 +168,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   if (!facts) return FailedRead(report, PassPhase::kFacts, facts.error());
   facts->blocked = options.blocked;
   facts->loads = options.loads;
+  facts->draining = options.draining;
   report.link_index = LinkIndexes(spec, *facts);
 
   const Desired& desired =

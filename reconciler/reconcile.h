@@ -78,6 +78,8 @@ struct PassOptions {
   // Uplinks that the kernel refused earlier; see Facts::blocked.
   std::map<std::string, std::string> blocked = {};
   Loads loads = {};  // see Facts::loads
+  // Uplinks that an operator drains; see Facts::draining.
+  std::map<std::string, std::string> draining = {};
 };
 
 // `spec` must be valid and have its ids assigned. `memory` is what the last

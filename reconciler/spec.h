@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "reconciler/failover_spec.h"
 #include "reconciler/ip.h"
 #include "reconciler/mark.h"
 #include "reconciler/traffic.h"
@@ -26,6 +27,9 @@ inline constexpr std::size_t kMaxUplinks = 32;
 inline constexpr std::size_t kMaxLans = 64;
 inline constexpr std::size_t kMaxNetworks = 256;  // of one LAN
 inline constexpr std::size_t kMaxPolicies = 64;
+// Of OnFailback::kDrain.
+inline constexpr std::chrono::minutes kDefaultDrainDeadline{5};
+inline constexpr std::chrono::hours kMaxDrainDeadline{24 * 365};
 // Routing tables are numbered up to here; ip(8) and the kernel hold more, but
 // many programs read the number as a signed one.
 inline constexpr std::uint32_t kMaxTable = 0x7fffffff;
@@ -78,6 +82,7 @@ struct Uplink {
   Capacity capacity;
   std::optional<std::uint32_t> weight;  // none: follows the capacity
   Nat nat = Nat::kSnat;
+  UplinkMode mode = UplinkMode::kEnabled;
 
   friend auto operator<=>(const Uplink&, const Uplink&) = default;
 };
@@ -121,6 +126,9 @@ struct Policy {
   LastResort last_resort = LastResort::kUnreachable;
   // Percent of its capacity up to which kOverflow fills an uplink.
   std::uint32_t threshold = 80;
+  OnFailover on_failover = OnFailover::kCut;
+  OnFailback on_failback = OnFailback::kKeep;
+  std::chrono::milliseconds drain_deadline = kDefaultDrainDeadline;
 
   friend auto operator<=>(const Policy&, const Policy&) = default;
 };

@@ -76,6 +76,7 @@ class PolicyCheck {
     CheckEstimator();
     CheckTiers();
     CheckThreshold();
+    CheckDrainDeadline();
     return std::move(found_);
   }
 
@@ -178,6 +179,15 @@ class PolicyCheck {
     } else if (policy_.algorithm == Algorithm::kOverflow) {
       Report(field, "has no effect on overflow, which goes by the order");
     }
+  }
+
+  void CheckDrainDeadline() {
+    const std::chrono::milliseconds deadline = policy_.drain_deadline;
+    if (deadline.count() > 0 && deadline <= kMaxDrainDeadline) return;
+    Report(path_ + ".drainDeadline",
+           Milliseconds(deadline) +
+               " is not a time to wait; use 1ms to 8760h (for no time at all "
+               "there is onFailback: cut)");
   }
 
   static constexpr char kBalancePath[] = "spec.balance";

@@ -47,6 +47,8 @@ Uplink RandomUplink(Random& random, UplinkId id, bool weighted) {
   constexpr std::array kNats = {Nat::kSnat, Nat::kSnat, Nat::kMasquerade,
                                 Nat::kNone};
   uplink.nat = random.AnyOf(kNats);
+  constexpr std::array kModes = {UplinkMode::kDraining, UplinkMode::kDisabled};
+  if (random.Chance(10)) uplink.mode = random.AnyOf(kModes);
   return uplink;
 }
 

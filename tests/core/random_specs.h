@@ -38,6 +38,7 @@ class RandomSpecs {
       Uplink& uplink = spec.uplinks[i];
       uplink.id = ids[i];
       uplink.nat = static_cast<Nat>(Draw(0, 2));
+      if (Draw(0, 8) == 0) uplink.mode = static_cast<UplinkMode>(Draw(1, 2));
       if (Draw(0, 1) == 0) {
         uplink.weight = static_cast<std::uint32_t>(Draw(1, 300));
       }
@@ -59,6 +60,7 @@ class RandomSpecs {
       if (Draw(0, 8) == 0) link.addresses.clear();
       if (Draw(0, 8) == 0) link.default_route.reset();
       if (Draw(0, 8) == 0) facts.blocked[name] = "refused";
+      if (Draw(0, 8) == 0) facts.draining[name] = "draining";
     }
     for (int id = 1; id <= 32; ++id) {
       if (Draw(0, 8) == 0) facts.links.erase("wan" + std::to_string(id));

@@ -169,6 +169,9 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   }
   policy.last_resort = static_cast<LastResort>(pick(3));
   policy.threshold = pick(102);
+  policy.on_failover = static_cast<OnFailover>(pick(2));
+  policy.on_failback = static_cast<OnFailback>(pick(3));
+  policy.drain_deadline = std::chrono::milliseconds(pick(100'000'000));
   return policy;
 }
 
@@ -242,6 +245,7 @@ Spec RandomSpec(std::mt19937& random) {
     uplink.capacity = {pick(2) * random(), pick(2) * random()};
     if (pick(2) == 0) uplink.weight = pick(4);
     uplink.nat = static_cast<Nat>(pick(3));
+    uplink.mode = static_cast<UplinkMode>(pick(3));
     spec.uplinks.push_back(uplink);
   }
   for (std::uint32_t i = pick(3); i > 0; --i) {
