@@ -1,0 +1,335 @@
+// What becomes of connections when uplinks come and go, case by case. The laws
+// that hold in every case are in failover_law_test.cc.
+#include "reconciler/failover.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/core/builders.h"
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::SpecWithUplinks;
+using enum UplinkPhase;
+
+// Three uplinks wan1 to wan3 with the marks 1 to 3, all ready at first.
+class FailoverTest : public ::testing::Test {
+ protected:
+  // What a pass makes of wan1, wan2 and wan3.
+  std::vector<std::string> Pass(UplinkPhase wan1, UplinkPhase wan2,
+                                UplinkPhase wan3) {
+    std::vector<UplinkState> uplinks;
+    for (const UplinkPhase phase : {wan1, wan2, wan3}) {
+      UplinkState& uplink = uplinks.emplace_back();
+      uplink.id = static_cast<UplinkId>(uplinks.size());
+      uplink.name = "wan" + std::to_string(uplink.id);
+      uplink.mark = MarkOf(spec_, uplink.id);
+      uplink.phase = phase;
+    }
+    return failover_.PassEnded(spec_, uplinks, now_);
+  }
+  std::vector<Cut> Due() const { return failover_.Due(deadlines_, now_); }
+  // What is due, done.
+  std::vector<Cut> Work() {
+    std::vector<Cut> cuts = Due();
+    for (const Cut& cut : cuts) failover_.Done(cut, now_);
+    return cuts;
+  }
+  static Cut CutOf(UplinkId id, CutReason reason, bool stragglers = false) {
+    return {"wan" + std::to_string(id), {id, 0xff}, reason, stragglers};
+  }
+  static Policy PolicyOver(std::vector<std::vector<std::string>> tiers) {
+    Policy policy;
+    policy.name = "voice";
+    for (const auto& names : tiers) {
+      Tier& tier = policy.tiers.emplace_back();
+      for (const std::string& name : names) tier.push_back({name, {}});
+    }
+    return policy;
+  }
+  // The default policy prefers wan1, then wan2, then wan3.
+  void PreferInOrder(OnFailback on_failback) {
+    spec_.balance.tiers = {{{"wan1", {}}}, {{"wan2", {}}}, {{"wan3", {}}}};
+    spec_.balance.on_failback = on_failback;
+  }
+
+  Spec spec_ = SpecWithUplinks(3, Algorithm::kWeightedRandom);
+  Failover failover_;
+  Failover::Deadlines deadlines_;
+  Failover::Time now_ = minutes(1000);
+};
+
+// ---- failover ----
+
+TEST_F(FailoverTest, CutsTheConnectionsOfAnUplinkThatFailed) {
+  EXPECT_THAT(Pass(kReady, kReady, kReady), IsEmpty());
+  EXPECT_THAT(Due(), IsEmpty());
+  EXPECT_THAT(Pass(kReady, kWaiting, kReady), ElementsAre("wan2"));
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailover)));
+}
+
+TEST_F(FailoverTest, TreatsEveryPhaseThatCarriesNothingAlike) {
+  for (const UplinkPhase phase : {kWaiting, kBlocked, kDisabled}) {
+    failover_.Forget();
+    Pass(kReady, kReady, kReady);
+    Pass(kReady, phase, kReady);
+    ASSERT_EQ(Due().size(), 1U) << UplinkPhaseName(phase);
+    EXPECT_EQ(Due()[0].uplink, "wan2");
+  }
+}
+
+TEST_F(FailoverTest, ADisabledUplinkIsCutButNotLost) {
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Pass(kReady, kDisabled, kReady), IsEmpty());
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kDisabled)));
+}
+
+TEST_F(FailoverTest, LooksForStragglersOnceASecondLater) {
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  Work();
+  now_ += seconds(1) - Failover::Time(1);
+  EXPECT_THAT(Due(), IsEmpty());
+  now_ += Failover::Time(1);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailover, true)));
+  now_ += minutes(10);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, SparesThoseOfAnUplinkThatReturnedBeforeTheSecondLook) {
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  Work();
+  Pass(kReady, kReady, kReady);
+  now_ += seconds(2);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, CutsNothingWhenTheLastUplinkDies) {
+  Pass(kReady, kWaiting, kWaiting);
+  Pass(kWaiting, kWaiting, kWaiting);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, CutsOnceAnotherUplinkCanCarryThem) {
+  Pass(kReady, kWaiting, kWaiting);
+  Pass(kWaiting, kWaiting, kWaiting);
+  now_ += minutes(3);
+  Pass(kWaiting, kReady, kWaiting);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(1, CutReason::kFailover)));
+}
+
+TEST_F(FailoverTest, AnUplinkThatDrainsCannotTakeConnectionsOver) {
+  Pass(kReady, kDraining, kWaiting);
+  Pass(kWaiting, kDraining, kWaiting);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, KeepsThemWhereThePolicySaysSo) {
+  spec_.balance.on_failover = OnFailover::kKeep;
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Pass(kReady, kWaiting, kReady), ElementsAre("wan2"));
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, TheSaferWordWinsOnASharedUplink) {
+  Policy voice = PolicyOver({{"wan2", "wan3"}});
+  voice.on_failover = OnFailover::kKeep;
+  spec_.policies = {voice};
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+  // wan1 is no member of that policy.
+  Pass(kWaiting, kWaiting, kReady);
+  EXPECT_THAT(Due(), ElementsAre(CutOf(1, CutReason::kFailover)));
+}
+
+TEST_F(FailoverTest, EveryPolicyMustHaveAnotherUplink) {
+  spec_.policies = {PolicyOver({{"wan2"}})};
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, AnUplinkThatATrafficRuleNamesIsNotReplaced) {
+  spec_.traffic = {{"guests", {}, {}, "wan2"}};
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, TheFirstPassCutsNothing) {
+  EXPECT_THAT(Pass(kReady, kWaiting, kReady), IsEmpty());
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, UnderAnotherMarkItIsAnotherUplink) {
+  Pass(kReady, kReady, kReady);
+  spec_.mark_mask = 0xff00;
+  EXPECT_THAT(Pass(kReady, kWaiting, kReady), IsEmpty());
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, TriesAgainLaterAndLaterAfterAFailure) {
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  std::vector<Failover::Time> waits;
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_EQ(Due().size(), 1U);
+    failover_.Failed(Due()[0], now_);
+    EXPECT_TRUE(failover_.Retries("wan2"));
+    const Failover::Time began = now_;
+    while (Due().empty()) now_ += seconds(1);
+    waits.push_back(now_ - began);
+  }
+  EXPECT_THAT(waits,
+              ElementsAre(seconds(1), seconds(2), seconds(4), seconds(8),
+                          seconds(16), seconds(32), seconds(60), seconds(60)));
+  Work();
+  EXPECT_FALSE(failover_.Retries("wan2"));
+}
+
+// ---- failback ----
+
+TEST_F(FailoverTest, KeepsConnectionsWhereTheyAreAtFailback) {
+  PreferInOrder(OnFailback::kKeep);
+  Pass(kWaiting, kReady, kReady);
+  Pass(kReady, kReady, kReady);
+  now_ += minutes(60);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, CutsTheLowerTiersAtFailback) {
+  PreferInOrder(OnFailback::kCut);
+  Pass(kWaiting, kReady, kReady);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback),
+                                  CutOf(3, CutReason::kFailback)));
+  now_ += minutes(60);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, CutsNoTierAboveTheOneThatServesAgain) {
+  PreferInOrder(OnFailback::kCut);
+  Pass(kDraining, kWaiting, kReady);
+  Pass(kDraining, kReady, kReady);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(3, CutReason::kFailback)));
+}
+
+TEST_F(FailoverTest, DrainsTheLowerTiersUntilTheDeadline) {
+  PreferInOrder(OnFailback::kDrain);
+  spec_.balance.drain_deadline = minutes(2);
+  Pass(kWaiting, kReady, kWaiting);
+  Pass(kReady, kReady, kWaiting);
+  EXPECT_EQ(failover_.FailbackDrains(),
+            (Failover::Deadlines{{"wan2", now_ + minutes(2)}}));
+  now_ += minutes(2) - Failover::Time(1);
+  Pass(kReady, kReady, kWaiting);
+  EXPECT_THAT(Due(), IsEmpty());
+  now_ += Failover::Time(1);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback)));
+  EXPECT_THAT(failover_.FailbackDrains(), IsEmpty());
+}
+
+TEST_F(FailoverTest, ADrainEndsWhenTheLowerTierIsNeededAgain) {
+  PreferInOrder(OnFailback::kDrain);
+  Pass(kWaiting, kReady, kWaiting);
+  Pass(kReady, kReady, kWaiting);
+  Pass(kWaiting, kReady, kWaiting);
+  EXPECT_THAT(failover_.FailbackDrains(), IsEmpty());
+  now_ += minutes(10);
+  for (const Cut& cut : Due()) EXPECT_EQ(cut.uplink, "wan1");
+}
+
+TEST_F(FailoverTest, ForFailoverEachMemberIsATierOfItsOwn) {
+  spec_.balance.algorithm = Algorithm::kFailover;
+  spec_.balance.tiers = {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}};
+  spec_.balance.on_failback = OnFailback::kCut;
+  Pass(kReady, kReady, kWaiting);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(1, CutReason::kFailback),
+                                  CutOf(2, CutReason::kFailback)));
+}
+
+TEST_F(FailoverTest, AnUplinkThatAnotherPolicyStillUsesIsNoLowerTier) {
+  PreferInOrder(OnFailback::kCut);
+  Policy voice = PolicyOver({{"wan2"}, {"wan1"}});
+  voice.on_failback = OnFailback::kCut;
+  spec_.policies = {voice};
+  Pass(kWaiting, kReady, kReady);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Due(), ElementsAre(CutOf(3, CutReason::kFailback)));
+}
+
+TEST_F(FailoverTest, TheLongestDeadlineWins) {
+  PreferInOrder(OnFailback::kCut);
+  Policy voice = PolicyOver({{"wan1"}, {"wan2"}});
+  voice.on_failback = OnFailback::kDrain;
+  voice.drain_deadline = minutes(7);
+  spec_.policies = {voice};
+  Pass(kWaiting, kReady, kReady);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(3, CutReason::kFailback)));
+  now_ += minutes(7);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback)));
+}
+
+TEST_F(FailoverTest, ASpecThatMovesTheTiersIsNoFailback) {
+  PreferInOrder(OnFailback::kCut);
+  std::swap(spec_.balance.tiers[0], spec_.balance.tiers[1]);
+  Pass(kReady, kReady, kReady);
+  PreferInOrder(OnFailback::kCut);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+// ---- an operator's drain ----
+
+TEST_F(FailoverTest, CutsWhatIsLeftAtAnOperatorsDeadline) {
+  deadlines_ = {{"wan2", now_ + minutes(5)}};
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kDraining, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+  now_ += minutes(5);
+  EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));
+}
+
+TEST_F(FailoverTest, ADeadlineWaitsForAnotherUplink) {
+  deadlines_ = {{"wan2", now_}};
+  Pass(kWaiting, kDraining, kWaiting);
+  EXPECT_THAT(Due(), IsEmpty());
+  now_ += minutes(5);
+  Pass(kReady, kDraining, kWaiting);
+  EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));
+}
+
+TEST_F(FailoverTest, ADeadlineWaitsUntilTheUplinkGetsNoNewConnections) {
+  deadlines_ = {{"wan2", now_}};
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, ADeadlineHoldsForAnUplinkThatWasUnpluggedMeanwhile) {
+  spec_.balance.on_failover = OnFailover::kKeep;
+  deadlines_ = {{"wan2", now_ + minutes(5)}};
+  Pass(kReady, kDraining, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+  now_ += minutes(5);
+  EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));
+}
+
+}  // namespace
+}  // namespace uplinkd
