@@ -165,6 +165,30 @@ Result<Report> Engine::CleanUp(bool dry_run) {
   return Ask<Report>([this, dry_run] { return follower_.CleanUp(dry_run); });
 }
 
+Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
+    std::string uplink, std::optional<std::chrono::milliseconds> deadline) {
+  using Answer = std::optional<DrainLedger::WallTime>;
+  return Ask<Answer>([this, uplink = std::move(uplink), deadline] {
+    Result<Answer> drain = follower_.Drain(uplink, deadline);
+    if (drain) MakePass(Trigger::kSpec, false);
+    return drain;
+  });
+}
+
+Result<void> Engine::Undrain(std::string uplink) {
+  return Ask<void>([this, uplink = std::move(uplink)] {
+    Result<void> undrained = follower_.Undrain(uplink);
+    if (undrained) MakePass(Trigger::kSpec, false);
+    return undrained;
+  });
+}
+
+Result<ConnectionCensus> Engine::CountConnections(std::string uplink) {
+  return Ask<ConnectionCensus>([this, uplink = std::move(uplink)] {
+    return follower_.CountConnections(uplink);
+  });
+}
+
 Result<Engine::Current> Engine::Get() {
   return Ask<Current>([this]() -> Result<Current> {
     const StoredSpec* current = follower_.ledger().current();

@@ -81,6 +81,12 @@ class Engine {
   Result<Report> Diff(std::optional<Spec> spec);
   Result<v1::TraceResponse> Trace(const Flow& flow);
   Result<Report> CleanUp(bool dry_run);
+  // See Follower::Drain() and Undrain(); with the pass that follows.
+  Result<std::optional<DrainLedger::WallTime>> Drain(
+      std::string uplink, std::optional<std::chrono::milliseconds> deadline);
+  Result<void> Undrain(std::string uplink);
+  // See Follower::CountConnections().
+  Result<ConnectionCensus> CountConnections(std::string uplink);
   struct Current {
     Spec spec;
     std::uint64_t generation = 0;

@@ -56,10 +56,18 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin)
       bulletin_(bulletin),
       ledger_(SpecStore(options_.state_dir)),
       sampler_(options_.clocks.monotonic),
-      loads_(options_.clocks.monotonic, options_.clocks.processor) {}
+      loads_(options_.clocks.monotonic, options_.clocks.processor),
+      drains_(options_.state_dir) {}
+
+Instant Follower::Now() const {
+  return {options_.clocks.monotonic(), options_.clocks.wall()};
+}
 
 void Follower::Restore() {
   if (Result<void> restored = ledger_.Restore(); !restored) {
+    spdlog::error("{}", restored.error().message);
+  }
+  if (Result<void> restored = drains_.Restore(Now()); !restored) {
     spdlog::error("{}", restored.error().message);
   }
   if (ledger_.current() != nullptr) {
@@ -103,8 +111,20 @@ void Follower::SpecChanged(const std::optional<Spec>& before) {
   standing_.in_sync = false;
   sampler_.Follow(ledger_.current()->spec);
   loads_.Follow(ledger_.current()->spec);
+  KeepDrains();
   RegisterNames();
   WatchTables();
+}
+
+// A drain is about an uplink of the spec.
+void Follower::KeepDrains() {
+  std::set<std::string> uplinks;
+  for (const Uplink& uplink : ledger_.current()->spec.uplinks) {
+    uplinks.insert(uplink.name);
+  }
+  if (const Result<void> kept = drains_.KeepOnly(uplinks); !kept) {
+    spdlog::warn("{}", kept.error().message);
+  }
 }
 
 void Follower::RegisterNames() {
@@ -156,6 +176,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.sweep = full || standing_.observed_generation != ledger_.generation();
   options.more_tables = old_tables_;
   options.blocked = blocked_.LeftOut();
+  options.draining = drains_.Words();
   options.loads = loads_.loads();
   const auto reconcile = [&] {
     last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
@@ -211,6 +232,8 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
   Publish(newsworthy ? std::make_shared<const v1::Event>(
                            ToEvent(last_report_, trigger, standing_.last_pass))
                      : nullptr);
+  cutter_.PassEnded(ledger_.current()->spec, last_report_, now, tally_);
+  CutConnections();
   // An uplink that was refused is left out from now on: that is no failure of
   // the line.
   const bool failed =
@@ -304,6 +327,7 @@ Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
   options.loads = loads_.loads();
   options.sweep = true;
   options.more_tables = old_tables_;
+  options.draining = drains_.Words();
   if (ledger_.current() != nullptr) {
     for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
       options.more_tables.insert(table);
@@ -346,6 +370,10 @@ Result<Report> Follower::CleanUp(bool dry_run) {
     spdlog::warn("{}", removed.error().message);
   }
   spdlog::info("cleaned up; the spec is forgotten");
+  if (Result<void> forgotten = drains_.Forget(); !forgotten) {
+    spdlog::warn("{}", forgotten.error().message);
+  }
+  cutter_.Forget();
   blocked_.Clear();
   fights_.Forget();
   drift_.clear();
@@ -363,6 +391,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
 
 void Follower::Sample() {
   if (host_ != nullptr) sampler_.Look(*host_, link_index_);
+  CutConnections();
   Publish();
 }
 
@@ -370,6 +399,29 @@ bool Follower::LookAtLoads() {
   if (host_ == nullptr || !loads_.Look(*host_)) return false;
   loads_moved_ = true;
   return true;
+}
+
+void Follower::CutConnections() {
+  if (host_ == nullptr || ledger_.current() == nullptr) return;
+  for (const CutOutcome& outcome :
+       cutter_.Work(*host_, drains_, Now(), tally_)) {
+    if (outcome.cut.reason == CutReason::kDrain) TellOfDrains();
+    if (!outcome.Newsworthy()) continue;
+    Publish(std::make_shared<const v1::Event>(
+        ToEvent(outcome, options_.clocks.wall())));
+  }
+}
+
+// The words of a drain change when its deadline has passed; the next pass would
+// say so too, but later.
+void Follower::TellOfDrains() {
+  const std::map<std::string, std::string> words = drains_.Words();
+  for (UplinkState& uplink : standing_.uplinks) {
+    const auto drain = words.find(uplink.name);
+    if (uplink.phase == UplinkPhase::kDraining && drain != words.end()) {
+      uplink.reason = drain->second;
+    }
+  }
 }
 
 void Follower::Publish(const EventPointer& event) {
@@ -383,6 +435,9 @@ void Follower::Publish(const EventPointer& event) {
   }
   v1::Status status = BuildStatus(standing_, conditions_, tally_);
   for (const std::string& warning : name_warnings_) {
+    status.add_warnings(warning);
+  }
+  for (const std::string& warning : cutter_.Warnings(Now())) {
     status.add_warnings(warning);
   }
   bulletin_.Publish(std::make_shared<const v1::Status>(std::move(status)),

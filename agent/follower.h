@@ -20,6 +20,9 @@
 #include "agent/blocked_uplinks.h"
 #include "agent/bulletin.h"
 #include "agent/conditions.h"
+#include "agent/connection_census.h"
+#include "agent/cutter.h"
+#include "agent/drain_ledger.h"
 #include "agent/host.h"
 #include "agent/load_watch.h"
 #include "agent/pass_log.h"
@@ -87,7 +90,21 @@ class Follower {
   // failure the spec is still followed.
   Result<Report> CleanUp(bool dry_run);
 
-  // Looks at the counters and publishes.
+  // Drains an uplink, or no longer; the next pass follows. Drain() returns its
+  // deadline, if there is one. Both fail with kNotFound for an uplink that the
+  // spec does not have, with kFailedPrecondition where the spec says otherwise,
+  // and with the words of the file system.
+  Result<std::optional<DrainLedger::WallTime>> Drain(
+      const std::string& uplink,
+      std::optional<std::chrono::milliseconds> deadline);
+  Result<void> Undrain(const std::string& uplink);
+
+  // The live connections of one uplink, or of all if it is "". kNotFound: there
+  // is no such uplink, or no spec.
+  Result<ConnectionCensus> CountConnections(const std::string& uplink);
+
+  // Looks at the counters, cuts the connections that are due to be cut, and
+  // publishes.
   void Sample();
 
   // Whether LookAtLoads() is to be called every LoadWatch::kEvery.
@@ -112,7 +129,12 @@ class Follower {
   void NoteShares(Trigger trigger);
   void TakeOver();
   void JudgeSync(const PassOptions& options);
+  Instant Now() const;
+  Result<Uplink> FindUplink(const std::string& name) const;
+  void CutConnections();
+  void TellOfDrains();
   void UpdateConditions();
+  void KeepDrains();
   void RegisterNames();
   void WatchTables();
 
@@ -137,6 +159,8 @@ class Follower {
   Sampler sampler_;
   LoadWatch loads_;
   bool loads_moved_ = false;  // since the last pass
+  DrainLedger drains_;
+  Cutter cutter_;
   Standing standing_;
   std::map<std::string, int> link_index_;
 };

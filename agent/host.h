@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "reconciler/kernel.h"
+#include "reconciler/linux/conntrack.h"
 #include "reconciler/linux/statistics.h"
 #include "reconciler/result.h"
 #include "reconciler/schedule.h"
@@ -48,6 +49,11 @@ class Host {
 
   // See reconciler/linux/route_lookup.h.
   virtual Result<Route> LookUpRoute(const Flow& flow, std::uint32_t mark) = 0;
+
+  // See Conntrack.
+  virtual Result<void> ListConnections(const Mark& filter,
+                                       const ConnectionHandler& handler) = 0;
+  virtual Result<std::uint64_t> CutConnections(const Mark& mark) = 0;
 
   virtual std::uint64_t overruns() const = 0;
 };

@@ -16,10 +16,12 @@ class LinuxHost final : public Host {
  public:
   LinuxHost(std::unique_ptr<Kernel> kernel, std::unique_ptr<Monitor> monitor,
             std::unique_ptr<Statistics> statistics,
+            std::unique_ptr<Conntrack> conntrack,
             std::unique_ptr<LockWatch> lock_watch)
       : kernel_(std::move(kernel)),
         monitor_(std::move(monitor)),
         statistics_(std::move(statistics)),
+        conntrack_(std::move(conntrack)),
         lock_watch_(std::move(lock_watch)) {}
 
   Kernel& kernel() override { return *kernel_; }
@@ -58,6 +60,15 @@ class LinuxHost final : public Host {
     LinkNames names(**socket);
     return uplinkd::LookUpRoute(**socket, names, flow, mark);
   }
+  Result<void> ListConnections(const Mark& filter,
+                               const ConnectionHandler& handler) override {
+    if (conntrack_ == nullptr) return NoConntrack();
+    return conntrack_->List(filter, handler);
+  }
+  Result<std::uint64_t> CutConnections(const Mark& mark) override {
+    if (conntrack_ == nullptr) return NoConntrack();
+    return conntrack_->Cut(mark);
+  }
   std::uint64_t overruns() const override { return monitor_->overruns(); }
 
  private:
@@ -65,9 +76,15 @@ class LinuxHost final : public Host {
     return Fail(ErrorCode::kUnavailable, "there are no counters");
   }
 
+  static tl::unexpected<Error> NoConntrack() {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "connection tracking could not be opened");
+  }
+
   std::unique_ptr<Kernel> kernel_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Statistics> statistics_;  // null: no traffic is shown
+  std::unique_ptr<Conntrack> conntrack_;    // null: no connection is cut
   std::unique_ptr<LockWatch> lock_watch_;   // null: the poll has to do
 };
 
@@ -85,15 +102,20 @@ Result<std::unique_ptr<Host>> OpenLinuxHost() {
     spdlog::warn("no traffic counters: {}", statistics.error().message);
     statistics = nullptr;
   }
+  Result<std::unique_ptr<Conntrack>> conntrack = Conntrack::Open();
+  if (!conntrack) {
+    spdlog::warn("no connection will be cut: {}", conntrack.error().message);
+    conntrack = nullptr;
+  }
   Result<std::unique_ptr<LockWatch>> lock_watch = LockWatch::Open();
   if (!lock_watch) {
     spdlog::warn("no hints about iptables programs, chains are polled: {}",
                  lock_watch.error().message);
     lock_watch = nullptr;
   }
-  return std::make_unique<LinuxHost>(std::move(*kernel), std::move(*monitor),
-                                     std::move(*statistics),
-                                     std::move(*lock_watch));
+  return std::make_unique<LinuxHost>(
+      std::move(*kernel), std::move(*monitor), std::move(*statistics),
+      std::move(*conntrack), std::move(*lock_watch));
 }
 
 }  // namespace uplinkd

@@ -202,4 +202,40 @@ grpc::Status AgentService::Cleanup(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status AgentService::Drain(grpc::ServerContext*,
+                                 const v1::DrainRequest* request,
+                                 v1::DrainResponse* response) {
+  std::optional<std::chrono::milliseconds> deadline;
+  if (request->has_deadline()) {
+    deadline = std::chrono::milliseconds(
+        google::protobuf::util::TimeUtil::DurationToMilliseconds(
+            request->deadline()));
+    if (deadline->count() < 0 || *deadline > kMaxDrainDeadline) {
+      return {grpc::INVALID_ARGUMENT,
+              "a deadline lies 0s to 8760h in the future"};
+    }
+  }
+  const auto drain = engine_.Drain(request->uplink(), deadline);
+  if (!drain) return ToGrpcStatus(drain.error());
+  if (*drain) *response->mutable_deadline() = ToProto(**drain);
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Undrain(grpc::ServerContext*,
+                                   const v1::UndrainRequest* request,
+                                   v1::UndrainResponse*) {
+  const Result<void> undrained = engine_.Undrain(request->uplink());
+  return undrained ? grpc::Status::OK : ToGrpcStatus(undrained.error());
+}
+
+grpc::Status AgentService::Connections(grpc::ServerContext*,
+                                       const v1::ConnectionsRequest* request,
+                                       v1::ConnectionsResponse* response) {
+  const Result<ConnectionCensus> census =
+      engine_.CountConnections(request->uplink());
+  if (!census) return ToGrpcStatus(census.error());
+  *response = census->ToProto(request->top());
+  return grpc::Status::OK;
+}
+
 }  // namespace uplinkd

@@ -39,6 +39,15 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Cleanup(grpc::ServerContext* context,
                        const v1::CleanupRequest* request,
                        v1::CleanupResponse* response) override;
+  grpc::Status Drain(grpc::ServerContext* context,
+                     const v1::DrainRequest* request,
+                     v1::DrainResponse* response) override;
+  grpc::Status Undrain(grpc::ServerContext* context,
+                       const v1::UndrainRequest* request,
+                       v1::UndrainResponse* response) override;
+  grpc::Status Connections(grpc::ServerContext* context,
+                           const v1::ConnectionsRequest* request,
+                           v1::ConnectionsResponse* response) override;
 
  private:
   grpc::Status DryRun(const Spec& spec, std::uint64_t expected_generation,

@@ -47,11 +47,17 @@ void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
   }
 }
 
+void Tally::CountCut(const Cut& cut, std::uint64_t connections) {
+  cut_[{cut.uplink, std::string(CutReasonName(cut.reason))}] += connections;
+}
+
 void Tally::WriteTo(MetricsSnapshot& snapshot) const {
   snapshot.passes = passes_;
   snapshot.pass_durations = durations_;
   snapshot.corrections = corrections_by_object_;
   snapshot.operations = operations_;
+  snapshot.failovers = failovers_;
+  snapshot.connections_cut = cut_;
 }
 
 }  // namespace uplinkd

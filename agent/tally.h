@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "exporters/snapshot.h"
+#include "reconciler/failover.h"
 #include "reconciler/reconcile.h"
 #include "reconciler/render.h"
 #include "reconciler/schedule.h"
@@ -32,6 +33,11 @@ class Tally {
   void Count(const Report& report, const std::vector<Deed>& deeds,
              const std::vector<Deed>& repairs, Trigger trigger);
 
+  // An uplink stopped carrying connections.
+  void CountFailover(const std::string& uplink) { ++failovers_[uplink]; }
+  // `connections` were cut.
+  void CountCut(const Cut& cut, std::uint64_t connections);
+
   // Fills in the counters.
   void WriteTo(MetricsSnapshot& snapshot) const;
 
@@ -45,6 +51,8 @@ class Tally {
   std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t>
       operations_;
   std::uint64_t corrections_ = 0;
+  std::map<std::string, std::uint64_t> failovers_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> cut_;
 };
 
 }  // namespace uplinkd

@@ -76,6 +76,16 @@ v1::Event ToEvent(const Report& report, Trigger trigger,
   return event;
 }
 
+v1::Event ToEvent(const CutOutcome& outcome,
+                  std::chrono::system_clock::time_point time) {
+  v1::Event event;
+  *event.mutable_time() = ToProto(time);
+  event.set_trigger(std::string(CutReasonName(outcome.cut.reason)));
+  event.set_result(outcome.connections ? "cut" : "cut-failed");
+  event.set_message(outcome.Words());
+  return event;
+}
+
 std::string FirstFault(const Report& report) {
   if (report.error) return report.error->message;
   for (const Outcome& outcome : report.outcomes) {

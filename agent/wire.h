@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cutter.h"
 #include "reconciler/reconcile.h"
 #include "reconciler/result.h"
 #include "reconciler/schedule.h"
@@ -31,6 +32,10 @@ google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
 
 // What a watcher is told about a pass.
 v1::Event ToEvent(const Report& report, Trigger trigger,
+                  std::chrono::system_clock::time_point time);
+
+// What a watcher is told about connections that were cut.
+v1::Event ToEvent(const CutOutcome& outcome,
                   std::chrono::system_clock::time_point time);
 
 // The words of a pass that did not go well: of the read that failed, or of the

@@ -115,7 +115,7 @@ void AddSpec(const MetricsSnapshot& s, Families& out) {
 
 void AddUplinkState(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_uplink_up",
-           "1 if the uplink carries new connections, 0 if it waits.",
+           "1 if the uplink carries new connections, 0 if not.",
            MetricType::Gauge);
   for (const UplinkState& uplink : s.uplinks) {
     out.Add(uplink.phase == UplinkPhase::kReady ? 1 : 0,
@@ -192,6 +192,23 @@ void AddShares(const MetricsSnapshot& s, Families& out) {
   out.Add(static_cast<double>(s.conntrack_limit));
 }
 
+void AddFailover(const MetricsSnapshot& s, Families& out) {
+  out.Open("uplinkd_failovers_total",
+           "Times that the uplink stopped carrying connections.",
+           MetricType::Counter);
+  for (const auto& [uplink, count] : s.failovers) {
+    out.Add(static_cast<double>(count), {{"uplink", uplink}});
+  }
+  out.Open("uplinkd_connections_cut_total",
+           "Connections that the agent ended so that they start anew on "
+           "another uplink.",
+           MetricType::Counter);
+  for (const auto& [key, count] : s.connections_cut) {
+    out.Add(static_cast<double>(count),
+            {{"uplink", key.first}, {"reason", key.second}});
+  }
+}
+
 void AddPasses(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_passes_total",
            "Passes over the whole line, by what came of them and what made "
@@ -250,6 +267,7 @@ std::string RenderMetrics(const MetricsSnapshot& snapshot) {
   AddUplinkState(snapshot, families);
   AddTraffic(snapshot, families);
   AddShares(snapshot, families);
+  AddFailover(snapshot, families);
   AddPasses(snapshot, families);
   AddKernel(snapshot, families);
   return families.Serialize();

@@ -57,6 +57,9 @@ struct MetricsSnapshot {
   // {object, operation, result} -> steps executed
   std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t>
       operations;
+  std::map<std::string, std::uint64_t> failovers;  // by uplink
+  // {uplink, reason} -> connections that the agent ended
+  std::map<std::pair<std::string, std::string>, std::uint64_t> connections_cut;
   std::map<std::string, std::size_t> objects;  // owned, by kind
   std::size_t foreign_routes = 0;
   std::uint64_t netlink_overruns = 0;

@@ -112,6 +112,27 @@ class FakeMachine::HostOnMachine final : public Host {
       return Fail(ErrorCode::kUnavailable, "Network is unreachable");
     });
   }
+  Result<void> ListConnections(const Mark& filter,
+                               const ConnectionHandler& handler) override {
+    return machine_.WithCounters([&](Counters& it) -> Result<void> {
+      for (const Connection& connection : it.tracked) {
+        if ((connection.mark & filter.mask) == filter.value) {
+          handler(connection);
+        }
+      }
+      return {};
+    });
+  }
+  Result<std::uint64_t> CutConnections(const Mark& mark) override {
+    return machine_.WithCounters([&](Counters& it) -> Result<std::uint64_t> {
+      it.cuts.push_back(mark);
+      it.when_cut(machine_.kernel_);
+      if (it.cut_error) return tl::unexpected(*it.cut_error);
+      return std::erase_if(it.tracked, [&](const Connection& connection) {
+        return (connection.mark & mark.mask) == mark.value;
+      });
+    });
+  }
   std::uint64_t overruns() const override { return 0; }
 
  private:

@@ -14,6 +14,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "agent/engine.h"
 #include "agent/host.h"
@@ -29,6 +31,11 @@ class FakeMachine {
     ConnectionCounts connections;
     int counts = 0;                   // how often they were counted
     std::optional<Error> open_error;  // the host cannot be opened
+    std::vector<Connection> tracked;
+    std::optional<Error> cut_error;  // connections cannot be cut
+    std::vector<Mark> cuts;          // every attempt, in order
+    // Called with each, while nobody else uses the kernel.
+    std::function<void(FakeKernel&)> when_cut = [](FakeKernel&) {};
     // Steps that the kernel refuses, and with which words.
     std::function<std::optional<Error>(const Step&)> refuses;
     std::set<std::uint32_t> watched_tables;

@@ -32,6 +32,10 @@ class CountedHost final : public Host {
   Result<ConntrackUsage> ReadConntrackUsage() override {
     return ConntrackUsage{entries, 1000};
   }
+  Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
+    return {};
+  }
+  Result<std::uint64_t> CutConnections(const Mark&) override { return 0; }
   std::uint64_t overruns() const override { return 0; }
 
   ConnectionCounts connections;

@@ -50,6 +50,16 @@ TEST(Metrics, GivesCapacityInBytesAndLeavesUnknownOnesOut) {
   EXPECT_THAT(text, Not(HasSubstr("direction=\"transmit\"")));
 }
 
+TEST(Metrics, CountsFailoversAndWhatWasCut) {
+  MetricsSnapshot s = OneUplink();
+  s.failovers["wan1"] = 2;
+  s.connections_cut[{"wan1", "failover"}] = 243;
+  const std::string text = RenderMetrics(s);
+  EXPECT_THAT(text, HasSubstr("uplinkd_failovers_total{uplink=\"wan1\"} 2"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_connections_cut_total{uplink=\"wan1\","
+                              "reason=\"failover\"} 243"));
+}
+
 TEST(Metrics, SaysNothingOfASpecBeforeThereIsOne) {
   const std::string text = RenderMetrics(MetricsSnapshot{});
   EXPECT_THAT(text, Not(HasSubstr("uplinkd_spec_info")));

@@ -1,0 +1,137 @@
+#include "agent/drain_ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "tests/agent/temporary_directory.h"
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using std::chrono::system_clock;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using testing::TemporaryDirectory;
+
+// 2026-11-26T12:00:00Z, an hour after the machine started.
+const Instant kNoon{hours(1), system_clock::time_point(seconds(1795694400))};
+
+Instant Later(std::chrono::nanoseconds after) {
+  return {
+      kNoon.monotonic + after,
+      kNoon.wall + std::chrono::duration_cast<system_clock::duration>(after)};
+}
+
+class DrainLedgerTest : public ::testing::Test {
+ protected:
+  // As the next agent finds it, on a machine that started at `now`.
+  DrainLedger Restored(const Instant& now) {
+    DrainLedger ledger(state_.path());
+    const Result<void> restored = ledger.Restore(now);
+    EXPECT_TRUE(restored) << restored.error().message;
+    return ledger;
+  }
+
+  TemporaryDirectory state_;
+  DrainLedger ledger_{state_.path()};
+};
+
+TEST_F(DrainLedgerTest, DrainsNothingAtFirst) {
+  ASSERT_TRUE(ledger_.Restore(kNoon));
+  EXPECT_FALSE(ledger_.Contains("wan1"));
+  EXPECT_THAT(ledger_.Words(), IsEmpty());
+}
+
+TEST_F(DrainLedgerTest, KnowsWithAndWithoutADeadline) {
+  EXPECT_EQ(ledger_.Add("wan1", std::nullopt, kNoon).value(), std::nullopt);
+  EXPECT_EQ(ledger_.Add("wan2", minutes(5), kNoon).value(),
+            Later(minutes(5)).wall);
+  EXPECT_THAT(ledger_.Deadlines(),
+              ElementsAre(Pair("wan2", kNoon.monotonic + minutes(5))));
+  EXPECT_THAT(ledger_.Words(),
+              ElementsAre(Pair("wan1", "draining"),
+                          Pair("wan2", "draining until 2026-11-26T12:05:00Z")));
+}
+
+TEST_F(DrainLedgerTest, SurvivesARestartOfTheMachine) {
+  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, kNoon));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  const Instant now{seconds(10), Later(minutes(2)).wall};
+  const DrainLedger next = Restored(now);
+  EXPECT_TRUE(next.Contains("wan1"));
+  EXPECT_THAT(next.Deadlines(),
+              ElementsAre(Pair("wan2", seconds(10) + minutes(3))));
+  EXPECT_EQ(next.Words(), ledger_.Words());
+}
+
+TEST_F(DrainLedgerTest, ADeadlineThatPassedMeanwhileIsDueAtOnce) {
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  const Instant now = Later(hours(48));
+  EXPECT_LE(Restored(now).Deadlines().at("wan2"), now.monotonic);
+}
+
+TEST_F(DrainLedgerTest, AgainWithAnotherDeadlineIsTheLaterWord) {
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.NoteOver("wan2"));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(9), kNoon));
+  EXPECT_THAT(ledger_.Deadlines(),
+              ElementsAre(Pair("wan2", kNoon.monotonic + minutes(9))));
+  ASSERT_TRUE(ledger_.Add("wan2", std::nullopt, kNoon));
+  EXPECT_THAT(ledger_.Deadlines(), IsEmpty());
+  EXPECT_TRUE(Restored(kNoon).Contains("wan2"));
+}
+
+TEST_F(DrainLedgerTest, ADeadlineThatIsOverStaysOver) {
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.NoteOver("wan2"));
+  const DrainLedger next = Restored(Later(hours(1)));
+  EXPECT_TRUE(next.Contains("wan2"));
+  EXPECT_THAT(next.Deadlines(), IsEmpty());
+  EXPECT_THAT(next.Words().at("wan2"),
+              HasSubstr("what was left at 2026-11-26T12:05:00Z was cut"));
+}
+
+TEST_F(DrainLedgerTest, ForgetsOneOrThoseThatAreGoneOrAll) {
+  for (const char* uplink : {"wan1", "wan2", "wan3"}) {
+    ASSERT_TRUE(ledger_.Add(uplink, std::nullopt, kNoon));
+  }
+  ASSERT_TRUE(ledger_.Remove("wan1"));
+  ASSERT_TRUE(ledger_.Remove("wan9"));
+  EXPECT_FALSE(Restored(kNoon).Contains("wan1"));
+  ASSERT_TRUE(ledger_.KeepOnly({"wan1", "wan2"}));
+  EXPECT_TRUE(Restored(kNoon).Contains("wan2"));
+  EXPECT_FALSE(Restored(kNoon).Contains("wan3"));
+  ASSERT_TRUE(ledger_.Forget());
+  EXPECT_FALSE(state_.Has("drains.json"));
+  EXPECT_THAT(ledger_.Words(), IsEmpty());
+}
+
+TEST_F(DrainLedgerTest, WhatCannotBeSavedDoesNotHold) {
+  state_.Write("file", "");
+  DrainLedger ledger(state_ / "file");
+  EXPECT_FALSE(ledger.Add("wan1", std::nullopt, kNoon));
+  EXPECT_FALSE(ledger.Contains("wan1"));
+}
+
+TEST_F(DrainLedgerTest, ATornFileDrainsNothingAndIsReplaced) {
+  state_.Write("drains.json", "{\"uplinks\": {");
+  const Result<void> restored = ledger_.Restore(kNoon);
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(restored.error().message, HasSubstr("drains.json"));
+  EXPECT_THAT(ledger_.Words(), IsEmpty());
+  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, kNoon));
+  EXPECT_TRUE(Restored(kNoon).Contains("wan1"));
+}
+
+}  // namespace
+}  // namespace uplinkd
