@@ -147,6 +147,20 @@ CallResult<v1::CleanupResponse> Client::Cleanup(
   return Call(&v1::Agent::Stub::Cleanup, request, timeout_);
 }
 
+CallResult<v1::DrainResponse> Client::Drain(const v1::DrainRequest& request) {
+  return Call(&v1::Agent::Stub::Drain, request, timeout_);
+}
+
+CallResult<v1::UndrainResponse> Client::Undrain(
+    const v1::UndrainRequest& request) {
+  return Call(&v1::Agent::Stub::Undrain, request, timeout_);
+}
+
+CallResult<v1::ConnectionsResponse> Client::Connections(
+    const v1::ConnectionsRequest& request) {
+  return Call(&v1::Agent::Stub::Connections, request, timeout_);
+}
+
 CallResult<void> Client::Watch(
     const std::function<void(const v1::WatchResponse&)>& handler) {
   const StopSignals signals;

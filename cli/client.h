@@ -42,6 +42,10 @@ class Client {
   CallResult<v1::StatusResponse> Status();
   CallResult<v1::TraceResponse> Trace(const v1::TraceRequest& request);
   CallResult<v1::CleanupResponse> Cleanup(const v1::CleanupRequest& request);
+  CallResult<v1::DrainResponse> Drain(const v1::DrainRequest& request);
+  CallResult<v1::UndrainResponse> Undrain(const v1::UndrainRequest& request);
+  CallResult<v1::ConnectionsResponse> Connections(
+      const v1::ConnectionsRequest& request);
 
   // Calls `handler` with each message until the agent ends the stream, which
   // is an error, or SIGINT or SIGTERM comes, which is not.

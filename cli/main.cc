@@ -47,6 +47,8 @@ int Main(int argc, char** argv) {
   AddStatusVerbs(program, session, chosen);
   AddTraceVerb(program, session, chosen);
   AddCleanupVerb(program, session, chosen);
+  AddDrainVerbs(program, session, chosen);
+  AddConnectionsVerb(program, session, chosen);
   AddDoctorVerb(program, session, chosen);
   // The global options may stand after the verb, too.
   for (CLI::App* verb : program.get_subcommands({})) verb->fallthrough();

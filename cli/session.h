@@ -39,6 +39,8 @@ void AddSpecVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddStatusVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddTraceVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);
+void AddDrainVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddConnectionsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDoctorVerb(CLI::App& program, Session& session, Chosen& chosen);
 
 // ---- options that several verbs have ----

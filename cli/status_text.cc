@@ -64,7 +64,9 @@ void PrintConditions(const v1::Status& status, const Timestamp& now,
 
 Color PhaseColor(const std::string& phase) {
   if (phase == "Ready") return Color::kGreen;
-  return phase == "Waiting" ? Color::kYellow : Color::kRed;
+  const bool harmless =
+      phase == "Waiting" || phase == "Draining" || phase == "Disabled";
+  return harmless ? Color::kYellow : Color::kRed;
 }
 
 void PrintUplinks(const v1::Status& status, const Screen& screen) {

@@ -1,9 +1,9 @@
 #include "cli/table.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
+#include <initializer_list>
 #include <utility>
 
 namespace uplinkd {
@@ -16,6 +16,17 @@ std::string Format(double value, const char* unit) {
   std::snprintf(text, sizeof(text), value < 10 ? "%.1f %s" : "%.0f %s", value,
                 unit);
   return text;
+}
+
+// `units` grow by 1000.
+std::string InUnits(double value, std::initializer_list<const char*> units) {
+  const char* const* unit = units.begin();
+  while (value >= 999.5 && unit + 1 != units.end()) {
+    value /= 1000;
+    ++unit;
+  }
+  if (value == 0) return "0";
+  return Format(value, *unit);
 }
 
 }  // namespace
@@ -61,16 +72,11 @@ void Table::Print(const Screen& screen) const {
 }
 
 std::string HumanRate(double bytes_per_second) {
-  constexpr std::array<const char*, 4> kUnits = {"bit/s", "kbit/s", "Mbit/s",
-                                                 "Gbit/s"};
-  double value = bytes_per_second * 8;
-  std::size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  if (value == 0) return "0";
-  return Format(value, kUnits[unit]);
+  return InUnits(bytes_per_second * 8, {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"});
+}
+
+std::string HumanBytes(double bytes) {
+  return InUnits(bytes, {"B", "kB", "MB", "GB", "TB"});
 }
 
 std::string HumanShare(double share) {

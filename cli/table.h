@@ -36,6 +36,8 @@ class Table {
 
 // "38.2 Mbit/s" of bytes per second; in the units of capacities.
 std::string HumanRate(double bytes_per_second);
+// "1.2 GB"; a kB is 1000 bytes.
+std::string HumanBytes(double bytes);
 // "80 %" of 0.8.
 std::string HumanShare(double share);
 

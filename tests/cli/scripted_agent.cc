@@ -80,6 +80,29 @@ grpc::Status ScriptedAgent::Cleanup(grpc::ServerContext* context,
   return Answer(context);
 }
 
+grpc::Status ScriptedAgent::Drain(grpc::ServerContext* context,
+                                  const v1::DrainRequest* request,
+                                  v1::DrainResponse* response) {
+  drain_request = *request;
+  *response = drain;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Undrain(grpc::ServerContext* context,
+                                    const v1::UndrainRequest* request,
+                                    v1::UndrainResponse* /*response*/) {
+  undrain_request = *request;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Connections(grpc::ServerContext* context,
+                                        const v1::ConnectionsRequest* request,
+                                        v1::ConnectionsResponse* response) {
+  connections_request = *request;
+  *response = connections;
+  return Answer(context);
+}
+
 v1::PlanLine Line(const std::string& sign, const std::string& command,
                   const std::string& reason, const std::string& result,
                   const std::string& error) {

@@ -31,6 +31,8 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::StatusResponse status_response;
   v1::TraceResponse trace;
   v1::CleanupResponse cleanup;
+  v1::DrainResponse drain;
+  v1::ConnectionsResponse connections;
   std::vector<v1::WatchResponse> watch;
   std::chrono::milliseconds delay{0};
   bool end_watch = false;  // after the messages, rather than wait
@@ -40,6 +42,9 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::DiffRequest diff_request;
   v1::TraceRequest trace_request;
   v1::CleanupRequest cleanup_request;
+  v1::DrainRequest drain_request;
+  v1::UndrainRequest undrain_request;
+  v1::ConnectionsRequest connections_request;
 
  private:
   grpc::Status Apply(grpc::ServerContext* context,
@@ -62,6 +67,15 @@ class ScriptedAgent final : public v1::Agent::Service {
   grpc::Status Cleanup(grpc::ServerContext* context,
                        const v1::CleanupRequest* request,
                        v1::CleanupResponse* response) override;
+  grpc::Status Drain(grpc::ServerContext* context,
+                     const v1::DrainRequest* request,
+                     v1::DrainResponse* response) override;
+  grpc::Status Undrain(grpc::ServerContext* context,
+                       const v1::UndrainRequest* request,
+                       v1::UndrainResponse* response) override;
+  grpc::Status Connections(grpc::ServerContext* context,
+                           const v1::ConnectionsRequest* request,
+                           v1::ConnectionsResponse* response) override;
 
   grpc::Status Answer(grpc::ServerContext* context) const;
 

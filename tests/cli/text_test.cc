@@ -28,6 +28,13 @@ TEST(Units, AreThoseOfCapacities) {
   EXPECT_EQ(HumanRate(312500000), "2.5 Gbit/s");
 }
 
+TEST(Units, OfBytesGrowByAThousand) {
+  EXPECT_EQ(HumanBytes(0), "0");
+  EXPECT_EQ(HumanBytes(128), "128 B");
+  EXPECT_EQ(HumanBytes(1234567), "1.2 MB");
+  EXPECT_EQ(HumanBytes(25e12), "25 TB");
+}
+
 TEST(Units, RoundShares) {
   EXPECT_EQ(HumanShare(0), "0 %");
   EXPECT_EQ(HumanShare(0.333), "33 %");
