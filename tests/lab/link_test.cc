@@ -96,8 +96,8 @@ TEST_F(LinkChange, LinkThatIsReplacedByAnotherOfTheSameNameIsFollowed) {
   ExpectSources({UplinkAddress(1), UplinkAddress(2)});
 }
 
-TEST_F(LinkChange, ConnectionsOfALivingUplinkOutliveTheOther) {
-  ASSERT_NO_FATAL_FAILURE(Begin({}, {}));
+TEST_F(LinkChange, ConnectionsThatAreKeptGoOnWhenTheirUplinkReturns) {
+  ASSERT_NO_FATAL_FAILURE(Begin({}, {.more = "    onFailover: keep\n"}));
   std::vector<Connection> connections;
   std::vector<std::string> answers;
   ASSERT_NO_FATAL_FAILURE(Connect(40, 1, &connections, &answers));
