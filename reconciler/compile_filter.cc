@@ -92,7 +92,7 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
   local.otherwise = VerdictOf(spec.local_use, uplinks, intent);
   if (local.traffic.empty() && spec.local_use == kUseMain) return;
   for (const ResolvedUplink& uplink : uplinks) {
-    if (!uplink.Ready() || uplink.address == facts.default_source) continue;
+    if (!uplink.Carries() || uplink.address == facts.default_source) continue;
     local.bound[*uplink.address] = MarkOf(spec, uplink.uplink.id);
   }
   intent.local = std::move(local);
