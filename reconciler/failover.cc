@@ -23,6 +23,13 @@ std::map<std::string, UplinkPhase> PhasesOf(
   return phases;
 }
 
+// Whether something may take this uplink alone, and so none in its place.
+bool IsNamed(const Spec& spec, const std::string& uplink) {
+  return spec.local_use == uplink ||
+         std::ranges::find(spec.traffic, uplink, &TrafficRule::use) !=
+             spec.traffic.end();
+}
+
 std::vector<const Policy*> AllPolicies(const Spec& spec) {
   std::vector<const Policy*> all = {&spec.balance};
   for (const Policy& policy : spec.policies) all.push_back(&policy);
@@ -119,9 +126,9 @@ Failover::Opinion Failover::ConsensusOn(const std::string& uplink,
       return other.first != uplink && IsReady(phases, other.first);
     });
   }
-  const bool named = std::ranges::find(spec.traffic, uplink,
-                                       &TrafficRule::use) != spec.traffic.end();
-  if (!member || named) all.cut_on_failover = all.displaced = false;
+  if (!member || IsNamed(spec, uplink)) {
+    all.cut_on_failover = all.displaced = false;
+  }
   return all;
 }
 

@@ -6,8 +6,8 @@
 // A connection is known by its mark alone, so what is decided for an uplink
 // holds for every connection that it has, whichever policy gave it. Where the
 // policies that could have given it differ, the safer word wins: all of them
-// must agree to a cut, and a traffic rule that names the uplink itself agrees
-// to none. The laws, each of which is a test:
+// must agree to a cut, and a traffic rule or `local` that names the uplink
+// itself agrees to none. The laws, each of which is a test:
 //
 // - The connections of an uplink that carries them are cut only when a higher
 //   tier serves again and every policy says so, or by an operator's deadline.

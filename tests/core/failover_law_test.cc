@@ -64,6 +64,9 @@ Spec TieredSpec(Random& random) {
     const auto id = static_cast<UplinkId>(random.Between(1, uplinks));
     spec.traffic = {{"only", {}, {}, Name(id)}};
   }
+  if (random.Chance(10)) {
+    spec.local_use = Name(static_cast<UplinkId>(random.Between(1, uplinks)));
+  }
   return spec;
 }
 
@@ -92,10 +95,12 @@ class Judge {
     return givers;
   }
 
-  bool NamedByARule(const std::string& uplink) const {
-    return std::ranges::any_of(spec_.traffic, [&](const TrafficRule& rule) {
-      return rule.use == uplink;
-    });
+  // Something may take this uplink alone.
+  bool Named(const std::string& uplink) const {
+    return spec_.local_use == uplink ||
+           std::ranges::any_of(spec_.traffic, [&](const TrafficRule& rule) {
+             return rule.use == uplink;
+           });
   }
 
   // Whoever lost a connection to `uplink` gets a new one elsewhere.
@@ -109,7 +114,7 @@ class Judge {
   }
   bool AllSayCut(const std::string& uplink) const {
     const auto givers = Givers(uplink);
-    return !givers.empty() && !NamedByARule(uplink) &&
+    return !givers.empty() && !Named(uplink) &&
            std::ranges::all_of(givers, [](const Policy* policy) {
              return policy->on_failover == OnFailover::kCut;
            });
@@ -117,7 +122,7 @@ class Judge {
   // No policy would give it a new connection, and none keeps the old ones.
   bool Displaced(const std::string& uplink) const {
     const auto givers = Givers(uplink);
-    return !givers.empty() && !NamedByARule(uplink) &&
+    return !givers.empty() && !Named(uplink) &&
            std::ranges::all_of(givers, [&](const Policy* policy) {
              return policy->on_failback != OnFailback::kKeep &&
                     HasBetter(*policy, uplink);

@@ -170,6 +170,13 @@ TEST_F(FailoverTest, AnUplinkThatATrafficRuleNamesIsNotReplaced) {
   EXPECT_THAT(Due(), IsEmpty());
 }
 
+TEST_F(FailoverTest, NorIsOneThatTheRoutersOwnConnectionsUse) {
+  spec_.local_use = "wan2";
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
 TEST_F(FailoverTest, TheFirstPassCutsNothing) {
   EXPECT_THAT(Pass(kReady, kWaiting, kReady), IsEmpty());
   EXPECT_THAT(Due(), IsEmpty());
