@@ -19,7 +19,6 @@ namespace uplinkd {
 namespace {
 
 constexpr std::size_t kMaxLabel = 128;  // of metadata
-constexpr std::uint32_t kMaxWeight = 65535;
 constexpr std::uint64_t kMinCapacity = 1000;
 constexpr std::uint64_t kMaxCapacity = 100'000'000'000'000;
 

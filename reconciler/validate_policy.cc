@@ -12,7 +12,6 @@
 namespace uplinkd {
 namespace {
 
-constexpr std::uint32_t kMaxWeight = 65535;
 // The rateest match counts bytes per second in 32 bits (xt_rateest.h).
 constexpr std::uint64_t kMaxMeasuredCapacity =
     8ULL * std::numeric_limits<std::uint32_t>::max();

@@ -10,6 +10,8 @@
 
 namespace uplinkd {
 
+inline constexpr std::uint32_t kMaxWeight = 65535;
+
 // "spec.uplinks[1]"
 std::string Index(const std::string& list, std::size_t index);
 

@@ -381,7 +381,7 @@ TEST_F(AgentVerbsTest, TraceShowsTheRulesAndTheWays) {
   const ProgramResult result =
       Ask("trace --in lan0 --from 192.168.10.7 --to 192.0.2.80 --dport 443 "
           "--proto tcp --dscp ef --mark 0x1000");
-  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out,
             "mangle UPL-NEW 3               -i lan0 -s 192.168.10.0/24 -g "
             "UPL-FATE\n"
@@ -398,7 +398,7 @@ TEST_F(AgentVerbsTest, TraceShowsTheRulesAndTheWays) {
 
 TEST_F(AgentVerbsTest, TraceNeedsADestination) {
   const ProgramResult result = Ask("trace --dport 443");
-  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("--to"));
 }
 
