@@ -9,7 +9,9 @@
 #include <string>
 #include <utility>
 
+#include "proto/convert_health.h"
 #include "proto/convert_traffic.h"
+#include "proto/convert_values.h"
 #include "proto/field_order.h"
 #include "reconciler/names.h"
 
@@ -145,27 +147,21 @@ class Reader {
     converted_.spec.lans.push_back(std::move(lan));
   }
 
-  std::optional<Address> ReadAddress(const std::string& field,
-                                     const std::string& text) {
+  std::optional<Address> AddressIn(const std::string& field,
+                                   const std::string& text) {
     if (text.empty()) return std::nullopt;
-    const std::optional<Address> address = Address::Parse(text);
-    if (address) return address;
-    if (Prefix::ParseLenient(text)) {
-      Report(field, text + " has a prefix length; write the address alone, " +
-                        text.substr(0, text.find('/')));
-    } else {
-      Report(field,
-             Quote(text) + " is not an address; write it like 198.51.100.2");
-    }
-    return std::nullopt;
+    std::vector<Violation> faults;
+    std::optional<Address> address = ReadAddress(field, text, faults);
+    Report(std::move(faults));
+    return address;
   }
 
   void ReadUplink(const v1::Uplink& source, const std::string& path) {
     Uplink uplink;
     uplink.name = source.name();
     uplink.interface = source.interface();
-    uplink.address = ReadAddress(path + ".address", source.address());
-    uplink.gateway = ReadAddress(path + ".gateway", source.gateway());
+    uplink.address = AddressIn(path + ".address", source.address());
+    uplink.gateway = AddressIn(path + ".gateway", source.gateway());
     uplink.id = source.id();
     uplink.capacity.download = ReadBitRate(path + ".capacity.download",
                                            source.capacity().has_download(),
@@ -177,6 +173,12 @@ class Reader {
     if (source.has_weight()) uplink.weight = source.weight();
     uplink.mode =
         ReadEnum(path + ".state", kUplinkModes, source.state(), uplink.mode);
+    if (source.has_health()) {
+      std::vector<Violation> faults;
+      uplink.health =
+          HealthFromProto(source.health(), path + ".health", faults);
+      Report(std::move(faults));
+    }
     converted_.spec.uplinks.push_back(std::move(uplink));
   }
 
@@ -250,19 +252,11 @@ class Reader {
   std::chrono::milliseconds ReadDuration(
       const std::string& field, const google::protobuf::Duration& duration,
       std::chrono::milliseconds otherwise) {
-    // The window's largest good value is 8s * 2^30, far below the limit here.
-    constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // duration.proto
-    if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds ||
-        duration.nanos() < 0 || duration.nanos() > 999'999'999) {
-      Report(field, "is not a duration");
-      return otherwise;
-    }
-    if (duration.nanos() % 1'000'000 != 0) {
-      Report(field, "is not a whole number of milliseconds");
-      return otherwise;
-    }
-    return std::chrono::milliseconds(
-        TimeUtil::DurationToMilliseconds(duration));
+    std::vector<Violation> faults;
+    const std::chrono::milliseconds read =
+        ReadMilliseconds(field, duration, otherwise, faults);
+    Report(std::move(faults));
+    return read;
   }
 
   // Adds what Validate() finds, under the message's paths, without a second
@@ -310,6 +304,7 @@ void WriteUplink(const Uplink& uplink, v1::Uplink& to) {
   to.set_nat(ToProto(kNats, uplink.nat));
   if (uplink.weight) to.set_weight(*uplink.weight);
   to.set_state(ToProto(kUplinkModes, uplink.mode));
+  if (uplink.health) HealthToProto(*uplink.health, *to.mutable_health());
 }
 
 // All but the name, to a v1::Balance or v1::Policy.

@@ -29,6 +29,7 @@ using Kind = YamlNode::Kind;
 // A message that a file writes as one word, with a unit.
 bool HasUnit(const Descriptor& type) {
   return &type == v1::BitRate::descriptor() ||
+         &type == v1::Percentage::descriptor() ||
          &type == google::protobuf::Duration::descriptor();
 }
 
@@ -46,6 +47,14 @@ const FieldDescriptor* FindKey(const Descriptor& type, const std::string& key) {
     if (type.field(i)->json_name() == key) return type.field(i);
   }
   return nullptr;
+}
+
+// The field that was set before `field` where only one of both may be.
+const FieldDescriptor* ChosenInstead(const Message& message,
+                                     const FieldDescriptor& field) {
+  const auto* const choice = field.real_containing_oneof();
+  if (choice == nullptr) return nullptr;
+  return message.GetReflection()->GetOneofFieldDescriptor(message, choice);
 }
 
 std::string KindWord(Kind kind) {
@@ -165,6 +174,11 @@ class MessageReader {
         Report(entry.key_position, entry_path,
                "is given twice; the first is in line " +
                    std::to_string(first->second.line));
+      } else if (const FieldDescriptor* other =
+                     ChosenInstead(message, *field)) {
+        Report(entry.key_position, entry_path,
+               "cannot stand beside " + other->json_name() +
+                   "; write an item of its own");
       } else {
         ReadField(entry, entry_path, message, *field);
       }
@@ -241,6 +255,10 @@ class MessageReader {
     if (message.GetDescriptor() == v1::BitRate::descriptor()) {
       Take(ParseBitRate(node.text), node, path, [&](std::uint64_t bits) {
         static_cast<v1::BitRate&>(message).set_bits_per_second(bits);
+      });
+    } else if (message.GetDescriptor() == v1::Percentage::descriptor()) {
+      Take(ParsePercentage(node.text), node, path, [&](std::uint32_t part) {
+        static_cast<v1::Percentage&>(message).set_hundredths(part);
       });
     } else {
       Take(ParseDuration(node.text), node, path,

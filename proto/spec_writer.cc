@@ -113,6 +113,10 @@ Value ToValue(const Message& message) {
     const auto& rate = static_cast<const v1::BitRate&>(message);
     return Leaf(Value::Kind::kWord, FormatBitRate(rate.bits_per_second()));
   }
+  if (message.GetDescriptor() == v1::Percentage::descriptor()) {
+    const auto& part = static_cast<const v1::Percentage&>(message);
+    return Leaf(Value::Kind::kWord, FormatPercentage(part.hundredths()));
+  }
   if (message.GetDescriptor() == google::protobuf::Duration::descriptor()) {
     const auto& duration =
         static_cast<const google::protobuf::Duration&>(message);

@@ -32,6 +32,8 @@ constexpr std::array<Unit, 6> kTimeUnits = {{
     {"ns", 1},
 }};
 
+constexpr std::uint64_t kHundredthsPerPercent = 100;
+
 enum class Fault { kNone, kSyntax, kFraction, kRange };
 
 // A number with decimals, not yet scaled by its unit.
@@ -224,6 +226,35 @@ std::string FormatDuration(std::chrono::nanoseconds duration) {
     rest %= unit.size;
   }
   return text.empty() ? "0s" : text;
+}
+
+Parsed<std::uint32_t> ParsePercentage(std::string_view text) {
+  std::string_view rest = text;
+  Decimal decimal;
+  Fault fault = TakeDecimal(rest, decimal);
+  if (fault == Fault::kNone && rest != "%") fault = Fault::kSyntax;
+  std::uint64_t hundredths = 0;
+  if (fault == Fault::kNone) {
+    fault = Scale(decimal, kHundredthsPerPercent, hundredths);
+  }
+  if (fault == Fault::kNone &&
+      hundredths > std::numeric_limits<std::uint32_t>::max()) {
+    fault = Fault::kRange;
+  }
+  switch (fault) {
+    case Fault::kNone: return static_cast<std::uint32_t>(hundredths);
+    case Fault::kRange: return tl::unexpected(Quote(text) + " is too large");
+    case Fault::kFraction:
+      return tl::unexpected(Quote(text) + " has more than two decimals");
+    case Fault::kSyntax: break;
+  }
+  return tl::unexpected(
+      Quote(text) +
+      " is not a percentage; write a number with a percent sign, such as 20%");
+}
+
+std::string FormatPercentage(std::uint32_t hundredths) {
+  return Divide(hundredths, kHundredthsPerPercent) + "%";
 }
 
 Parsed<std::uint64_t> ParseUnsigned(std::string_view text, std::uint64_t max) {

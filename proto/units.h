@@ -27,6 +27,11 @@ std::string FormatBitRate(std::uint64_t bits_per_second);
 Parsed<std::chrono::nanoseconds> ParseDuration(std::string_view text);
 std::string FormatDuration(std::chrono::nanoseconds duration);
 
+// "20%", "0.5%": a number with a percent sign and at most two decimals. The
+// result is in hundredths of a percent.
+Parsed<std::uint32_t> ParsePercentage(std::string_view text);
+std::string FormatPercentage(std::uint32_t hundredths);
+
 // "255" or "0xff", no larger than `max`. No sign, no leading zero (which would
 // be octal to some and decimal to others).
 Parsed<std::uint64_t> ParseUnsigned(std::string_view text, std::uint64_t max);

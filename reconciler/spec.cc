@@ -82,6 +82,10 @@ std::optional<Mark> MarkOf(std::uint32_t mark_mask, LastResort last_resort) {
   return Mark{.value = mark_mask - below * lowest_bit, .mask = mark_mask};
 }
 
+Mark BypassMark(std::uint32_t mark_mask) {
+  return {.value = mark_mask, .mask = mark_mask};
+}
+
 std::uint32_t TableOf(const Spec& spec, UplinkId id) {
   return spec.table_base + id;
 }

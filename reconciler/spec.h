@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "reconciler/failover_spec.h"
+#include "reconciler/health.h"
 #include "reconciler/ip.h"
 #include "reconciler/mark.h"
 #include "reconciler/traffic.h"
@@ -83,6 +84,7 @@ struct Uplink {
   std::optional<std::uint32_t> weight;  // none: follows the capacity
   Nat nat = Nat::kSnat;
   UplinkMode mode = UplinkMode::kEnabled;
+  std::optional<Health> health;  // none: it is not probed
 
   friend auto operator<=>(const Uplink&, const Uplink&) = default;
 };
@@ -193,9 +195,11 @@ UplinkId MaxUplinkId(std::uint32_t mark_mask);
 Mark MarkOf(const Spec& spec, UplinkId id);
 // The marks of packets that no uplink carries, by what becomes of them. No
 // connection ever has one: the next attempt is a new decision. None for
-// kMain. The mask's all-ones value is left for probes, which bypass all fates.
+// kMain.
 std::optional<Mark> MarkOf(std::uint32_t mark_mask, LastResort last_resort);
-// Its routing table number.
+// The mark of probes, which bypass every fate: all ones under the mask.
+Mark BypassMark(std::uint32_t mark_mask);
+// The routing table number of an uplink.
 std::uint32_t TableOf(const Spec& spec, UplinkId id);
 // Whether a routing table may be ours: not unspecified (0), default, main or
 // local (253..255), and not above kMaxTable.

@@ -12,6 +12,7 @@
 #include "reconciler/hex.h"
 #include "reconciler/names.h"
 #include "reconciler/spec.h"
+#include "reconciler/validate_health.h"
 #include "reconciler/validate_policy.h"
 #include "reconciler/validate_traffic.h"
 
@@ -148,6 +149,9 @@ class Validator {
       CheckId(path + ".id", i);
       CheckCapacity(path + ".capacity", uplink);
       CheckWeight(path + ".weight", uplink);
+      if (uplink.health) {
+        Add(CheckHealth(spec_, *uplink.health, path + ".health"));
+      }
     }
   }
 

@@ -3,6 +3,7 @@
 #define UPLINKD_RECONCILER_VALIDATE_POLICY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 

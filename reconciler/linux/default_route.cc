@@ -58,8 +58,9 @@ NlRequest EncodeLookup(std::uint32_t destination, int ifindex) {
 }
 
 // Looks up one destination for each search and drops those that are answered.
-Result<void> Probe(NlSocket& socket, LinkNames& names,
-                   std::uint32_t destination, std::vector<Search>& searches) {
+Result<void> TryDestination(NlSocket& socket, LinkNames& names,
+                            std::uint32_t destination,
+                            std::vector<Search>& searches) {
   std::vector<NlRequest> requests;
   requests.reserve(searches.size());
   for (const Search& search : searches) {
@@ -126,7 +127,8 @@ Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links) {
   }
   LinkNames names(socket, std::move(known));
   for (const std::uint32_t destination : kProbes) {
-    if (Result<void> asked = Probe(socket, names, destination, searches);
+    if (Result<void> asked =
+            TryDestination(socket, names, destination, searches);
         !asked) {
       return asked;
     }

@@ -33,6 +33,8 @@ std::size_t UplinkCount(Random& random) {
   return random.Between(7, kMaxUplinks);
 }
 
+Health RandomHealth(Random& random);
+
 Uplink RandomUplink(Random& random, UplinkId id, bool weighted) {
   Uplink uplink;
   uplink.name = "up" + std::to_string(id);
@@ -49,7 +51,15 @@ Uplink RandomUplink(Random& random, UplinkId id, bool weighted) {
   uplink.nat = random.AnyOf(kNats);
   constexpr std::array kModes = {UplinkMode::kDraining, UplinkMode::kDisabled};
   if (random.Chance(10)) uplink.mode = random.AnyOf(kModes);
+  if (random.Chance(30)) uplink.health = RandomHealth(random);
   return uplink;
+}
+
+Health RandomHealth(Random& random) {
+  Health health;
+  health.probes = {IcmpProbe{Ipv4(192, 0, 2, 1)}, ArpProbe{}};
+  health.quorum = static_cast<std::uint32_t>(random.Between(1, 2));
+  return health;
 }
 
 bool IsWeighted(const Spec& spec) {

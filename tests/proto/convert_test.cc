@@ -53,6 +53,54 @@ TEST(SpecFromProto, FillsInEveryDefault) {
   EXPECT_EQ(spec.uplinks[0].capacity, (Capacity{10'000'000, 0}));
 }
 
+TEST(SpecFromProto, FillsInEveryDefaultOfHealth) {
+  using namespace std::chrono_literals;
+  v1::Router router = Smallest();
+  EXPECT_EQ(SpecFromProto(router).spec.uplinks[0].health, std::nullopt);
+  v1::Health& health =
+      *router.mutable_spec()->mutable_uplinks(0)->mutable_health();
+  health.add_probes()->set_arp("gateway");
+  Health expected;
+  expected.probes = {ArpProbe{}};
+  EXPECT_EQ(SpecFromProto(router).spec.uplinks[0].health, expected);
+  health.mutable_interval()->set_seconds(10);
+  EXPECT_EQ(SpecFromProto(router).spec.uplinks[0].health->timeout, 1s);
+  // What is written down is not the default, even if it is wrong.
+  health.set_quorum(0);
+  health.set_down(0);
+  EXPECT_THAT(Lines(SpecFromProto(router).violations),
+              ElementsAre("spec.uplinks[0].health.quorum: 0 answers would "
+                          "always do; use 1 or more",
+                          "spec.uplinks[0].health.down: 0 is not a number of "
+                          "rounds; use 1 to 1000"));
+}
+
+// One probe of each kind, with and without what may be left out.
+TEST(SpecToProto, MeansTheSameProbes) {
+  using namespace std::chrono_literals;
+  Converted converted = SpecFromProto(Smallest());
+  Health health;
+  const Address target = *Address::Parse("192.0.2.1");
+  health.probes = {IcmpProbe{target},
+                   TcpProbe{target, 443},
+                   DnsProbe{target, "example.net"},
+                   HttpProbe{"http://a.example/", target, 204, "text"},
+                   HttpProbe{"http://192.0.2.80/", {}, {}, ""},
+                   ArpProbe{},
+                   ArpProbe{target}};
+  health.quorum = 3;
+  health.interval = 5s;
+  health.timeout = 1234ms;
+  health.down = 4;
+  health.up = 5;
+  health.loss = Limits<Ratio>{2050, 1};
+  health.latency = Limits<std::chrono::milliseconds>{300ms, 1ms};
+  converted.spec.uplinks[1].health = health;
+  const Converted again = SpecFromProto(SpecToProto(converted.spec));
+  EXPECT_THAT(Lines(again.violations), IsEmpty());
+  EXPECT_EQ(again.spec.uplinks[1].health, health);
+}
+
 TEST(SpecFromProto, MakesTheWindowFollowTheInterval) {
   v1::Router router = Smallest();
   router.mutable_spec()

@@ -50,6 +50,60 @@ std::string With(std::string_view piece, std::string_view other) {
   return text.replace(at, piece.size(), other);
 }
 
+// The good file with this health for wan1.
+std::string WithHealth(std::string_view health) {
+  return With("weight: 3", "weight: 3, health: " + std::string(health));
+}
+
+TEST(SpecReader, ReadsHealth) {
+  const auto file = ReadSpecText(
+      WithHealth("{probes: [{icmp: 192.0.2.53}, {dns: {server: 192.0.2.53, "
+                 "name: example.net}}], loss: {degraded: 20%, "
+                 "recovered: 0.5%}}"),
+      "f");
+  ASSERT_TRUE(file);
+  const v1::Health& health = file->router.spec().uplinks(0).health();
+  EXPECT_EQ(health.probes(0).icmp(), "192.0.2.53");
+  EXPECT_EQ(health.probes(1).dns().name(), "example.net");
+  EXPECT_EQ(health.loss().degraded().hundredths(), 2000U);
+  EXPECT_EQ(health.loss().recovered().hundredths(), 50U);
+}
+
+TEST(SpecReader, FindsEveryFaultOfHealth) {
+  EXPECT_THAT(
+      Faults(WithHealth("{probes: [{icmp: 192.0.2.53, arp: gateway}, {}, "
+                        "{ping: 192.0.2.1}], loss: {degraded: 20}}")),
+      ElementsAre(
+          "f:6:85: spec.uplinks[0].health.probes[0].arp: cannot stand beside "
+          "icmp; write an item of its own",
+          "f:6:100: spec.uplinks[0].health.probes[1]: says nothing to probe; "
+          "write icmp, tcp, dns, http or arp",
+          "f:6:105: spec.uplinks[0].health.probes[2].ping: unknown key "
+          "\"ping\"; "
+          "known are icmp, tcp, dns, http and arp",
+          "f:6:141: spec.uplinks[0].health.loss.degraded: \"20\" is not a "
+          "percentage; write a number with a percent sign, such as 20%"));
+  EXPECT_THAT(
+      Faults(WithHealth("{probes: [{tcp: 192.0.2.1}, {tcp: \"192.0.2.1:0x\"}, "
+                        "{arp: gate}, {http: {url: \"http://a/\", "
+                        "address: 192.0.2.0/24}}], quorum: 5, "
+                        "latency: {degraded: 1s}}")),
+      ElementsAre(
+          "f:6:72: spec.uplinks[0].health.probes[0].tcp: \"192.0.2.1\" is not "
+          "an address and a port; write it like 198.51.100.7:443",
+          "f:6:90: spec.uplinks[0].health.probes[1].tcp: \"192.0.2.1:0x\" is "
+          "not an address and a port; write it like 198.51.100.7:443",
+          "f:6:113: spec.uplinks[0].health.probes[2].arp: \"gate\" is neither "
+          "`gateway` nor an address on the link",
+          "f:6:155: spec.uplinks[0].health.probes[3].http.address: "
+          "192.0.2.0/24 has a prefix length; write the address alone, "
+          "192.0.2.0",
+          "f:6:180: spec.uplinks[0].health.quorum: 5 answers can never come "
+          "from 4 probes",
+          "f:6:183: spec.uplinks[0].health.latency.recovered: is needed: each "
+          "limit goes with the other one"));
+}
+
 TEST(SpecReader, ReadsAGoodFile) {
   EXPECT_THAT(Faults(kGood), IsEmpty());
   const auto file = ReadSpecText(kGood, "f");
@@ -238,7 +292,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"MergeKey",
              With("    - name: wan2", "    - <<: {}\n      name: wan2"),
              {"f:7:7: spec.uplinks[1]: unknown key \"<<\"; known are name, "
-              "interface, address, gateway, id, capacity, nat and weight"}},
+              "interface, address, gateway, id, capacity, nat, weight "
+              "and health"}},
         Case{"Anchor",
              With("interface: eth2", "interface: &x eth2"),
              {"f:8:7: spec.uplinks[1].interface: has an anchor or an alias, "

@@ -148,6 +148,35 @@ TEST(Unsigned, SaysWhyItRefuses) {
             "\"010\" has a leading zero; write it without, or in hex");
 }
 
+TEST(Percentage, HasASignAndAtMostTwoDecimals) {
+  EXPECT_EQ(ParsePercentage("20%"), 2000U);
+  EXPECT_EQ(ParsePercentage("0%"), 0U);
+  EXPECT_EQ(ParsePercentage("0.5%"), 50U);
+  EXPECT_EQ(ParsePercentage("12.34%"), 1234U);
+  EXPECT_EQ(ParsePercentage("100.00%"), 10000U);
+  EXPECT_EQ(FormatPercentage(2000), "20%");
+  EXPECT_EQ(FormatPercentage(1230), "12.3%");
+  EXPECT_EQ(FormatPercentage(5), "0.05%");
+}
+
+TEST(Percentage, SaysWhyItRefuses) {
+  for (const char* text :
+       {"", "20", "0.2", "%", "20 %", "-1%", "20%%", "2x%", ".5%", "5.%"}) {
+    const auto parsed = ParsePercentage(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error(),
+              "\"" + std::string(text) +
+                  "\" is not a percentage; write a number with a percent "
+                  "sign, such as 20%");
+  }
+  EXPECT_EQ(ParsePercentage("1.234%").error(),
+            "\"1.234%\" has more than two decimals");
+  EXPECT_EQ(ParsePercentage("42949672.96%").error(),
+            "\"42949672.96%\" is too large");
+  EXPECT_EQ(ParsePercentage("99999999999999999999%").error(),
+            "\"99999999999999999999%\" is too large");
+}
+
 TEST(UnitsLaw, WhatIsPrintedIsReadAsTheSame) {
   std::mt19937_64 random(6);
   for (int i = 0; i < 10'000; ++i) {
@@ -156,6 +185,8 @@ TEST(UnitsLaw, WhatIsPrintedIsReadAsTheSame) {
     ASSERT_EQ(ParseBitRate(FormatBitRate(value)), value);
     const nanoseconds duration(static_cast<std::int64_t>(value >> 1));
     ASSERT_EQ(ParseDuration(FormatDuration(duration)), duration);
+    const auto part = static_cast<std::uint32_t>(value);
+    ASSERT_EQ(ParsePercentage(FormatPercentage(part)), part);
   }
 }
 
