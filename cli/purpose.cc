@@ -18,7 +18,9 @@ constexpr std::array<std::pair<std::string_view, const char*>, 11> kMangle = {{
      "A new connection: from an uplink, it stays with it; to an internal "
      "network, main routes it; from a LAN, it gets a fate"},
     {"UPL-ONLY", "For connections that may take this uplink alone"},
-    {"UPL-OUTPUT", "Replies of the router's own services keep their uplink"},
+    {"UPL-OUTPUT",
+     "Replies of the router's own services keep their uplink; probes have "
+     "theirs already"},
     {"UPL-POSTROUTING", "What a connection left by becomes its fate"},
     {"UPL-PREROUTING",
      "A packet of a known connection is done after two rules; only a new one "

@@ -23,6 +23,7 @@ UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
   state.reason = resolved.reason;
   state.address = resolved.address;
   if (resolved.exit) state.gateway = resolved.exit->gateway;
+  state.health = resolved.health;
   state.capacity = uplink.capacity;
   return state;
 }
@@ -126,6 +127,7 @@ std::string_view UplinkPhaseName(UplinkPhase phase) {
     case UplinkPhase::kBlocked: return "Blocked";
     case UplinkPhase::kDraining: return "Draining";
     case UplinkPhase::kDisabled: return "Disabled";
+    case UplinkPhase::kDown: return "Down";
   }
   return "";
 }

@@ -28,6 +28,7 @@ enum class UplinkPhase {
   kBlocked,   // the kernel refused a part of it; retried
   kDraining,  // carries the connections that it has, gets no new fates
   kDisabled,  // the spec says so; as if its link were missing
+  kDown,      // probes say that its line is dead: no new connections
 };
 std::string_view UplinkPhaseName(UplinkPhase phase);  // "Ready"
 
@@ -48,6 +49,7 @@ struct UplinkState {
   std::string reason;  // why it is not ready: "interface wan2 does not exist"
   std::optional<Address> address;
   std::optional<Address> gateway;
+  HealthVerdict health;  // kUnknown if it is not probed
   Capacity capacity;
   // The part of new connections that balance means it to have, 0..1. With
   // least-connections it moves as the loads do: it is what is in force.

@@ -92,7 +92,7 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
   local.otherwise = VerdictOf(spec.local_use, uplinks, intent);
   if (local.traffic.empty() && spec.local_use == kUseMain) return;
   for (const ResolvedUplink& uplink : uplinks) {
-    if (!uplink.Carries() || uplink.address == facts.default_source) continue;
+    if (!uplink.SetUp() || uplink.address == facts.default_source) continue;
     local.bound[*uplink.address] = MarkOf(spec, uplink.uplink.id);
   }
   intent.local = std::move(local);
@@ -108,10 +108,12 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
   const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    if (!resolved.Carries()) continue;
+    if (uplink.health) intent.bypass = BypassMark(spec.mark_mask);
     const Mark fate = MarkOf(spec, uplink.id);
-    intent.arrivals[uplink.interface] = fate;
-    if (multipath) intent.departures[uplink.interface] = fate;
+    if (resolved.SetUp()) intent.arrivals[uplink.interface] = fate;
+    if (multipath && resolved.Carries()) {
+      intent.departures[uplink.interface] = fate;
+    }
   }
   for (const ResolvedLan& lan : lans) {
     if (!lan.networks.empty()) {

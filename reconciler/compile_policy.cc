@@ -22,7 +22,7 @@ std::uint64_t MemberWeight(const Policy& policy, const PolicyMember& member,
   return WeightOf(uplink, policy.measure);
 }
 
-// In the order of the tier.
+// In the order of the tier. Degraded ones only if there are no others.
 std::vector<Candidate> ReadyIn(const Policy& policy, const Tier& tier,
                                const std::vector<ResolvedUplink>& uplinks) {
   std::vector<Candidate> ready;
@@ -33,6 +33,10 @@ std::vector<Candidate> ReadyIn(const Policy& policy, const Tier& tier,
     if (found == uplinks.end() || !found->Ready()) continue;
     ready.push_back({&*found, MemberWeight(policy, member, found->uplink)});
   }
+  const auto degraded = [](const Candidate& candidate) {
+    return candidate.uplink->Degraded();
+  };
+  if (!std::ranges::all_of(ready, degraded)) std::erase_if(ready, degraded);
   return ready;
 }
 

@@ -23,9 +23,10 @@ struct Candidate {
   std::uint64_t weight = 1;
 };
 
-// Those of the first tier with an uplink that is ready, ordered by id; for
-// overflow in the policy's order, for failover only the first in it. None: the
-// policy is at its last resort.
+// Those of the first tier with an uplink that is ready, without the degraded
+// ones unless all of them are. Ordered by id; for overflow in the policy's
+// order, for failover only the first in it. None: the policy is at its last
+// resort.
 std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
                                     const std::vector<ResolvedUplink>& uplinks,
                                     const Loads& loads);

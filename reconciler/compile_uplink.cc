@@ -80,6 +80,10 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
     resolved.exit = FindExit(uplink, *resolved.link);
     resolved.address = FindAddress(uplink, *resolved.link, resolved.exit);
   }
+  const auto verdict = facts.health.find(uplink.name);
+  if (uplink.health && verdict != facts.health.end()) {
+    resolved.health = verdict->second;
+  }
   resolved.reason = MissingPart(resolved);
   if (!resolved.reason.empty()) {
     resolved.phase = UplinkPhase::kWaiting;
@@ -87,6 +91,9 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
              refused != facts.blocked.end()) {
     resolved.phase = UplinkPhase::kBlocked;
     resolved.reason = refused->second;
+  } else if (resolved.health.state == HealthState::kDown) {
+    resolved.phase = UplinkPhase::kDown;
+    resolved.reason = resolved.health.reason;
   } else if (std::optional<std::string> words = Draining(uplink, facts)) {
     resolved.phase = UplinkPhase::kDraining;
     resolved.reason = std::move(*words);

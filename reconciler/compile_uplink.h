@@ -30,11 +30,16 @@ struct ResolvedUplink {
   std::optional<Exit> exit;        // none: no gateway is known
   UplinkPhase phase = UplinkPhase::kWaiting;
   std::string reason;  // why it is not ready
+  HealthVerdict health;
 
   // Gets new fates.
   bool Ready() const { return phase == UplinkPhase::kReady; }
   // Carries the connections that have its fate.
   bool Carries() const { return CarriesConnections(phase); }
+  // Is set up in the kernel for what comes in by it and is bound to it: a line
+  // that is down as well, since its probes may be wrong.
+  bool SetUp() const { return Carries() || phase == UplinkPhase::kDown; }
+  bool Degraded() const { return health.state == HealthState::kDegraded; }
 };
 
 // Every uplink of `spec`, ordered by id.

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "reconciler/health.h"
 #include "reconciler/ip.h"
 #include "reconciler/load.h"
 
@@ -59,6 +60,9 @@ struct Facts {
   // Uplinks that an operator drains apart from the spec, each with a sentence
   // that says until when. Filled by the caller as well.
   std::map<std::string, std::string> draining;
+  // What probes say of uplinks. One that is absent is not probed, or has no
+  // verdict yet. Filled by the caller as well.
+  std::map<std::string, HealthVerdict> health;
 
   friend auto operator<=>(const Facts&, const Facts&) = default;
 };

@@ -112,6 +112,9 @@ struct LocalIntent {
 
 struct FilterIntent {
   std::uint32_t mark_mask = 0;
+  // Packets of the router itself with this mark keep it and bypass all else.
+  // None: there are no such packets.
+  std::optional<Mark> bypass;
   // Dispatch, prerouting: a connection that comes in by this link gets this
   // fate, so that its replies leave where the request came in.
   std::map<std::string, Mark> arrivals;

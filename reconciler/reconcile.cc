@@ -169,6 +169,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   facts->blocked = options.blocked;
   facts->loads = options.loads;
   facts->draining = options.draining;
+  facts->health = options.health;
   report.link_index = LinkIndexes(spec, *facts);
 
   const Desired& desired =

@@ -80,6 +80,8 @@ struct PassOptions {
   Loads loads = {};  // see Facts::loads
   // Uplinks that an operator drains; see Facts::draining.
   std::map<std::string, std::string> draining = {};
+  // What probes say of uplinks; see Facts::health.
+  std::map<std::string, HealthVerdict> health = {};
 };
 
 // `spec` must be valid and have its ids assigned. `memory` is what the last

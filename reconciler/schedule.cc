@@ -21,6 +21,7 @@ std::string_view TriggerName(Trigger trigger) {
   switch (trigger) {
     case Trigger::kSpec: return "spec";
     case Trigger::kEvent: return "event";
+    case Trigger::kHealth: return "health";
     case Trigger::kHint: return "hint";
     case Trigger::kRetry: return "retry";
     case Trigger::kPeriodic: return "periodic";

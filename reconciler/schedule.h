@@ -18,7 +18,16 @@ namespace uplinkd {
 
 // What made a pass due; a label of the metrics. The first is the strongest:
 // where several fold into one pass, it gives the name.
-enum class Trigger { kSpec, kEvent, kHint, kRetry, kPeriodic, kLoad, kPoll };
+enum class Trigger {
+  kSpec,
+  kEvent,
+  kHealth,
+  kHint,
+  kRetry,
+  kPeriodic,
+  kLoad,
+  kPoll
+};
 std::string_view TriggerName(Trigger trigger);  // "spec"
 
 struct ScheduleOptions {

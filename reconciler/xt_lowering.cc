@@ -234,6 +234,10 @@ void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
 
 void WriteOutput(const FilterIntent& intent, XtTableState& mangle) {
   Chain& chain = Add(mangle, kOutputChain);
+  if (intent.bypass) {
+    chain.push_back(Rule(ReturnTarget{}));
+    chain.back().matches = {MarkMatch{*intent.bypass, false}};
+  }
   chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
   if (intent.local) {
     chain.push_back(ReturnIfMarked(intent.mark_mask));

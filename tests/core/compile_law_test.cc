@@ -49,6 +49,31 @@ TEST(CompileLaw, EveryUplinkAlwaysHasItsFloorAndItsMarkRule) {
   }
 }
 
+// A verdict moves new connections and nothing else: what is set up for an
+// uplink does not depend on it.
+TEST(CompileLaw, AVerdictChangesOnlyWhoIsChosen) {
+  RandomSpecs random;
+  for (int i = 0; i < 10'000; ++i) {
+    const Spec spec = random.MakeSpec();
+    const Facts facts = random.MakeFacts();
+    Facts healthy = facts;
+    healthy.health.clear();
+    Desired one = Compile(spec, facts);
+    Desired other = Compile(spec, healthy);
+    ASSERT_EQ(one.state.rules, other.state.rules);
+    for (Desired* desired : {&one, &other}) {
+      std::erase_if(desired->state.routes, [&](const auto& route) {
+        return route.first.table == spec.table_base;  // that of multipath
+      });
+      desired->filter.choices.clear();
+      desired->filter.departures.clear();
+    }
+    ASSERT_EQ(one.state.routes, other.state.routes);
+    ASSERT_EQ(one.filter, other.filter);
+    ASSERT_EQ(one.warnings, other.warnings);
+  }
+}
+
 TEST(CompileLaw, StaysInItsBandAndItsTables) {
   RandomSpecs random;
   for (int i = 0; i < 10'000; ++i) {

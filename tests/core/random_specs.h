@@ -42,6 +42,7 @@ class RandomSpecs {
       if (Draw(0, 1) == 0) {
         uplink.weight = static_cast<std::uint32_t>(Draw(1, 300));
       }
+      if (Draw(0, 1) == 0) uplink.health.emplace().probes = {ArpProbe{}};
     }
     for (int lan = 1; lan < Draw(1, 4); ++lan) {
       const std::string network = "172.16." + std::to_string(lan) + ".";
@@ -61,6 +62,7 @@ class RandomSpecs {
       if (Draw(0, 8) == 0) link.default_route.reset();
       if (Draw(0, 8) == 0) facts.blocked[name] = "refused";
       if (Draw(0, 8) == 0) facts.draining[name] = "draining";
+      facts.health[name] = {static_cast<HealthState>(Draw(0, 3)), "probed"};
     }
     for (int id = 1; id <= 32; ++id) {
       if (Draw(0, 8) == 0) facts.links.erase("wan" + std::to_string(id));

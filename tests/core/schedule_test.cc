@@ -205,6 +205,7 @@ TEST(Schedule, RepeatsInARowBackOffAsWell) {
 TEST(Schedule, TriggersHaveNames) {
   EXPECT_EQ(TriggerName(Trigger::kSpec), "spec");
   EXPECT_EQ(TriggerName(Trigger::kEvent), "event");
+  EXPECT_EQ(TriggerName(Trigger::kHealth), "health");
   EXPECT_EQ(TriggerName(Trigger::kHint), "hint");
   EXPECT_EQ(TriggerName(Trigger::kRetry), "retry");
   EXPECT_EQ(TriggerName(Trigger::kPeriodic), "periodic");
