@@ -12,6 +12,7 @@ packages=(
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
   libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
+  libc-ares-dev libcurl4-openssl-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   iproute2 iptables conntrack procps util-linux libcap2-bin strace
