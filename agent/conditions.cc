@@ -38,10 +38,27 @@ std::vector<std::string> UplinksExcept(bool (*good)(UplinkPhase),
   return words;
 }
 
-bool AnyReady(const Report& report) {
-  return std::any_of(
-      report.uplinks.begin(), report.uplinks.end(),
-      [](const UplinkState& uplink) { return IsReady(uplink.phase); });
+std::vector<std::string> UplinksDegraded(const Report& report) {
+  std::vector<std::string> words;
+  for (const UplinkState& uplink : report.uplinks) {
+    if (uplink.phase == UplinkPhase::kReady &&
+        uplink.health.state == HealthState::kDegraded) {
+      words.push_back(uplink.name + ": " + uplink.health.reason);
+    }
+  }
+  return words;
+}
+
+bool AnyIn(const Report& report, UplinkPhase phase) {
+  return std::ranges::find(report.uplinks, phase, &UplinkState::phase) !=
+         report.uplinks.end();
+}
+
+// Why uplinks are not ready; what the host lacks comes before what probes say.
+std::string WhyNotReady(const Report& report) {
+  const bool down = !AnyIn(report, UplinkPhase::kWaiting) &&
+                    AnyIn(report, UplinkPhase::kDown);
+  return down ? "UplinkDown" : "DependencyMissing";
 }
 
 Verdict JudgeBlocked(const Refusals& blocked) {
@@ -96,12 +113,12 @@ Verdict JudgeReady(const Situation& situation, const Verdict& programmed) {
         programmed.reason, programmed.message};
   }
   // A pass that could not read knows no uplinks; what was set up stays.
-  if (situation.report->failed_phase || AnyReady(*situation.report)) {
+  const Report& report = *situation.report;
+  if (report.failed_phase || AnyIn(report, UplinkPhase::kReady)) {
     return True("UplinksWork");
   }
-  return False(
-      "DependencyMissing",
-      "no uplink works: " + Join(UplinksExcept(IsReady, *situation.report)));
+  return False(WhyNotReady(report),
+               "no uplink works: " + Join(UplinksExcept(IsReady, report)));
 }
 
 Verdict JudgeDrift(const Situation& situation) {
@@ -122,9 +139,11 @@ Verdict JudgeDegraded(const Situation& situation) {
                 "somebody keeps undoing: " + Join(situation.fights));
   }
   if (situation.report != nullptr) {
-    const std::vector<std::string> waiting =
-        UplinksExcept(IsAsAsked, *situation.report);
-    if (!waiting.empty()) return True("DependencyMissing", Join(waiting));
+    const Report& report = *situation.report;
+    const std::vector<std::string> others = UplinksExcept(IsAsAsked, report);
+    if (!others.empty()) return True(WhyNotReady(report), Join(others));
+    const std::vector<std::string> degraded = UplinksDegraded(report);
+    if (!degraded.empty()) return True("UplinkDegraded", Join(degraded));
   }
   return False("AsSpecified");
 }

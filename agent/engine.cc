@@ -26,7 +26,8 @@ bool MayHeal(const Error& error) {
 
 Engine::Engine(EngineOptions options)
     : options_(std::move(options)),
-      follower_(options_.follower, bulletin_),
+      monitor_(options_.start_probe, [this] { NoticeHealth(); }),
+      follower_(options_.follower, bulletin_, monitor_),
       // Two routers of one fleet should not sweep in step.
       schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())) {}
 
@@ -75,6 +76,7 @@ void Engine::End() {
     closed_ = true;
   }
   stopping_ = true;
+  monitor_.Stop();
   context_.restart();
   context_.poll();
   bulletin_.Close();
@@ -274,6 +276,15 @@ void Engine::WaitFor(Watched& watched) {
         }
         WaitFor(watched);
       });
+}
+
+// In the monitor's thread.
+void Engine::NoticeHealth() {
+  Post([this] {
+    if (stopping_) return;
+    schedule_.Notice(Trigger::kHealth, Now());
+    ArmPass();
+  });
 }
 
 void Engine::ReportReady() {

@@ -22,6 +22,7 @@
 
 #include "agent/bulletin.h"
 #include "agent/follower.h"
+#include "agent/health_monitor.h"
 #include "agent/host.h"
 #include "reconciler/schedule.h"
 
@@ -33,6 +34,7 @@ struct EngineOptions {
   // How often counters are looked at, and loads while a policy goes by them.
   std::chrono::milliseconds sample{1000};
   std::chrono::milliseconds loads{LoadWatch::kEvery};
+  ProbeStarter start_probe = StartProbe;
   // Called once, in the engine's thread: the first pass that found everything
   // in sync has ended, or there is no spec to follow.
   std::function<void()> ready = [] {};
@@ -119,10 +121,12 @@ class Engine {
   void ArmLoads();
   void WatchHost();
   void WaitFor(Watched& watched);
+  void NoticeHealth();
   void ReportReady();
 
   EngineOptions options_;
   Bulletin bulletin_;
+  HealthMonitor monitor_;
   Follower follower_;
   Schedule schedule_;
   asio::io_context context_{1};

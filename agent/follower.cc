@@ -24,7 +24,28 @@ std::string DescribeDrift(const std::vector<Deed>& deeds) {
 // What the kernel's state follows from, apart from the spec.
 bool SameFacts(const UplinkState& a, const UplinkState& b) {
   return a.name == b.name && a.phase == b.phase && a.address == b.address &&
-         a.gateway == b.gateway;
+         a.gateway == b.gateway && a.health.state == b.health.state;
+}
+
+// What to probe, and by which path, after a pass that could read.
+WatchedUplinks WhatToWatch(const Spec& spec, const Report& report) {
+  WatchedUplinks watched;
+  for (const UplinkState& state : report.uplinks) {
+    const auto uplink =
+        std::ranges::find(spec.uplinks, state.name, &Uplink::name);
+    if (uplink == spec.uplinks.end() || !uplink->health) continue;
+    WatchedUplink& one = watched[state.name];
+    one.health = *uplink->health;
+    const auto index = report.link_index.find(state.name);
+    if (state.phase == UplinkPhase::kWaiting ||
+        state.phase == UplinkPhase::kDisabled || !state.address ||
+        index == report.link_index.end()) {
+      continue;
+    }
+    one.path = ProbePath{state.interface, index->second, *state.address,
+                         state.gateway, BypassMark(spec.mark_mask).value};
+  }
+  return watched;
 }
 
 bool DidSomething(const Report& report) {
@@ -51,9 +72,11 @@ Clocks SystemClocks() {
           [] { return std::chrono::system_clock::now(); }, ProcessorTime};
 }
 
-Follower::Follower(FollowerOptions options, Bulletin& bulletin)
+Follower::Follower(FollowerOptions options, Bulletin& bulletin,
+                   HealthMonitor& monitor)
     : options_(std::move(options)),
       bulletin_(bulletin),
+      monitor_(monitor),
       ledger_(SpecStore(options_.state_dir)),
       sampler_(options_.clocks.monotonic),
       loads_(options_.clocks.monotonic, options_.clocks.processor),
@@ -178,6 +201,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.blocked = blocked_.LeftOut();
   options.draining = drains_.Words();
   options.loads = loads_.loads();
+  options.health = verdicts_ = Verdicts();
   const auto reconcile = [&] {
     last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
                                  host_->kernel(), options_.clocks.monotonic);
@@ -191,11 +215,20 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   return Digest(trigger, options);
 }
 
+std::map<std::string, HealthVerdict> Follower::Verdicts() const {
+  std::map<std::string, HealthVerdict> verdicts;
+  for (auto& [uplink, report] : monitor_.Reports()) {
+    verdicts[uplink] = report.verdict;
+  }
+  return verdicts;
+}
+
 // After a pass that found everything in sync: whether the chains are still
 // those that it saw. If so, that pass holds for this moment as well, and the
 // next sample publishes it.
 bool Follower::NothingStirred() {
   if (!standing_.in_sync || !routes_tell_ || host_ == nullptr) return false;
+  if (Verdicts() != verdicts_) return false;
   const std::chrono::nanoseconds began = options_.clocks.monotonic();
   const Result<ChainLook> look = host_->kernel().LookAtChains();
   if (!look || look->version != last_report_.chains_version) return false;
@@ -226,6 +259,9 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
   const bool was_in_sync = standing_.in_sync;
   TakeOver();
   JudgeSync(options);
+  if (!last_report_.failed_phase) {
+    monitor_.Watch(WhatToWatch(ledger_.current()->spec, last_report_));
+  }
   // Watchers are told of what was found and done, and of its good end.
   const bool newsworthy = last_report_.result != PassResult::kInSync ||
                           standing_.in_sync != was_in_sync;
@@ -328,6 +364,7 @@ Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
   options.sweep = true;
   options.more_tables = old_tables_;
   options.draining = drains_.Words();
+  options.health = Verdicts();
   if (ledger_.current() != nullptr) {
     for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
       options.more_tables.insert(table);
@@ -385,6 +422,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   link_index_.clear();
   sampler_.Follow(Spec{});
   loads_.Follow(Spec{});
+  monitor_.Watch({});
   Publish();
   return report;
 }
@@ -429,6 +467,7 @@ void Follower::Publish(const EventPointer& event) {
   standing_.spec = ledger_.current();
   standing_.traffic = sampler_.meter().traffic();
   standing_.conntrack = sampler_.conntrack();
+  standing_.health = monitor_.Reports();
   if (host_ != nullptr) {
     standing_.overruns = host_->overruns();
     standing_.lock_wait = host_->kernel().lock_wait();

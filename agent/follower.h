@@ -23,6 +23,7 @@
 #include "agent/connection_census.h"
 #include "agent/cutter.h"
 #include "agent/drain_ledger.h"
+#include "agent/health_monitor.h"
 #include "agent/host.h"
 #include "agent/load_watch.h"
 #include "agent/pass_log.h"
@@ -58,8 +59,8 @@ class Follower {
     bool failed = false;
     bool again_at_once = false;
   };
-  // `bulletin` must outlive the follower.
-  Follower(FollowerOptions options, Bulletin& bulletin);
+  // `bulletin` and `monitor` must outlive the follower.
+  Follower(FollowerOptions options, Bulletin& bulletin, HealthMonitor& monitor);
 
   // Takes up the spec of the last run. A failure is told in the conditions.
   void Restore();
@@ -121,6 +122,7 @@ class Follower {
 
  private:
   void SpecChanged(const std::optional<Spec>& before);
+  std::map<std::string, HealthVerdict> Verdicts() const;
   bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   bool FactsChanged() const;
@@ -140,6 +142,7 @@ class Follower {
 
   FollowerOptions options_;
   Bulletin& bulletin_;
+  HealthMonitor& monitor_;
   SpecLedger ledger_;
   std::unique_ptr<Host> host_;
   std::optional<Error> host_error_;
@@ -151,6 +154,7 @@ class Follower {
   std::optional<PassMemory> memory_;
   Report last_report_;
   bool has_report_ = false;
+  std::map<std::string, HealthVerdict> verdicts_;  // that it was made under
   BlockedUplinks blocked_;
   FightDetector fights_;
   Conditions conditions_;

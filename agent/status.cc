@@ -33,6 +33,23 @@ void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {
   capacity.mutable_upload()->set_bits_per_second(uplink.capacity.upload);
 }
 
+void FillHealth(const HealthReport& report, v1::HealthStatus& status) {
+  status.set_state(std::string(HealthStateName(report.verdict.state)));
+  status.set_reason(report.verdict.reason);
+  status.set_loss(static_cast<double>(report.loss) / kWhole);
+  if (report.latency) *status.mutable_latency() = ToProto(*report.latency);
+  for (const ProbeStanding& probe : report.probes) {
+    v1::ProbeStatus& message = *status.add_probes();
+    message.set_name(probe.name);
+    if (!probe.last) continue;
+    message.set_answered(probe.last->answered);
+    if (probe.last->answered) {
+      *message.mutable_latency() = ToProto(probe.last->latency);
+    }
+    message.set_fault(probe.last->fault);
+  }
+}
+
 void FillCondition(const std::string& type, const Condition& condition,
                    v1::Condition& message) {
   message.set_type(type);
@@ -64,6 +81,10 @@ v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
     if (traffic != standing.traffic.end()) {
       FillTraffic(traffic->second, message);
     }
+    const auto health = standing.health.find(uplink.name);
+    if (health != standing.health.end()) {
+      FillHealth(health->second, *message.mutable_health());
+    }
   }
   for (const std::string& warning : standing.warnings) {
     status.add_warnings(warning);
@@ -92,6 +113,7 @@ MetricsSnapshot BuildMetrics(const Standing& standing,
   snapshot.last_in_sync = standing.last_in_sync;
   snapshot.uplinks = standing.uplinks;
   snapshot.traffic = standing.traffic;
+  snapshot.health = standing.health;
   tally.WriteTo(snapshot);
   snapshot.objects = standing.objects;
   snapshot.foreign_routes = standing.foreign_routes;

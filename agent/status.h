@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/conditions.h"
+#include "agent/health_monitor.h"
 #include "agent/spec_store.h"
 #include "agent/tally.h"
 #include "exporters/snapshot.h"
@@ -33,6 +34,7 @@ struct Standing {
   std::chrono::system_clock::time_point last_pass;
   std::chrono::system_clock::time_point last_in_sync;
   std::map<std::string, UplinkTraffic> traffic;
+  HealthReports health;
   ConntrackUsage conntrack;
   std::uint64_t overruns = 0;
   std::chrono::nanoseconds lock_wait{};  // for the xtables lock, in total

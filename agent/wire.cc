@@ -1,5 +1,7 @@
 #include "agent/wire.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <utility>
 
 #include "reconciler/render.h"
@@ -46,6 +48,11 @@ google::protobuf::Timestamp ToProto(
   message.set_seconds(seconds.count());
   message.set_nanos(static_cast<std::int32_t>((since_epoch - seconds).count()));
   return message;
+}
+
+google::protobuf::Duration ToProto(std::chrono::nanoseconds duration) {
+  return google::protobuf::util::TimeUtil::NanosecondsToDuration(
+      duration.count());
 }
 
 google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(

@@ -5,6 +5,7 @@
 #ifndef UPLINKD_AGENT_WIRE_H_
 #define UPLINKD_AGENT_WIRE_H_
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/repeated_ptr_field.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <grpcpp/support/status.h>
@@ -24,6 +25,7 @@ namespace uplinkd {
 grpc::Status ToGrpcStatus(const Error& error);
 
 google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time);
+google::protobuf::Duration ToProto(std::chrono::nanoseconds duration);
 
 // The plan of a report, one line per object, with what became of it unless it
 // was not executed.

@@ -92,6 +92,50 @@ void PrintUplinks(const v1::Status& status, const Screen& screen) {
   table.Print(screen);
 }
 
+std::string Milliseconds(const google::protobuf::Duration& duration) {
+  return std::to_string(TimeUtil::DurationToMilliseconds(duration)) + "ms";
+}
+
+Color HealthColor(const std::string& state) {
+  if (state == "Up") return Color::kGreen;
+  return state == "Down" ? Color::kRed : Color::kYellow;
+}
+
+std::string LastResult(const v1::ProbeStatus& probe) {
+  if (!probe.has_answered()) return "-";
+  return probe.answered() ? Milliseconds(probe.latency()) : probe.fault();
+}
+
+// One line per probe; what is the uplink's own stands in the first.
+void PrintHealth(const v1::Status& status, const Screen& screen) {
+  Table table({"UPLINK", "HEALTH", "LOSS", "LATENCY", "PROBE", "LAST ANSWER"});
+  bool any = false;
+  for (const v1::UplinkStatus& uplink : status.uplinks()) {
+    if (!uplink.has_health()) continue;
+    const v1::HealthStatus& health = uplink.health();
+    bool first = true;
+    for (const v1::ProbeStatus& probe : health.probes()) {
+      any = true;
+      const std::string latency =
+          health.has_latency() ? Milliseconds(health.latency()) : "-";
+      table.AddRow({{first ? uplink.name() : ""},
+                    {first ? health.state() : "", HealthColor(health.state())},
+                    {first ? HumanShare(health.loss()) : ""},
+                    {first ? latency : ""},
+                    {probe.name()},
+                    {LastResult(probe)}});
+      first = false;
+    }
+    // Of a line that is down the reason is that of its phase.
+    if (health.state() == "Degraded") {
+      table.AddNote(screen.Paint(Color::kYellow, health.reason()));
+    }
+  }
+  if (!any) return;
+  screen.out() << '\n';
+  table.Print(screen);
+}
+
 // "generation 3: Programmed True, Ready False (UplinkWaiting); wan1 Ready"
 std::string ShortStatus(const v1::Status& status) {
   std::string text = "generation " + std::to_string(status.generation());
@@ -123,6 +167,7 @@ void PrintStatus(const v1::Status& status, const Timestamp& now,
   screen.out() << Headline(status, screen) << '\n';
   PrintConditions(status, now, screen);
   PrintUplinks(status, screen);
+  PrintHealth(status, screen);
   if (!status.warnings().empty()) screen.out() << '\n';
   for (const std::string& warning : status.warnings()) {
     screen.out() << screen.Paint(Color::kYellow, "warning: ") << warning

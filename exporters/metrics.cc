@@ -114,8 +114,7 @@ void AddSpec(const MetricsSnapshot& s, Families& out) {
 }
 
 void AddUplinkState(const MetricsSnapshot& s, Families& out) {
-  out.Open("uplinkd_uplink_up",
-           "1 if the uplink carries new connections, 0 if not.",
+  out.Open("uplinkd_uplink_up", "1 if the uplink can carry new connections.",
            MetricType::Gauge);
   for (const UplinkState& uplink : s.uplinks) {
     out.Add(uplink.phase == UplinkPhase::kReady ? 1 : 0,
@@ -131,6 +130,44 @@ void AddUplinkState(const MetricsSnapshot& s, Families& out) {
     };
     add(uplink.capacity.download, "receive");
     add(uplink.capacity.upload, "transmit");
+  }
+}
+
+double Seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+void AddHealth(const MetricsSnapshot& s, Families& out) {
+  out.Open("uplinkd_uplink_loss_ratio",
+           "Part of the probes without an answer, over the last 20 rounds.",
+           MetricType::Gauge);
+  for (const auto& [uplink, report] : s.health) {
+    out.Add(static_cast<double>(report.loss) / kWhole, {{"uplink", uplink}});
+  }
+  out.Open("uplinkd_uplink_latency_seconds",
+           "How long probes take to be answered, smoothed.", MetricType::Gauge);
+  for (const auto& [uplink, report] : s.health) {
+    if (!report.latency) continue;
+    out.Add(Seconds(*report.latency), {{"uplink", uplink}});
+  }
+  out.Open("uplinkd_probe_success", "1 if the probe was answered last time.",
+           MetricType::Gauge);
+  for (const auto& [uplink, report] : s.health) {
+    for (const ProbeStanding& probe : report.probes) {
+      if (!probe.last) continue;
+      out.Add(probe.last->answered ? 1 : 0,
+              {{"uplink", uplink}, {"probe", probe.name}});
+    }
+  }
+  out.Open("uplinkd_probe_duration_seconds",
+           "How long the probe took to be answered, if it was.",
+           MetricType::Gauge);
+  for (const auto& [uplink, report] : s.health) {
+    for (const ProbeStanding& probe : report.probes) {
+      if (!probe.last || !probe.last->answered) continue;
+      out.Add(Seconds(probe.last->latency),
+              {{"uplink", uplink}, {"probe", probe.name}});
+    }
   }
 }
 
@@ -265,6 +302,7 @@ std::string RenderMetrics(const MetricsSnapshot& snapshot) {
   Families families;
   AddSpec(snapshot, families);
   AddUplinkState(snapshot, families);
+  AddHealth(snapshot, families);
   AddTraffic(snapshot, families);
   AddShares(snapshot, families);
   AddFailover(snapshot, families);

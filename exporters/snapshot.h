@@ -49,6 +49,7 @@ struct MetricsSnapshot {
   std::chrono::system_clock::time_point last_in_sync;  // epoch: never
   std::vector<UplinkState> uplinks;
   std::map<std::string, UplinkTraffic> traffic;  // by uplink name
+  std::map<std::string, HealthReport> health;    // of those that are probed
   // {result, trigger} -> passes
   std::map<std::pair<std::string, std::string>, std::uint64_t> passes;
   std::map<PassPhase, DurationHistogram> pass_durations;

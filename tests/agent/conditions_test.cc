@@ -173,6 +173,29 @@ TEST(Conditions, AWaitingUplinkDegradesButIsInSync) {
               HasSubstr("wan2: interface wan2 does not exist"));
 }
 
+TEST(Conditions, AnUplinkThatProbesFindDownDegradesButIsInSync) {
+  Case it;
+  it.report.uplinks[1] =
+      UplinkIn("wan2", UplinkPhase::kDown, "0 of 1 probes answered");
+  ExpectVerdict(it.Judge("Programmed"), Truth::kTrue, "InSync");
+  ExpectVerdict(it.Judge("Ready"), Truth::kTrue, "UplinksWork");
+  ExpectVerdict(it.Judge("Degraded"), Truth::kTrue, "UplinkDown");
+  EXPECT_EQ(it.Judge("Degraded").message, "wan2: 0 of 1 probes answered");
+  it.report.uplinks[0] = UplinkIn("wan1", UplinkPhase::kDown, "the same");
+  ExpectVerdict(it.Judge("Ready"), Truth::kFalse, "UplinkDown");
+  // What the host lacks is what an operator can mend.
+  it.report.uplinks[0] = UplinkIn("wan1", UplinkPhase::kWaiting, "no carrier");
+  ExpectVerdict(it.Judge("Ready"), Truth::kFalse, "DependencyMissing");
+}
+
+TEST(Conditions, ADegradedUplinkIsNamed) {
+  Case it;
+  it.report.uplinks[1].health = {HealthState::kDegraded, "loses 30%"};
+  ExpectVerdict(it.Judge("Ready"), Truth::kTrue, "UplinksWork");
+  ExpectVerdict(it.Judge("Degraded"), Truth::kTrue, "UplinkDegraded");
+  EXPECT_EQ(it.Judge("Degraded").message, "wan2: loses 30%");
+}
+
 TEST(Conditions, NotReadyWhenNoUplinkWorks) {
   Case it;
   for (UplinkState& uplink : it.report.uplinks) {

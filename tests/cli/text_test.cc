@@ -18,6 +18,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Units, AreThoseOfCapacities) {
   EXPECT_EQ(HumanRate(0), "0");
@@ -59,6 +60,42 @@ TEST(Table, AlignsColoursAndNotes) {
             "\x1b[1mA\x1b[0m      \x1b[1mLONG\x1b[0m  \x1b[1mC\x1b[0m\n"
             "\x1b[31mfirst\x1b[0m  x     y\n"
             "  why\n");
+}
+
+TEST(StatusText, ShowsWhatProbesSay) {
+  v1::Status status;
+  v1::UplinkStatus& wan1 = *status.add_uplinks();
+  wan1.set_name("wan1");
+  wan1.set_phase("Ready");
+  std::ostringstream without;
+  PrintStatus(status, {}, Screen(without, without, false));
+  EXPECT_THAT(without.str(), Not(HasSubstr("PROBE")));
+
+  v1::HealthStatus& health = *wan1.mutable_health();
+  health.set_state("Degraded");
+  health.set_reason("loses 25%");
+  health.set_loss(0.25);
+  health.mutable_latency()->set_nanos(12'000'000);
+  v1::ProbeStatus& icmp = *health.add_probes();
+  icmp.set_name("icmp 192.0.2.53");
+  icmp.set_answered(true);
+  icmp.mutable_latency()->set_nanos(14'000'000);
+  v1::ProbeStatus& tcp = *health.add_probes();
+  tcp.set_name("tcp 192.0.2.7:443");
+  tcp.set_answered(false);
+  tcp.set_fault("Connection refused");
+  health.add_probes()->set_name("arp gateway");
+  std::ostringstream out;
+  PrintStatus(status, {}, Screen(out, out, false));
+  EXPECT_THAT(
+      out.str(),
+      EndsWith(
+          "UPLINK  HEALTH    LOSS  LATENCY  PROBE              LAST ANSWER\n"
+          "wan1    Degraded  25 %  12ms     icmp 192.0.2.53    14ms\n"
+          "                                 tcp 192.0.2.7:443  Connection "
+          "refused\n"
+          "                                 arp gateway        -\n"
+          "  loses 25%\n"));
 }
 
 TEST(MessageText, QuotesWhatYamlWouldReadAsSomethingElse) {

@@ -42,6 +42,41 @@ TEST(Metrics, NamesEachUplinksRatesAndConnections) {
   EXPECT_THAT(text, HasSubstr("kind=\"achieved\"} 0.75"));
 }
 
+TEST(Metrics, NamesWhatProbesFoundLast) {
+  using namespace std::chrono_literals;
+  MetricsSnapshot s = OneUplink();
+  EXPECT_THAT(RenderMetrics(s), Not(HasSubstr("uplinkd_probe")));
+  EXPECT_THAT(RenderMetrics(s), Not(HasSubstr("uplinkd_uplink_loss_ratio")));
+  s.health["wan1"].loss = 1500;
+  s.health["wan1"].latency = 12500us;
+  s.health["wan1"].probes = {
+      {"icmp 192.0.2.53", ProbeResult{true, 12ms, ""}},
+      {"tcp 192.0.2.7:443", ProbeResult{false, {}, "Connection refused"}},
+      {"arp gateway", std::nullopt}};
+  s.uplinks[0].phase = UplinkPhase::kDown;
+  const std::string text = RenderMetrics(s);
+  const auto of = [](const std::string& metric, const std::string& probe) {
+    return metric + "{uplink=\"wan1\",probe=\"" + probe + "\"} ";
+  };
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_up{uplink=\"wan1\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("uplinkd_uplink_loss_ratio{uplink=\"wan1\"} 0.15\n"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_latency_seconds{uplink=\"wan1\"} "
+                              "0.0125\n"));
+  EXPECT_THAT(
+      text, HasSubstr(of("uplinkd_probe_success", "icmp 192.0.2.53") + "1\n"));
+  EXPECT_THAT(text, HasSubstr(of("uplinkd_probe_success", "tcp 192.0.2.7:443") +
+                              "0\n"));
+  EXPECT_THAT(
+      text, HasSubstr(of("uplinkd_probe_duration_seconds", "icmp 192.0.2.53") +
+                      "0.012\n"));
+  // A probe that was not answered took no time, and one that was not asked yet
+  // has neither failed nor succeeded.
+  EXPECT_THAT(text, Not(HasSubstr(of("uplinkd_probe_duration_seconds",
+                                     "tcp 192.0.2.7:443"))));
+  EXPECT_THAT(text, Not(HasSubstr("arp gateway")));
+}
+
 TEST(Metrics, GivesCapacityInBytesAndLeavesUnknownOnesOut) {
   const std::string text = RenderMetrics(OneUplink());
   EXPECT_THAT(text, HasSubstr("uplinkd_uplink_capacity_bytes_per_second{"

@@ -1,0 +1,165 @@
+#include "agent/health_monitor.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <utility>
+#include <vector>
+
+#include "reconciler/health_tracker.h"
+
+namespace uplinkd {
+namespace {
+
+void LogVerdict(const std::string& uplink, const HealthVerdict& verdict) {
+  const auto level = verdict.state == HealthState::kUp ? spdlog::level::info
+                                                       : spdlog::level::warn;
+  spdlog::log(level, "uplink {} is {}{}{}", uplink,
+              HealthStateName(verdict.state),
+              verdict.reason.empty() ? "" : ": ", verdict.reason);
+}
+
+}  // namespace
+
+// One uplink and the rounds of its probes.
+class HealthMonitor::Patient {
+ public:
+  Patient(HealthMonitor& monitor, std::string name, const Health& health)
+      : monitor_(monitor),
+        name_(std::move(name)),
+        tracker_(health),
+        next_round_(monitor.context_) {}
+
+  const HealthTracker& tracker() const { return tracker_; }
+
+  void Follow(const std::optional<ProbePath>& path) {
+    if (path == (path_ ? std::optional(*path_) : std::nullopt)) return;
+    path_.reset();
+    runs_.clear();
+    next_round_.cancel();
+    tracker_.PathChanged();
+    monitor_.Publish(name_, tracker_.report());
+    if (!path) return;
+    path_ = std::make_shared<ProbePath>(*path);
+    BeginRound();
+  }
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  void BeginRound() {
+    ArmNextRound(std::chrono::steady_clock::now());
+    const std::vector<Probe>& probes = tracker_.health().probes;
+    runs_.clear();
+    results_.assign(probes.size(), {});
+    open_ = probes.size();
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+      runs_.push_back(monitor_.start_probe_(
+          monitor_.context_, {probes[i], *path_, tracker_.health().timeout},
+          [this, i](ProbeResult result) { TakeResult(i, std::move(result)); }));
+    }
+  }
+
+  // The timeout is no longer than the interval, but the thread may be late:
+  // then the round that is under way has its time.
+  void ArmNextRound(Time began) {
+    next_round_.expires_at(began + tracker_.health().interval);
+    // A wait that is over cannot be cancelled any more: it must not find a
+    // patient that is gone, or that goes another way.
+    next_round_.async_wait([this, began, way = std::weak_ptr(path_)](
+                               const asio::error_code& error) {
+      if (error || way.expired()) return;
+      if (open_ != 0) return ArmNextRound(began + kLate);
+      BeginRound();
+    });
+  }
+
+  void TakeResult(std::size_t index, ProbeResult result) {
+    results_[index] = std::move(result);
+    if (--open_ != 0) return;
+    const bool changed = tracker_.RoundEnded(results_);
+    monitor_.Publish(name_, tracker_.report());
+    if (!changed) return;
+    LogVerdict(name_, tracker_.report().verdict);
+    monitor_.changed_();
+  }
+
+  static constexpr std::chrono::milliseconds kLate{10};
+
+  HealthMonitor& monitor_;
+  std::string name_;
+  HealthTracker tracker_;
+  std::shared_ptr<const ProbePath> path_;  // null: there is none
+  std::vector<std::unique_ptr<ProbeRun>> runs_;
+  std::vector<ProbeResult> results_;
+  std::size_t open_ = 0;  // runs without a result
+  asio::steady_timer next_round_;
+};
+
+HealthMonitor::HealthMonitor(ProbeStarter start_probe,
+                             std::function<void()> changed)
+    : start_probe_(std::move(start_probe)),
+      changed_(std::move(changed)),
+      work_(asio::make_work_guard(context_)) {}
+
+HealthMonitor::~HealthMonitor() {
+  Stop();
+}
+
+void HealthMonitor::Stop() {
+  context_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void HealthMonitor::Watch(WatchedUplinks uplinks) {
+  if (uplinks == watched_) return;
+  watched_ = std::move(uplinks);
+  asio::post(context_, [this, uplinks = watched_] { TakeOver(uplinks); });
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { context_.run(); });
+  }
+}
+
+HealthReports HealthMonitor::Reports() const {
+  const std::lock_guard lock(mutex_);
+  return reports_;
+}
+
+void HealthMonitor::TakeOver(const WatchedUplinks& uplinks) {
+  bool verdict_gone = false;
+  std::erase_if(patients_, [&](const auto& entry) {
+    const HealthTracker& tracker = entry.second->tracker();
+    const auto still = uplinks.find(entry.first);
+    const bool stays =
+        still != uplinks.end() && still->second.health == tracker.health();
+    if (!stays && tracker.report().verdict != HealthVerdict{}) {
+      verdict_gone = true;
+    }
+    return !stays;
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(reports_, [&](const auto& entry) {
+      return !patients_.contains(entry.first);
+    });
+  }
+  for (const auto& [name, uplink] : uplinks) {
+    std::unique_ptr<Patient>& patient = patients_[name];
+    if (patient == nullptr) {
+      patient = std::make_unique<Patient>(*this, name, uplink.health);
+      Publish(name, patient->tracker().report());
+    }
+    patient->Follow(uplink.path);
+  }
+  if (verdict_gone) changed_();
+}
+
+void HealthMonitor::Publish(const std::string& uplink,
+                            const HealthReport& report) {
+  const std::lock_guard lock(mutex_);
+  reports_[uplink] = report;
+}
+
+}  // namespace uplinkd
