@@ -236,6 +236,7 @@ std::string LabSpec::Text() const {
       text << "      address: " << UplinkAddress(n)
            << "\n      gateway: " << GatewayAddress(n) << "\n";
     }
+    if (!health.empty()) text << "      health: " << health << "\n";
   }
   text << "  balance:\n    algorithm: " << algorithm << "\n";
   if (algorithm == "least-loaded") text << "    measure: " << measure << "\n";

@@ -82,7 +82,7 @@ class RouterAgent {
 const v1::Condition* FindCondition(const v1::Status& status,
                                    const std::string& type);
 bool InSync(const v1::Status& status);
-// "Ready", "Waiting", "Blocked", or "" for an unknown uplink.
+// "Ready", "Waiting", "Blocked", "Down", or "" for an unknown uplink.
 std::string PhaseOf(const v1::Status& status, const std::string& uplink);
 
 // A spec for a lab of `uplinks` lines, as the YAML that an operator writes.
@@ -96,6 +96,7 @@ struct LabSpec {
   std::string nat = "snat";
   std::string revision = "1";
   std::string measure = "download";
+  std::string health = "";  // of every uplink, in YAML; "": it is not probed
   // Further lines of the spec, which begin within `balance`.
   std::string more = "";
 
