@@ -2,30 +2,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
-#include "reconciler/spec.h"
-#include "tests/core/builders.h"
+#include "tests/core/validate_cases.h"
 
 namespace uplinkd {
 namespace {
 
+using testing::Case;
+using testing::CaseName;
 using ::testing::ElementsAre;
+using testing::Faults;
 using testing::Ip;
 using ::testing::IsEmpty;
 using testing::kMegabit;
-using testing::MakeUplink;
 using testing::Net;
 using testing::SpecWithUplinks;
 using testing::TwoUplinkSpec;
-
-std::vector<std::string> Faults(const Spec& spec) {
-  std::vector<std::string> lines;
-  for (const Violation& violation : Validate(spec)) {
-    lines.push_back(violation.field + ": " + violation.message);
-  }
-  return lines;
-}
 
 TEST(Validate, FindsNothingWrongWithAGoodSpec) {
   EXPECT_THAT(Faults(TwoUplinkSpec()), IsEmpty());
@@ -39,27 +30,10 @@ TEST(Validate, FindsNothingWrongWithAGoodSpec) {
   }
 }
 
-// A good spec, one thing done to it, and all that Validate() then says.
-struct Case {
-  const char* name;
-  std::function<void(Spec&)> spoil;
-  const char* fault;
-};
-
-void PrintTo(const Case& test_case, std::ostream* out) {
-  *out << test_case.name;
-}
-
-class ValidateEach : public ::testing::TestWithParam<Case> {};
+class ValidateEach : public testing::ValidateCase {};
 
 TEST_P(ValidateEach, SaysWhatIsWrong) {
-  Spec spec = TwoUplinkSpec();
-  GetParam().spoil(spec);
-  EXPECT_THAT(Faults(spec), ElementsAre(GetParam().fault));
-}
-
-std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
-  return info.param.name;
+  Check();
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -238,283 +212,6 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"BaseWraps", [](Spec& s) { s.table_base = 0xffffffff; },
              "spec.tables.base: 4294967295 is not a table for us; use 1 to "
              "2147483647, but not 253, 254 or 255"}),
-    CaseName);
-
-Policy Voice() {
-  Policy voice;
-  voice.name = "voice";
-  return voice;
-}
-
-// A policy with this done to it makes a spec bad.
-std::function<void(Spec&)> WithPolicy(std::function<void(Policy&)> spoil) {
-  return [spoil = std::move(spoil)](Spec& spec) {
-    spec.policies = {Voice()};
-    spoil(spec.policies[0]);
-  };
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Policies, ValidateEach,
-    ::testing::Values(
-        Case{"NoName", WithPolicy([](Policy& p) { p.name = ""; }),
-             "spec.policies[0].name: every policy needs a name"},
-        Case{"LongName", WithPolicy([](Policy& p) { p.name.assign(16, 'v'); }),
-             "spec.policies[0].name: is longer than 15 characters, which no "
-             "chain has room for"},
-        Case{"Dot", WithPolicy([](Policy& p) { p.name = "voice.2"; }),
-             "spec.policies[0].name: may hold only letters, digits, '-' and "
-             "'_'"},
-        Case{"Digit", WithPolicy([](Policy& p) { p.name = "2voice"; }),
-             "spec.policies[0].name: must begin with a letter"},
-        Case{"Reserved", WithPolicy([](Policy& p) { p.name = "main"; }),
-             "spec.policies[0].name: \"main\" has a meaning of its own; choose "
-             "another name"},
-        Case{"NameOfAnUplink", WithPolicy([](Policy& p) { p.name = "wan1"; }),
-             "spec.policies[0].name: \"wan1\" is the name of an uplink; choose "
-             "another one"},
-        Case{"Twice",
-             [](Spec& s) {
-               s.policies = {Voice(), Voice()};
-             },
-             "spec.policies[1].name: \"voice\" is the name of "
-             "spec.policies[0] already"},
-        Case{"Multipath",
-             WithPolicy([](Policy& p) { p.algorithm = Algorithm::kMultipath; }),
-             "spec.policies[0].algorithm: multipath is for spec.balance "
-             "alone; use weighted-random"},
-        Case{"FailoverWithoutOrder",
-             [](Spec& s) { s.balance.algorithm = Algorithm::kFailover; },
-             "spec.balance.tiers: is needed for failover, which takes the "
-             "first uplink that works"},
-        Case{"OverflowWithoutOrder",
-             [](Spec& s) { s.balance.algorithm = Algorithm::kOverflow; },
-             "spec.balance.tiers: is needed for overflow, which fills one "
-             "uplink after the other"},
-        Case{"ThresholdZero", WithPolicy([](Policy& p) { p.threshold = 0; }),
-             "spec.policies[0].threshold: 0 is not a part of the capacity in "
-             "percent; use 1 to 100"},
-        Case{"ThresholdTooHigh",
-             WithPolicy([](Policy& p) { p.threshold = 101; }),
-             "spec.policies[0].threshold: 101 is not a part of the capacity "
-             "in percent; use 1 to 100"},
-        Case{"WeightOfOverflow", WithPolicy([](Policy& p) {
-               p.algorithm = Algorithm::kOverflow;
-               p.tiers = {{{"wan1", 2}}};
-             }),
-             "spec.policies[0].tiers[0][0].weight: has no effect on overflow, "
-             "which goes by the order"},
-        Case{"CapacityForOverflow",
-             [](Spec& s) {
-               s.policies = {Voice()};
-               s.policies[0].algorithm = Algorithm::kOverflow;
-               s.policies[0].tiers = {{{"wan1", {}}, {"wan2", {}}}};
-               s.policies[0].measure = Measure::kUpload;
-               s.uplinks[1].capacity.upload = 0;
-             },
-             "spec.uplinks[1].capacity.upload: is needed for overflow, which "
-             "fills a part of it"},
-        Case{"EmptyTier", WithPolicy([](Policy& p) {
-               p.tiers = {{{"wan1", {}}}, {}};
-             }),
-             "spec.policies[0].tiers[1]: names no uplink; remove it, or fill "
-             "it"},
-        Case{"UnknownMember", WithPolicy([](Policy& p) {
-               p.tiers = {{{"lte", {}}}};
-             }),
-             "spec.policies[0].tiers[0][0].uplink: \"lte\" is not an uplink of "
-             "this spec"},
-        Case{"MemberTwice", WithPolicy([](Policy& p) {
-               p.tiers = {{{"wan1", {}}}, {{"wan1", {}}}};
-             }),
-             "spec.policies[0].tiers[1][0].uplink: \"wan1\" is a member of "
-             "this policy already"},
-        Case{"MemberWithoutWeight", WithPolicy([](Policy& p) {
-               p.algorithm = Algorithm::kSourceHash;
-               p.tiers = {{{"wan1", 2}, {"wan2", {}}}};
-             }),
-             "spec.policies[0].tiers[0][1].weight: is needed since others in "
-             "this tier have one"},
-        Case{"MemberWeightZero", WithPolicy([](Policy& p) {
-               p.algorithm = Algorithm::kSourceHash;
-               p.tiers = {{{"wan1", 0}}};
-             }),
-             "spec.policies[0].tiers[0][0].weight: 0 is not a weight; use 1 to "
-             "65535"},
-        Case{"WeightOfLeastLoaded", WithPolicy([](Policy& p) {
-               p.tiers = {{{"wan1", 2}}};
-             }),
-             "spec.policies[0].tiers[0][0].weight: has no effect on "
-             "least-loaded, which goes by the capacities"},
-        Case{"WeightOfFailover", WithPolicy([](Policy& p) {
-               p.algorithm = Algorithm::kFailover;
-               p.tiers = {{{"wan1", 2}}};
-             }),
-             "spec.policies[0].tiers[0][0].weight: has no effect on failover, "
-             "which goes by the order"},
-        Case{"Estimator", WithPolicy([](Policy& p) {
-               p.estimator.interval = std::chrono::milliseconds(300);
-             }),
-             "spec.policies[0].estimator.interval: 300ms is not an interval "
-             "of the kernel's estimators; use 250ms, 500ms, 1s, 2s, 4s or 8s"},
-        Case{"CapacityOfAnotherDirection",
-             [](Spec& s) {
-               s.policies = {Voice()};
-               s.policies[0].measure = Measure::kUpload;
-               s.uplinks[1].capacity.upload = 0;
-             },
-             "spec.uplinks[1].capacity.upload: is needed for least-loaded, "
-             "which compares the free capacities"},
-        Case{"TooMany",
-             [](Spec& s) {
-               s.policies.assign(65, Voice());
-               for (std::size_t i = 0; i < 65; ++i) {
-                 s.policies[i].name += std::to_string(i);
-               }
-             },
-             "spec.policies: 65 policies are too many; at most 64 are "
-             "supported"}),
-    CaseName);
-
-TEST(Validate, AnUplinkOutsideAPolicyNeedsNoCapacityForIt) {
-  Spec spec = TwoUplinkSpec();
-  spec.balance.algorithm = Algorithm::kSourceHash;
-  spec.uplinks[0].weight = spec.uplinks[1].weight = 1;
-  spec.uplinks[1].capacity = {};
-  spec.policies = {Voice()};
-  spec.policies[0].tiers = {{{"wan1", {}}}};
-  EXPECT_THAT(Faults(spec), IsEmpty());
-}
-
-TrafficRule Sip() {
-  TrafficRule sip;
-  sip.name = "sip";
-  sip.match.protocol = 17;
-  sip.match.destination_ports = {{5060, 5060}};
-  sip.use = "wan1";
-  return sip;
-}
-
-// A traffic rule with this done to it makes a spec bad.
-std::function<void(Spec&)> WithRule(std::function<void(TrafficRule&)> spoil) {
-  return [spoil = std::move(spoil)](Spec& spec) {
-    spec.traffic = {Sip()};
-    spoil(spec.traffic[0]);
-  };
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Traffic, ValidateEach,
-    ::testing::Values(
-        Case{"NoName", WithRule([](TrafficRule& r) { r.name = ""; }),
-             "spec.traffic[0].name: every traffic rule needs a name"},
-        Case{"NameTwice",
-             [](Spec& s) {
-               s.traffic = {Sip(), Sip()};
-               s.traffic[1].match.protocol = 6;
-             },
-             "spec.traffic[1].name: \"sip\" is the name of spec.traffic[0] "
-             "already"},
-        Case{"ProtocolZero", WithRule([](TrafficRule& r) {
-               r.match = {};
-               r.match.protocol = 0;
-             }),
-             "spec.traffic[0].match.protocol: 0 is no protocol; leave the "
-             "field out"},
-        Case{"PortsOfNoProtocol",
-             WithRule([](TrafficRule& r) { r.match.protocol.reset(); }),
-             "spec.traffic[0].match.destinationPorts: needs a protocol that "
-             "has ports: tcp, udp, udplite, sctp or dccp"},
-        Case{"ExceptedPortsOfNoProtocol", WithRule([](TrafficRule& r) {
-               r.match = {};
-               r.except.source_ports = {{1, 1}};
-             }),
-             "spec.traffic[0].match.not.sourcePorts: needs a protocol that "
-             "has ports: tcp, udp, udplite, sctp or dccp"},
-        Case{"PortsBackwards", WithRule([](TrafficRule& r) {
-               r.match.destination_ports.push_back({20, 10});
-             }),
-             "spec.traffic[0].match.destinationPorts[1]: ends before it "
-             "begins; write it as 10-20"},
-        Case{"EverySource", WithRule([](TrafficRule& r) {
-               r.match.source = {Prefix::Default(Family::kIpv4)};
-             }),
-             "spec.traffic[0].match.source[0]: 0.0.0.0/0 is every address; "
-             "leave the field out"},
-        Case{"Ipv6", WithRule([](TrafficRule& r) {
-               r.except.destination = {Net("2001:db8::/32")};
-             }),
-             "spec.traffic[0].match.not.destination[0]: 2001:db8::/32 is "
-             "IPv6, which this version does not balance yet"},
-        Case{"InterfaceOfNoLan",
-             WithRule([](TrafficRule& r) { r.match.interface = "lan7"; }),
-             "spec.traffic[0].match.interface: \"lan7\" is not a LAN of this "
-             "spec, so nothing of it comes here"},
-        Case{"Dscp", WithRule([](TrafficRule& r) {
-               r.match.dscp = {46, 64};
-             }),
-             "spec.traffic[0].match.dscp[1]: 64 is no code point; use 0 to "
-             "63"},
-        Case{"TooManyValues", WithRule([](TrafficRule& r) {
-               r.match.source.assign(257, Net("192.0.2.0/24"));
-             }),
-             "spec.traffic[0].match.source: 257 values are too many; at most "
-             "256 are supported, an ipset holds more"},
-        Case{"OwnMarkBits", WithRule([](TrafficRule& r) {
-               r.match.mark = Mark{0x1010, 0xfff0};
-             }),
-             "spec.traffic[0].match.mark: the bits 0xf0 are uplinkd's own "
-             "(spec.marks.mask); use others, like 0x1000/0xff00"},
-        Case{"OwnConnmarkBits", WithRule([](TrafficRule& r) {
-               r.except.connmark = Mark{1, 0xff};
-             }),
-             "spec.traffic[0].match.not.connmark: the bits 0xff are "
-             "uplinkd's own (spec.marks.mask); use others, like "
-             "0x0/0xffffff00"},
-        Case{"NoBurst", WithRule([](TrafficRule& r) {
-               r.match.limit = RateLimit{10, std::chrono::seconds(1), 0};
-             }),
-             "spec.traffic[0].match.limit.burst: 0 cannot be counted at this "
-             "rate; use 1 to 10000"},
-        Case{"BurstOfDays", WithRule([](TrafficRule& r) {
-               r.match.limit = RateLimit{2, std::chrono::hours(24), 3};
-             }),
-             "spec.traffic[0].match.limit.burst: 3 cannot be counted at this "
-             "rate; use 1 to 2"},
-        Case{"UidsBackwards", WithRule([](TrafficRule& r) {
-               r.match.uid = {{2, 1}};
-             }),
-             "spec.traffic[0].match.uid[0]: ends before it begins; write it "
-             "as 1-2"},
-        Case{"UidExceptedAlone", WithRule([](TrafficRule& r) {
-               r.except.uid = {{0, 0}};
-             }),
-             "spec.traffic[0].match.not.uid: is for rules that have a uid "
-             "themselves: those for the router's own connections"},
-        Case{"UidOfALan", WithRule([](TrafficRule& r) {
-               r.match.uid = {{0, 0}};
-               r.match.interface = "lan0";
-             }),
-             "spec.traffic[0].match.interface: cannot be known of the "
-             "router's own connections, which a uid stands for; remove one "
-             "of the two"},
-        Case{"UnknownLocalUse", [](Spec& s) { s.local_use = "lte"; },
-             "spec.local.use: \"lte\" is no policy and no uplink of this "
-             "spec"},
-        Case{"NoUse", WithRule([](TrafficRule& r) { r.use = ""; }),
-             "spec.traffic[0].use: is needed: a policy, an uplink, balance, "
-             "or main"},
-        Case{"UnknownUse", WithRule([](TrafficRule& r) { r.use = "lte"; }),
-             "spec.traffic[0].use: \"lte\" is no policy and no uplink of this "
-             "spec"},
-        Case{"NeverReached",
-             [](Spec& s) {
-               s.traffic = {Sip(), Sip()};
-               s.traffic[1].name = "narrower";
-               s.traffic[1].match.source = {Net("192.168.10.7/32")};
-             },
-             "spec.traffic[1]: is never reached: spec.traffic[0] (\"sip\") "
-             "takes all that it matches"}),
     CaseName);
 
 INSTANTIATE_TEST_SUITE_P(
