@@ -34,6 +34,13 @@ class LoadedHost final : public Host {
   Result<ConntrackUsage> ReadConntrackUsage() override {
     return ConntrackUsage{};
   }
+  Result<Route> LookUpRoute(const Flow&, std::uint32_t) override {
+    return Fail(ErrorCode::kNotFound, "no route");
+  }
+  Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
+    return {};
+  }
+  Result<std::uint64_t> CutConnections(const Mark&) override { return 0; }
   std::uint64_t overruns() const override { return 0; }
 
   class LookedAtKernel final : public FakeKernel {

@@ -32,6 +32,9 @@ class CountedHost final : public Host {
   Result<ConntrackUsage> ReadConntrackUsage() override {
     return ConntrackUsage{entries, 1000};
   }
+  Result<Route> LookUpRoute(const Flow&, std::uint32_t) override {
+    return Fail(ErrorCode::kNotFound, "no route");
+  }
   Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
     return {};
   }

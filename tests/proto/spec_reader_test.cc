@@ -271,8 +271,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UnknownKeyNotNear",
              With("balance: {", "balance: {colour: red, "),
              {"f:10:13: spec.balance.colour: unknown key \"colour\"; known "
-              "are algorithm, measure, estimator, tiers, lastResort and "
-              "threshold"}},
+              "are algorithm, measure, estimator, tiers, lastResort, "
+              "threshold, onFailover, onFailback and drainDeadline"}},
         Case{"SnakeCase",
              With("apiVersion", "api_version"),
              {"f:1:1: api_version: unknown key \"api_version\"; did you mean "
@@ -316,8 +316,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ValueForAMap",
              With("{algorithm: multipath}", "multipath"),
              {"f:10:12: spec.balance: is a single value; a map is expected: "
-              "known are algorithm, measure, estimator, tiers, lastResort and "
-              "threshold"}},
+              "known are algorithm, measure, estimator, tiers, lastResort, "
+              "threshold, onFailover, onFailback and drainDeadline"}},
         Case{"NullItem",
              With("{interface: lan0}", "~"),
              {"f:4:10: spec.lans[0]: is nothing; a map is expected: known are "
