@@ -19,7 +19,7 @@ namespace uplinkd {
 namespace {
 
 // More of an answer is not searched for the text.
-constexpr std::size_t kMaxBody = 64 * 1024;
+constexpr std::size_t kMaxBody = 65536;
 
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }

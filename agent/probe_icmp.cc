@@ -75,7 +75,7 @@ class IcmpRun final : public SocketRun {
     std::array<unsigned char, 2048> packet{};
     while (const std::size_t size = Receive(packet.data(), packet.size())) {
       // A raw socket shows the IP header; its length is in words of four.
-      const std::size_t begin = 4U * (packet[0] & 0x0f);
+      const std::size_t begin = std::size_t{4} * (packet[0] & 0x0f);
       if (size == begin + sizeof(Echo) && IsReply(packet.data() + begin)) {
         return Answered();
       }

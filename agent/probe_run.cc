@@ -81,8 +81,8 @@ void SocketRun::Cancel() {
 
 void SocketRun::End() {
   ended_ = true;
-  deadline_.cancel();
   asio::error_code ignored;
+  deadline_.cancel(ignored);
   descriptor_.close(ignored);
 }
 
