@@ -22,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // How often a program that goes on is looked at.
-constexpr std::chrono::milliseconds kGlance{100};
+constexpr std::chrono::milliseconds kLookEvery{100};
 
 tl::unexpected<Error> CannotStart(const std::string& path, int system_errno) {
   return Fail(ErrorCode::kInternal,
@@ -141,7 +141,7 @@ ProgramRun Attend(Child child, int output, Clock::time_point deadline,
   std::optional<ProgramRun> run;
   while (!run) {
     pollfd wanted{open ? output : -1, POLLIN, 0};
-    poll(&wanted, 1, static_cast<int>(kGlance.count()));
+    poll(&wanted, 1, static_cast<int>(kLookEvery.count()));
     if (open) open = TakeOutput(output, text);
     run = child.Ended();
     if (run) break;

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kGlance{500};
+constexpr std::chrono::milliseconds kPatience{500};
 
 std::map<std::string, const v1::UplinkStatus*> ByName(
     const v1::Status& status) {
@@ -181,7 +181,7 @@ Hooks::~Hooks() {
 void Hooks::Watch() {
   v1::Status before;
   while (!stopping_ && news_ != nullptr) {
-    const std::optional<Bulletin::News> news = news_->Next(kGlance);
+    const std::optional<Bulletin::News> news = news_->Next(kPatience);
     // Before its first pass the agent knows of no uplink.
     if (!news || news->event == nullptr) continue;
     for (const HookEvent& event : HookEventsBetween(before, *news->status)) {

@@ -16,7 +16,7 @@ namespace uplinkd {
 namespace {
 
 // How soon a watch notices that its client is gone.
-constexpr std::chrono::milliseconds kGlance{500};
+constexpr std::chrono::milliseconds kClientGlance{500};
 // A client waits as long as it likes, within reason: it holds a thread.
 constexpr std::chrono::hours kLongestWait{1};
 
@@ -163,7 +163,7 @@ grpc::Status AgentService::Watch(
         "too many watchers: at most " + std::to_string(Bulletin::kMaxWatchers)};
   }
   while (!context->IsCancelled()) {
-    const std::optional<Bulletin::News> news = subscription->Next(kGlance);
+    const std::optional<Bulletin::News> news = subscription->Next(kClientGlance);
     if (bulletin.closed()) {
       return {grpc::UNAVAILABLE, "the agent is stopping"};
     }

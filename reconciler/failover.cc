@@ -30,12 +30,6 @@ bool IsNamed(const Spec& spec, const std::string& uplink) {
              spec.traffic.end();
 }
 
-std::vector<const Policy*> AllPolicies(const Spec& spec) {
-  std::vector<const Policy*> all = {&spec.balance};
-  for (const Policy& policy : spec.policies) all.push_back(&policy);
-  return all;
-}
-
 }  // namespace
 
 std::string_view CutReasonName(CutReason reason) {

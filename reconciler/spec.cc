@@ -121,6 +121,12 @@ bool Measures(Algorithm algorithm) {
          algorithm == Algorithm::kOverflow;
 }
 
+std::vector<const Policy*> AllPolicies(const Spec& spec) {
+  std::vector<const Policy*> all = {&spec.balance};
+  for (const Policy& policy : spec.policies) all.push_back(&policy);
+  return all;
+}
+
 std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy) {
   if (!policy.tiers.empty()) return policy.tiers;
   Tier all;

@@ -216,6 +216,9 @@ std::uint64_t WeightOf(const Uplink& uplink, Measure measure);
 // Whether the kernel compares the uplinks' rates with their capacities.
 bool Measures(Algorithm algorithm);
 
+// The default policy, then the others. Valid as long as `spec`.
+std::vector<const Policy*> AllPolicies(const Spec& spec);
+
 // The tiers of `policy`, with the one of all uplinks where it names none.
 std::vector<Tier> TiersOf(const Spec& spec, const Policy& policy);
 

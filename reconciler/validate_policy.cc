@@ -40,12 +40,6 @@ bool HasMember(const Spec& spec, const Policy& policy,
       tiers, [&](const Tier& tier) { return HasMember(tier, uplink); });
 }
 
-std::vector<const Policy*> AllPolicies(const Spec& spec) {
-  std::vector<const Policy*> all = {&spec.balance};
-  for (const Policy& policy : spec.policies) all.push_back(&policy);
-  return all;
-}
-
 bool LooksAt(Measure measure, std::uint64_t Capacity::*direction) {
   return measure == Measure::kBoth ||
          (measure == Measure::kDownload) == (direction == &Capacity::download);
