@@ -121,6 +121,7 @@ TEST(AssumeLaw, NoPlaceholderReachesTheReader) {
     for (Uplink& uplink : spec.uplinks) {
       if (random.Draw(0, 1) == 0) uplink.address = Ip("198.51.100.2");
       if (random.Draw(0, 1) == 0) uplink.gateway = Ip("198.51.100.77");
+      uplink.mode = UplinkMode::kEnabled;
     }
     const Assumed assumed = AssumeFacts(spec);
     const Desired desired = Compile(spec, assumed.facts);

@@ -45,6 +45,7 @@ Result<Facts> FakeKernel::ReadFacts(const std::set<std::string>& interfaces) {
     return tl::unexpected<Error>(*std::exchange(read_error, {}));
   }
   Facts facts;
+  facts.default_source = host_.default_source;
   for (const std::string& name : interfaces) {
     const auto link = host_.links.find(name);
     if (link != host_.links.end()) facts.links.insert(*link);

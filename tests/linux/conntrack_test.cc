@@ -49,7 +49,11 @@ class ConntrackTest : public NetnsTest {
   }
   // How many there are of each mark.
   std::map<std::uint32_t, std::uint64_t> Marks() {
-    return Statistics::Open().value()->CountConnections(0xffffffff).value();
+    std::map<std::uint32_t, std::uint64_t> marks;
+    const ConnectionCounts counts =
+        Statistics::Open().value()->CountConnections(0xffffffff).value();
+    for (const auto& [mark, count] : counts) marks[mark] = count.all;
+    return marks;
   }
 
   std::unique_ptr<Conntrack> conntrack_ = Conntrack::Open().value();
