@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <numeric>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "reconciler/compile_policy.h"
@@ -136,11 +137,11 @@ void AddMultipathRoute(const Spec& spec,
 std::set<LastResort> LastResortsOf(const Spec& spec) {
   std::set<LastResort> all = {spec.balance.last_resort};
   for (const Policy& policy : spec.policies) all.insert(policy.last_resort);
-  for (const TrafficRule& rule : spec.traffic) {
-    const bool one_uplink =
-        std::ranges::find(spec.uplinks, rule.use, &Uplink::name) !=
-        spec.uplinks.end();
-    if (one_uplink) all.insert(LastResort::kUnreachable);
+  // What is for one uplink alone has no other way.
+  std::set<std::string> uses = {spec.local_use};
+  for (const TrafficRule& rule : spec.traffic) uses.insert(rule.use);
+  for (const Uplink& uplink : spec.uplinks) {
+    if (uses.contains(uplink.name)) all.insert(LastResort::kUnreachable);
   }
   all.erase(LastResort::kMain);
   return all;

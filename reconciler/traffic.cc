@@ -1,8 +1,7 @@
 #include "reconciler/traffic.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
+#include <array>
 
 namespace uplinkd {
 namespace {
@@ -43,14 +42,13 @@ bool IsLocal(const TrafficRule& rule) {
 }
 
 bool HasPorts(std::uint8_t protocol) {
-  switch (protocol) {
-    case IPPROTO_TCP:
-    case IPPROTO_UDP:
-    case IPPROTO_UDPLITE:
-    case IPPROTO_SCTP:
-    case IPPROTO_DCCP: return true;
-    default: return false;
-  }
+  // https://www.iana.org/assignments/protocol-numbers
+  constexpr std::array<std::uint8_t, 5> kWithPorts = {6,     // tcp
+                                                      17,    // udp
+                                                      33,    // dccp
+                                                      132,   // sctp
+                                                      136};  // udplite
+  return std::ranges::find(kWithPorts, protocol) != kWithPorts.end();
 }
 
 bool Covers(const TrafficRule& a, const TrafficRule& b) {

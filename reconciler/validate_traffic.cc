@@ -40,11 +40,11 @@ class TrafficCheck {
   void CheckRule(std::size_t index) {
     const TrafficRule& rule = spec_.traffic[index];
     const std::string path = Index("spec.traffic", index);
+    CheckReach(path, index);
     CheckName(path + ".name", index);
     CheckMatch(path + ".match", rule.match, rule);
     CheckMatch(path + ".match.not", rule.except, rule);
     CheckUse(path + ".use", rule.use);
-    CheckReach(path, index);
   }
 
   void CheckName(const std::string& field, std::size_t index) {

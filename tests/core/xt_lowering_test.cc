@@ -191,7 +191,7 @@ TEST(XtLoweringLaw, EveryNewLanConnectionGetsTheFateOfAReadyUplink) {
   }
 }
 
-TEST(XtLoweringLaw, OnlyReadyUplinksGetConnections) {
+TEST(XtLoweringLaw, WhatComesInByAnUplinkThatIsSetUpGetsItsFate) {
   RandomSpecs random;
   for (int i = 0; i < 10'000; ++i) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
@@ -199,8 +199,9 @@ TEST(XtLoweringLaw, OnlyReadyUplinksGetConnections) {
     for (const UplinkState& uplink : desired.uplinks) {
       Packet packet = FromUplink(uplink.interface);
       router.Send(XtHook::kPrerouting, packet);
-      const bool ready = uplink.phase == UplinkPhase::kReady;
-      ASSERT_EQ(packet.connmark, ready ? uplink.mark.value : 0U);
+      const bool set_up = CarriesConnections(uplink.phase) ||
+                          uplink.phase == UplinkPhase::kDown;
+      ASSERT_EQ(packet.connmark, set_up ? uplink.mark.value : 0U);
     }
   }
 }

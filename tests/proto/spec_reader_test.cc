@@ -292,8 +292,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"MergeKey",
              With("    - name: wan2", "    - <<: {}\n      name: wan2"),
              {"f:7:7: spec.uplinks[1]: unknown key \"<<\"; known are name, "
-              "interface, address, gateway, id, capacity, nat, weight "
-              "and health"}},
+              "interface, address, gateway, id, capacity, nat, weight, health "
+              "and state"}},
         Case{"Anchor",
              With("interface: eth2", "interface: &x eth2"),
              {"f:8:7: spec.uplinks[1].interface: has an anchor or an alias, "
