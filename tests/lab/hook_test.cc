@@ -51,8 +51,8 @@ TEST_F(Hook, IsToldWhatHappensToAnUplink) {
   ASSERT_TRUE(OnRouter("ip link set wan2 down").Ok());
   ExpectNote("down wan2");
   ASSERT_TRUE(OnRouter("ip link set wan2 up\n"
-                       "ip addr add 198.18.1.7/24 dev wan1\n"
                        "ip addr del 198.18.1.2/24 dev wan1\n"
+                       "ip addr add 198.18.1.7/24 dev wan1\n"
                        "ip route replace default via 198.18.1.1 dev wan1")
                   .Ok());
   ExpectNote("wan1 198.18.1.7 0x1/0xff\n");
