@@ -51,8 +51,9 @@ std::string RouteWords(const Route& route) {
   if (route.key.metric != 0) {
     text += " metric " + std::to_string(route.key.metric);
   }
-  text += " table " + TableWord(route.key.table) + " proto " +
-          std::to_string(route.protocol);
+  text += " table " + TableWord(route.key.table);
+  // The answer to a lookup has none.
+  if (route.protocol != 0) text += " proto " + std::to_string(route.protocol);
   if (single) return text;
   for (const NextHop& hop : route.next_hops) {
     text +=

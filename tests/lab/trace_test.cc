@@ -31,15 +31,21 @@ TEST_F(TraceVerb, AgreesWithTheKernel) {
                                          ClientAddress()};
   std::vector<std::string> tcp = from;
   tcp.insert(tcp.end(), {"--dport", "7000"});
-  EXPECT_THAT(Trace(tcp), HasSubstr("wan1: default via 198.18.1.1 dev wan1"));
+  EXPECT_THAT(
+      Trace(tcp),
+      HasSubstr("wan1: 203.0.113.10/32 via 198.18.1.1 dev wan1 table 11"));
   EXPECT_THAT(Trace(tcp), HasSubstr("SNAT --to-source 198.18.1.2"));
   std::vector<std::string> udp = from;
   udp.insert(udp.end(), {"--proto", "udp", "--dport", "7003"});
   EXPECT_THAT(Trace(udp), HasSubstr("UPL-TRAFFIC 1"));
-  EXPECT_THAT(Trace(udp), HasSubstr("wan2: default via 198.18.2.1 dev wan2"));
+  EXPECT_THAT(
+      Trace(udp),
+      HasSubstr("wan2: 203.0.113.10/32 via 198.18.2.1 dev wan2 table 12"));
   // The router's own: from the first uplink's address, by the second.
   EXPECT_THAT(Trace({}), HasSubstr("mangle UPL-LOCAL"));
-  EXPECT_THAT(Trace({}), HasSubstr("wan2: default via 198.18.2.1 dev wan2"));
+  EXPECT_THAT(
+      Trace({}),
+      HasSubstr("wan2: 203.0.113.10/32 via 198.18.2.1 dev wan2 table 12"));
   EXPECT_THAT(Trace({}), HasSubstr("SNAT --to-source 198.18.2.2"));
 }
 
