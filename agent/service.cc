@@ -163,7 +163,8 @@ grpc::Status AgentService::Watch(
         "too many watchers: at most " + std::to_string(Bulletin::kMaxWatchers)};
   }
   while (!context->IsCancelled()) {
-    const std::optional<Bulletin::News> news = subscription->Next(kClientGlance);
+    const std::optional<Bulletin::News> news =
+        subscription->Next(kClientGlance);
     if (bulletin.closed()) {
       return {grpc::UNAVAILABLE, "the agent is stopping"};
     }
