@@ -70,7 +70,7 @@ class LeastConnections : public AgentLab {
 TEST_F(LeastConnections, AvoidsALineThatIsUpButBad) {
   Seconds random{};
   Seconds least{};
-  ASSERT_NO_FATAL_FAILURE(Compare(3, {}, true, &random, &least));
+  ASSERT_NO_FATAL_FAILURE(Compare(5, {}, true, &random, &least));
   EXPECT_LE(least, random / 2);
   // It is the agent's usual business: no word about it.
   EXPECT_EQ(agent_->Log().find("trigger load"), std::string::npos)
@@ -86,7 +86,10 @@ TEST_F(LeastConnections, IsAsGoodAsAnyWhileAllIsWell) {
   ASSERT_NO_FATAL_FAILURE(
       Compare(5, {.per_second = 60, .duration = milliseconds(1600)}, false,
               &random, &least));
-  EXPECT_LE(least, random * 1.15);
+  // A download takes about five ticks of a kernel that has 250 in a second: one
+  // more or less is noise.
+  constexpr Seconds kTick(0.004);
+  EXPECT_LE(least, random * 1.15 + kTick);
   EXPECT_GE(least, random * 0.5);
 }
 
