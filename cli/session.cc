@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <CLI/Validators.hpp>
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <iostream>
 #include <map>

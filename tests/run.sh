@@ -30,7 +30,7 @@ for argument in "$@"; do
   esac
 done
 
-# The sanitizers of gcc 12 do not bear the address layout randomization of
+# The sanitizers of clang 14 do not bear the address layout randomization of
 # newer kernels.
 if [[ -z ${UPLINKD_NO_RANDOMIZE:-} ]] && setarch -R true 2>/dev/null; then
   UPLINKD_NO_RANDOMIZE=1 exec setarch -R "$BASH" "$0" "$@"

@@ -102,7 +102,7 @@ bool Floor::Ask(const Request& request) {
     if (count <= 0) return false;
     if (!request.dump) return true;
     // A dump ends with NLMSG_DONE, which is the last message of a piece.
-    int left = static_cast<int>(count);
+    ssize_t left = count;
     for (auto* message = reinterpret_cast<nlmsghdr*>(buffer_.data());
          NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
       if (message->nlmsg_type == NLMSG_DONE) return true;
