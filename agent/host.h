@@ -42,7 +42,8 @@ class Host {
   // From now on routes of these tables wake us.
   virtual Result<void> WatchTables(const std::set<std::uint32_t>& tables) = 0;
 
-  virtual Result<LinkCounters> ReadLink(int ifindex) = 0;
+  // See Statistics.
+  virtual std::map<int, LinkCounters> ReadLinks(const std::set<int>& links) = 0;
   // Live connections by masked connection mark.
   virtual Result<ConnectionCounts> CountConnections(std::uint32_t mask) = 0;
   virtual Result<ConntrackUsage> ReadConntrackUsage() = 0;

@@ -40,9 +40,9 @@ class LinuxHost final : public Host {
   Result<void> WatchTables(const std::set<std::uint32_t>& tables) override {
     return monitor_->WatchTables(tables);
   }
-  Result<LinkCounters> ReadLink(int ifindex) override {
-    if (statistics_ == nullptr) return NoStatistics();
-    return statistics_->ReadLink(ifindex);
+  std::map<int, LinkCounters> ReadLinks(const std::set<int>& links) override {
+    if (statistics_ == nullptr) return {};
+    return statistics_->ReadLinks(links);
   }
   Result<ConnectionCounts> CountConnections(std::uint32_t mask) override {
     if (statistics_ == nullptr) return NoStatistics();

@@ -17,12 +17,16 @@ void Sampler::Follow(const Spec& spec) {
 }
 
 void Sampler::Look(Host& host, const std::map<std::string, int>& links) {
+  std::set<int> indexes;
   for (const auto& [uplink, index] : links) {
-    const Result<LinkCounters> counters =
-        index == 0 ? Fail(ErrorCode::kNotFound, "no link")
-                   : host.ReadLink(index);
-    if (counters) {
-      meter_.LinkSeen(uplink, index, *counters, now_());
+    if (index != 0) indexes.insert(index);
+  }
+  const std::map<int, LinkCounters> counters = host.ReadLinks(indexes);
+  const RateMeter::Time now = now_();
+  for (const auto& [uplink, index] : links) {
+    const auto read = counters.find(index);
+    if (read != counters.end()) {
+      meter_.LinkSeen(uplink, index, read->second, now);
     } else {
       meter_.LinkMissing(uplink);
     }

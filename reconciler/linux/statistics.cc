@@ -7,7 +7,9 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "reconciler/linux/conntrack_entry.h"
 #include "reconciler/linux/ctnetlink.h"
@@ -34,21 +36,29 @@ Result<std::unique_ptr<Statistics>> Statistics::Open() {
       Sockets{std::move(*route), std::move(*netfilter)})));
 }
 
-Result<LinkCounters> Statistics::ReadLink(int ifindex) {
-  if_stats_msg header{};
-  header.ifindex = static_cast<std::uint32_t>(ifindex);
-  header.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
-  rtnl_link_stats64 counters{};
-  const Result<void> asked = sockets_->route->Get(
-      NlRequest(RTM_GETSTATS, 0, header), [&](nlmsghdr* message) {
-        // As much of it as both the kernel and we know.
-        const nlattr* found =
-            nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
-        if (found != nullptr) nla_memcpy(&counters, found, sizeof(counters));
-      });
-  if (!asked)
-    return ConntrackFailure("cannot read a link's counters", asked.error());
-  return LinkCounters{counters.rx_bytes, counters.tx_bytes};
+std::map<int, LinkCounters> Statistics::ReadLinks(const std::set<int>& links) {
+  std::vector<NlRequest> requests;
+  requests.reserve(links.size());
+  for (const int ifindex : links) {
+    if_stats_msg header{};
+    header.ifindex = static_cast<std::uint32_t>(ifindex);
+    header.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+    requests.emplace_back(RTM_GETSTATS, 0, header);
+  }
+  std::map<int, LinkCounters> counters;
+  sockets_->route->Ask(requests, [&](std::size_t, nlmsghdr* message) {
+    if_stats_msg header{};
+    std::memcpy(&header, nlmsg_data(message), sizeof(header));
+    const nlattr* found =
+        nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
+    if (found == nullptr) return;
+    // As much of it as both the kernel and we know.
+    rtnl_link_stats64 stats{};
+    nla_memcpy(&stats, found, sizeof(stats));
+    counters[static_cast<int>(header.ifindex)] = {stats.rx_bytes,
+                                                  stats.tx_bytes};
+  });
+  return counters;
 }
 
 Result<ConnectionCounts> Statistics::CountConnections(std::uint32_t mask) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "reconciler/result.h"
 
@@ -44,9 +45,9 @@ class Statistics {
   Statistics(const Statistics&) = delete;
   Statistics& operator=(const Statistics&) = delete;
 
-  // The cost does not depend on how many links there are. kNotFound: there is
-  // no such link.
-  Result<LinkCounters> ReadLink(int ifindex);
+  // By ifindex; a link that cannot be read, since it is gone, is absent. The
+  // cost does not depend on how many other links there are.
+  std::map<int, LinkCounters> ReadLinks(const std::set<int>& links);
 
   // Live connections of both families by `connection mark & mask`, 0 included.
   // One walk of the whole conntrack table: about 1 us per connection, and 15 ns

@@ -4,58 +4,16 @@
 
 #include <chrono>
 
+#include "tests/agent/counted_host.h"
 #include "tests/core/builders.h"
-#include "tests/core/fake_kernel.h"
 
 namespace uplinkd {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
+using testing::CountedHost;
 using testing::TwoUplinkSpec;
-
-// Tells the fates and connections that the test says; counting takes time.
-class LoadedHost final : public Host {
- public:
-  Kernel& kernel() override { return kernel_; }
-  std::vector<Wake> wakes() override { return {}; }
-  Result<void> WatchTables(const std::set<std::uint32_t>&) override {
-    return {};
-  }
-  Result<LinkCounters> ReadLink(int) override {
-    return Fail(ErrorCode::kNotFound, "no link");
-  }
-  Result<ConnectionCounts> CountConnections(std::uint32_t) override {
-    ++counts;
-    processor_time += counting_takes;
-    if (broken) return Fail(ErrorCode::kUnavailable, "no counters");
-    return connections;
-  }
-  Result<ConntrackUsage> ReadConntrackUsage() override {
-    return ConntrackUsage{};
-  }
-  Result<Route> LookUpRoute(const Flow&, std::uint32_t) override {
-    return Fail(ErrorCode::kNotFound, "no route");
-  }
-  Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
-    return {};
-  }
-  Result<std::uint64_t> CutConnections(const Mark&) override { return 0; }
-  std::uint64_t overruns() const override { return 0; }
-
-  class LookedAtKernel final : public FakeKernel {
-   public:
-    Result<ChainLook> LookAtChains() override { return ChainLook{1, fates}; }
-    std::map<Mark, std::uint64_t> fates;
-  };
-
-  LookedAtKernel kernel_;
-  ConnectionCounts connections;
-  nanoseconds counting_takes{};
-  nanoseconds processor_time{};
-  bool broken = false;
-  int counts = 0;
-};
 
 // wan1 weighs 4 and wan2 weighs 1.
 class LoadWatchTest : public ::testing::Test {
@@ -76,7 +34,7 @@ class LoadWatchTest : public ::testing::Test {
     host_.connections = {{1, {wan1 + 500, wan1}}, {2, {wan2, wan2}}};
   }
   void Give(std::size_t uplink, std::uint64_t fates) {
-    host_.kernel_.fates[MarkOf(spec_, spec_.uplinks[uplink].id)] += fates;
+    host_.fates()[MarkOf(spec_, spec_.uplinks[uplink].id)] += fates;
   }
   bool Look() {
     now_ += LoadWatch::kEvery;
@@ -87,7 +45,7 @@ class LoadWatchTest : public ::testing::Test {
 
   Spec spec_ = TwoUplinkSpec();
   nanoseconds now_ = std::chrono::seconds(1000);
-  LoadedHost host_;
+  CountedHost host_;
   LoadWatch watch_{[this] { return now_; },
                    [this] { return host_.processor_time; }};
 };
@@ -149,7 +107,7 @@ TEST_F(LoadWatchTest, ACounterThatWentBackIsANewOne) {
   Give(0, 1'000'000);
   Connections(40, 10);
   Look();
-  host_.kernel_.fates.clear();
+  host_.fates().clear();
   Give(0, 5);
   Connections(40, 0);
   ASSERT_TRUE(Look());

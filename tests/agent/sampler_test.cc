@@ -3,51 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <optional>
 
+#include "tests/agent/counted_host.h"
 #include "tests/core/builders.h"
-#include "tests/core/fake_kernel.h"
 
 namespace uplinkd {
 namespace {
 
 using std::chrono::seconds;
+using testing::CountedHost;
 using testing::TwoUplinkSpec;
-
-// Says how often its connections were counted.
-class CountedHost final : public Host {
- public:
-  Kernel& kernel() override { return kernel_; }
-  std::vector<Wake> wakes() override { return {}; }
-  Result<void> WatchTables(const std::set<std::uint32_t>&) override {
-    return {};
-  }
-  Result<LinkCounters> ReadLink(int) override {
-    return Fail(ErrorCode::kNotFound, "no link");
-  }
-  Result<ConnectionCounts> CountConnections(std::uint32_t) override {
-    ++counts;
-    return connections;
-  }
-  Result<ConntrackUsage> ReadConntrackUsage() override {
-    return ConntrackUsage{entries, 1000};
-  }
-  Result<Route> LookUpRoute(const Flow&, std::uint32_t) override {
-    return Fail(ErrorCode::kNotFound, "no route");
-  }
-  Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
-    return {};
-  }
-  Result<std::uint64_t> CutConnections(const Mark&) override { return 0; }
-  std::uint64_t overruns() const override { return 0; }
-
-  ConnectionCounts connections;
-  std::uint64_t entries = 0;
-  int counts = 0;
-
- private:
-  FakeKernel kernel_;
-};
 
 class SamplerTest : public ::testing::Test {
  protected:
