@@ -155,13 +155,15 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   return desired;
 }
 
-std::set<std::string> InterfacesOf(const Spec& spec) {
-  std::set<std::string> interfaces;
-  for (const Lan& lan : spec.lans) interfaces.insert(lan.interface);
+FactsScope FactsScopeOf(const Spec& spec) {
+  FactsScope scope;
+  for (const Lan& lan : spec.lans) scope.links.insert(lan.interface);
   for (const Uplink& uplink : spec.uplinks) {
-    interfaces.insert(uplink.interface);
+    scope.links.insert(uplink.interface);
+    if (!uplink.gateway) scope.default_routes.insert(uplink.interface);
   }
-  return interfaces;
+  scope.default_source = BalancesLocal(spec);
+  return scope;
 }
 
 }  // namespace uplinkd

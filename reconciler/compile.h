@@ -73,8 +73,8 @@ struct Desired {
 // `spec` must be valid and have its ids assigned.
 Desired Compile(const Spec& spec, const Facts& facts);
 
-// The links that Compile wants to know about.
-std::set<std::string> InterfacesOf(const Spec& spec);
+// The facts that Compile wants to know.
+FactsScope FactsScopeOf(const Spec& spec);
 
 }  // namespace uplinkd
 

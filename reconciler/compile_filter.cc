@@ -90,7 +90,7 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
                      VerdictOf(rule.use, uplinks, intent)});
   }
   local.otherwise = VerdictOf(spec.local_use, uplinks, intent);
-  if (local.traffic.empty() && spec.local_use == kUseMain) return;
+  if (!BalancesLocal(spec)) return;
   for (const ResolvedUplink& uplink : uplinks) {
     if (!uplink.SetUp() || uplink.address == facts.default_source) continue;
     local.bound[*uplink.address] = MarkOf(spec, uplink.uplink.id);
@@ -99,6 +99,11 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
 }
 
 }  // namespace
+
+bool BalancesLocal(const Spec& spec) {
+  return spec.local_use != kUseMain ||
+         std::ranges::any_of(spec.traffic, IsLocal);
+}
 
 FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
                            const std::vector<ResolvedUplink>& uplinks,

@@ -16,6 +16,9 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans);
 
+// Whether `spec` has something to say of the router's own connections.
+bool BalancesLocal(const Spec& spec);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_RECONCILER_COMPILE_FILTER_H_

@@ -1,12 +1,13 @@
 // Facts: what the host is like right now, as far as a spec asks about it.
 //
-// Read from the kernel by Kernel::ReadFacts(), never written. Only the links
-// that a spec names appear; a link that does not exist is simply absent.
+// Read from the kernel by Kernel::ReadFacts(), never written. Only what a
+// FactsScope asks for appears; a link that does not exist is simply absent.
 #ifndef UPLINKD_RECONCILER_FACTS_H_
 #define UPLINKD_RECONCILER_FACTS_H_
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,16 @@ struct Link {
   bool src_valid_mark = false;  // effective too: "all" or the link's own
 
   friend auto operator<=>(const Link&, const Link&) = default;
+};
+
+// What to ask: each answer costs the kernel a lookup, in every pass.
+struct FactsScope {
+  std::set<std::string> links;
+  // Those of `links` whose default route in `main` matters.
+  std::set<std::string> default_routes;
+  bool default_source = false;
+
+  friend auto operator<=>(const FactsScope&, const FactsScope&) = default;
 };
 
 struct Facts {

@@ -58,8 +58,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
 
-  // The named links, as far as they exist.
-  virtual Result<Facts> ReadFacts(const std::set<std::string>& interfaces) = 0;
+  // What `scope` asks for, as far as it exists.
+  virtual Result<Facts> ReadFacts(const FactsScope& scope) = 0;
 
   // What is ours now. Tables of policy rules and xtables are always read.
   // kAborted: the kernel changed under the read too often; try again.

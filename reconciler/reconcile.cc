@@ -163,7 +163,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
                      const MonotonicClock& now) {
   Report report;
   Result<Facts> facts = Timed(PassPhase::kFacts, report, now, [&] {
-    return kernel.ReadFacts(InterfacesOf(spec));
+    return kernel.ReadFacts(FactsScopeOf(spec));
   });
   if (!facts) return FailedRead(report, PassPhase::kFacts, facts.error());
   facts->blocked = options.blocked;

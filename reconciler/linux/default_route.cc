@@ -117,12 +117,14 @@ Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Link& link) {
 
 }  // namespace
 
-Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links) {
+Result<void> ReadDefaultRoutes(NlSocket& socket,
+                               const std::set<std::string>& wanted,
+                               std::vector<Link>& links) {
   std::vector<Search> searches;
   std::map<int, std::string> known;
   for (Link& link : links) {
     // A link that is down has no routes.
-    if (link.up) searches.push_back({&link});
+    if (link.up && wanted.contains(link.name)) searches.push_back({&link});
     known.emplace(link.index, link.name);
   }
   LinkNames names(socket, std::move(known));

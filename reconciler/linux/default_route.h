@@ -3,6 +3,8 @@
 #define UPLINKD_RECONCILER_LINUX_DEFAULT_ROUTE_H_
 
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "reconciler/facts.h"
@@ -11,12 +13,14 @@
 
 namespace uplinkd {
 
-// Fills in `default_route` of those links that are up. IPv4. For each link, the
-// best default route of main through it, even if another link has a better
-// one. Asks the kernel's own lookup, so a full BGP feed in main costs nothing;
-// only where other routes or ip rules hide the answer are the link's routes in
-// main listed.
-Result<void> ReadDefaultRoutes(NlSocket& socket, std::vector<Link>& links);
+// Fills in `default_route` of those `links` that are up and among `wanted`.
+// IPv4. For each link, the best default route of main through it, even if
+// another link has a better one. Asks the kernel's own lookup, so a full BGP
+// feed in main costs nothing; only where other routes or ip rules hide the
+// answer are the link's routes in main listed.
+Result<void> ReadDefaultRoutes(NlSocket& socket,
+                               const std::set<std::string>& wanted,
+                               std::vector<Link>& links);
 
 // The source address that the kernel gives a connection of this machine's own
 // which goes by main's default route; none if it has no such route.

@@ -196,11 +196,10 @@ int LinkNames::IndexOf(const std::string& name) {
   return known->second;
 }
 
-Result<Facts> ReadLinks(NlSocket& socket,
-                        const std::set<std::string>& interfaces) {
+Result<Facts> ReadFacts(NlSocket& socket, const FactsScope& scope) {
   std::vector<std::string> names;
   // The kernel refuses a longer name as invalid; to us it does not exist.
-  std::ranges::copy_if(interfaces, std::back_inserter(names),
+  std::ranges::copy_if(scope.links, std::back_inserter(names),
                        [](const std::string& name) {
                          return !name.empty() && name.size() < IFNAMSIZ;
                        });
@@ -209,13 +208,17 @@ Result<Facts> ReadLinks(NlSocket& socket,
   if (Result<void> read = ReadAddresses(socket, *links); !read) {
     return tl::unexpected(read.error());
   }
-  if (Result<void> read = ReadDefaultRoutes(socket, *links); !read) {
+  if (Result<void> read =
+          ReadDefaultRoutes(socket, scope.default_routes, *links);
+      !read) {
     return tl::unexpected(read.error());
   }
-  Result<std::optional<Address>> source = ReadDefaultSource(socket);
-  if (!source) return tl::unexpected(source.error());
   Facts facts;
-  facts.default_source = *source;
+  if (scope.default_source) {
+    const Result<std::optional<Address>> source = ReadDefaultSource(socket);
+    if (!source) return tl::unexpected(source.error());
+    facts.default_source = *source;
+  }
   for (Link& link : *links) {
     std::string name = link.name;
     facts.links.emplace(std::move(name), std::move(link));

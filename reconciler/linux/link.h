@@ -35,10 +35,9 @@ class LinkNames {
   std::map<std::string, int> indexes_;
 };
 
-// The named links as far as they exist, with IPv4 addresses and default route.
-// Costs a question or two per link and one list of all addresses.
-Result<Facts> ReadLinks(NlSocket& socket,
-                        const std::set<std::string>& interfaces);
+// What `scope` asks for. Costs a question per link, another per default route,
+// and one list of all IPv4 addresses.
+Result<Facts> ReadFacts(NlSocket& socket, const FactsScope& scope);
 
 }  // namespace uplinkd
 

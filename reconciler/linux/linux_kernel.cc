@@ -48,8 +48,8 @@ class LinuxKernel : public Kernel {
               const LinuxKernelOptions& options)
       : socket_(std::move(socket)), xtables_(options.lock_timeout) {}
 
-  Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override {
-    Result<Facts> facts = ReadLinks(*socket_, interfaces);
+  Result<Facts> ReadFacts(const FactsScope& scope) override {
+    Result<Facts> facts = uplinkd::ReadFacts(*socket_, scope);
     if (!facts) return facts;
     known_names_.clear();
     for (const auto& [name, link] : facts->links) {

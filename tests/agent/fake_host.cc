@@ -23,9 +23,9 @@ class LockedKernel final : public Kernel {
   LockedKernel(std::mutex& mutex, Kernel& kernel, Refuses& refuses)
       : mutex_(mutex), kernel_(kernel), refuses_(refuses) {}
 
-  Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override {
+  Result<Facts> ReadFacts(const FactsScope& scope) override {
     const std::lock_guard lock(mutex_);
-    return kernel_.ReadFacts(interfaces);
+    return kernel_.ReadFacts(scope);
   }
   Result<State> Observe(const ObserveScope& scope) override {
     const std::lock_guard lock(mutex_);
@@ -81,11 +81,13 @@ class FakeMachine::HostOnMachine final : public Host {
     machine_.WithCounters([&](Counters& it) { it.watched_tables = tables; });
     return {};
   }
-  Result<LinkCounters> ReadLink(int ifindex) override {
-    return machine_.WithCounters([&](Counters& it) -> Result<LinkCounters> {
-      const auto link = it.links.find(ifindex);
-      if (link == it.links.end()) return Fail(ErrorCode::kNotFound, "no link");
-      return link->second;
+  std::map<int, LinkCounters> ReadLinks(const std::set<int>& links) override {
+    return machine_.WithCounters([&](Counters& it) {
+      std::map<int, LinkCounters> counters = it.links;
+      std::erase_if(counters, [&](const auto& link) {
+        return !links.contains(link.first);
+      });
+      return counters;
     });
   }
   Result<ConnectionCounts> CountConnections(std::uint32_t) override {

@@ -449,8 +449,26 @@ TEST(Compile, WritesSysctlsOfInterfacesWithDots) {
 }
 
 TEST(Compile, AsksForTheLinksOfTheSpec) {
-  EXPECT_THAT(InterfacesOf(TwoUplinkSpec()),
+  EXPECT_THAT(FactsScopeOf(TwoUplinkSpec()).links,
               ElementsAre("lan0", "wan1", "wan2"));
+}
+
+TEST(Compile, AsksForNoGatewayThatTheSpecGives) {
+  Spec spec = TwoUplinkSpec();
+  spec.uplinks[0].gateway = testing::Ip("198.51.100.9");
+  EXPECT_THAT(FactsScopeOf(spec).default_routes, ElementsAre("wan2"));
+}
+
+TEST(Compile, AsksForTheRoutersSourceOnlyWhereItBalancesIt) {
+  Spec spec = TwoUplinkSpec();
+  EXPECT_FALSE(FactsScopeOf(spec).default_source);
+  spec.local_use = "balance";
+  EXPECT_TRUE(FactsScopeOf(spec).default_source);
+  spec.local_use = kUseMain;
+  spec.traffic.push_back({.name = "backup", .use = "wan1"});
+  EXPECT_FALSE(FactsScopeOf(spec).default_source);
+  spec.traffic.back().match.uid = {{1000, 1000}};
+  EXPECT_TRUE(FactsScopeOf(spec).default_source);
 }
 
 }  // namespace

@@ -39,16 +39,18 @@ FakeKernel::FakeKernel()
 
 // ---- reads ----
 
-Result<Facts> FakeKernel::ReadFacts(const std::set<std::string>& interfaces) {
+Result<Facts> FakeKernel::ReadFacts(const FactsScope& scope) {
   calls.emplace_back("facts");
   if (read_error) {
     return tl::unexpected<Error>(*std::exchange(read_error, {}));
   }
   Facts facts;
-  facts.default_source = host_.default_source;
-  for (const std::string& name : interfaces) {
+  if (scope.default_source) facts.default_source = host_.default_source;
+  for (const std::string& name : scope.links) {
     const auto link = host_.links.find(name);
-    if (link != host_.links.end()) facts.links.insert(*link);
+    if (link == host_.links.end()) continue;
+    Link& told = facts.links.insert(*link).first->second;
+    if (!scope.default_routes.contains(name)) told.default_route.reset();
   }
   return facts;
 }

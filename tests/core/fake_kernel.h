@@ -30,7 +30,7 @@ class FakeKernel : public Kernel {
   FakeKernel();
 
   // ---- Kernel ----
-  Result<Facts> ReadFacts(const std::set<std::string>& interfaces) override;
+  Result<Facts> ReadFacts(const FactsScope& scope) override;
   Result<State> Observe(const ObserveScope& scope) override;
   Result<ChainLook> LookAtChains() override;
   std::vector<Outcome> Execute(std::span<const Step> steps) override;

@@ -79,12 +79,14 @@ TEST(FakeKernel, StartsWithTheDefaultRules) {
   EXPECT_THAT(kernel.Ours().rules, IsEmpty());
 }
 
-TEST(FakeKernel, ReadsOnlyTheLinksThatWereAskedFor) {
+TEST(FakeKernel, ReadsOnlyWhatWasAskedFor) {
   FakeKernel kernel = OnHost();
-  const Result<Facts> facts = kernel.ReadFacts({"wan1", "wan9"});
+  const Result<Facts> facts = kernel.ReadFacts(
+      {.links = {"wan1", "wan2", "wan9"}, .default_routes = {"wan1"}});
   ASSERT_TRUE(facts.has_value());
-  EXPECT_THAT(facts->links, SizeIs(1));
-  EXPECT_TRUE(facts->links.contains("wan1"));
+  EXPECT_THAT(facts->links, SizeIs(2));
+  EXPECT_TRUE(facts->links.at("wan1").default_route);
+  EXPECT_FALSE(facts->links.at("wan2").default_route);
 }
 
 TEST(FakeKernel, SeesRoutesOfOtherTablesOnlyInASweep) {

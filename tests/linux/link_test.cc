@@ -25,8 +25,8 @@ class LinkTest : public NetnsTest {
  protected:
   LinkTest() { AddLink("wan1", "198.51.100.2/24"); }
 
-  Facts Read(const std::set<std::string>& interfaces) {
-    return ReadLinks(*socket_, interfaces).value();
+  Facts Read(const std::set<std::string>& links) {
+    return uplinkd::ReadFacts(*socket_, {links, links, true}).value();
   }
   Link Wan1() { return Read({"wan1"}).links.at("wan1"); }
 
