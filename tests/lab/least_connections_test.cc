@@ -70,7 +70,10 @@ class LeastConnections : public AgentLab {
 TEST_F(LeastConnections, AvoidsALineThatIsUpButBad) {
   Seconds random{};
   Seconds least{};
-  ASSERT_NO_FATAL_FAILURE(Compare(5, {}, true, &random, &least));
+  // A line that is asked for more than it has falls behind further and further,
+  // so few long runs say more than many short ones.
+  ASSERT_NO_FATAL_FAILURE(Compare(3, {.duration = std::chrono::seconds(10)},
+                                  true, &random, &least));
   EXPECT_LE(least, random / 2);
   // It is the agent's usual business: no word about it.
   EXPECT_EQ(agent_->Log().find("trigger load"), std::string::npos)
