@@ -1,10 +1,12 @@
 #include "agent/tracer.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "proto/convert_values.h"
 #include "proto/packet_words.h"
 #include "reconciler/names.h"
 #include "reconciler/render.h"
@@ -17,12 +19,12 @@ tl::unexpected<Error> Nonsense(const std::string& field,
   return Fail(ErrorCode::kInvalidArgument, field + ": " + words);
 }
 
-Result<Address> ReadAddress(const std::string& field, const std::string& text) {
-  if (const auto address = Address::Parse(text)) {
-    if (address->family() == Family::kIpv4) return *address;
-  }
-  return Nonsense(field,
-                  Quote(text) + " is not an address; write it like 192.0.2.1");
+Result<Address> AddressIn(const std::string& field, const std::string& text) {
+  std::vector<Violation> faults;
+  const std::optional<Address> address = ReadAddress(field, text, faults);
+  if (!address) return Nonsense(field, faults.front().message);
+  if (address->family() == Family::kIpv4) return *address;
+  return Nonsense(field, Quote(text) + " is not an IPv4 address");
 }
 
 Result<std::uint16_t> ReadPort(const std::string& field, std::uint32_t port) {
@@ -96,12 +98,12 @@ v1::TraceWay WayOf(const TraceOutcome& outcome, Flow flow, const Spec* spec,
 Result<Flow> FlowOf(const v1::TraceRequest& request) {
   Flow flow;
   const Result<Address> destination =
-      ReadAddress("destination", request.destination());
+      AddressIn("destination", request.destination());
   if (!destination) return tl::unexpected(destination.error());
   flow.destination = *destination;
   flow.in_interface = request.interface();
   if (!request.source().empty()) {
-    const Result<Address> source = ReadAddress("source", request.source());
+    const Result<Address> source = AddressIn("source", request.source());
     if (!source) return tl::unexpected(source.error());
     flow.source = *source;
   } else if (!flow.in_interface.empty()) {

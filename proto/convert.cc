@@ -64,14 +64,6 @@ constexpr std::pair<v1::OnFailback, OnFailback> kOnFailbacks[] = {
     {v1::ON_FAILBACK_CUT, OnFailback::kCut},
 };
 
-template <typename Outer, typename Inner, std::size_t N>
-Outer ToProto(const std::pair<Outer, Inner> (&table)[N], Inner inner) {
-  for (const auto& [outer_value, inner_value] : table) {
-    if (inner_value == inner) return outer_value;
-  }
-  return Outer{};
-}
-
 std::string Index(const std::string& list, int index) {
   return list + "[" + std::to_string(index) + "]";
 }
@@ -196,13 +188,11 @@ class Reader {
   Inner ReadEnum(const std::string& field,
                  const std::pair<Outer, Inner> (&table)[N], Outer value,
                  Inner unspecified) {
-    if (value == Outer{}) return unspecified;
-    for (const auto& [outer_value, inner_value] : table) {
-      if (outer_value == value) return inner_value;
-    }
-    Report(field, "value " + std::to_string(static_cast<int>(value)) +
-                      " is not known to this version");
-    return unspecified;
+    std::vector<Violation> faults;
+    const Inner read =
+        uplinkd::ReadEnum(field, table, value, unspecified, faults);
+    Report(std::move(faults));
+    return read;
   }
 
   // All but the name, from a v1::Balance or v1::Policy. What is left out there

@@ -2,11 +2,10 @@
 
 #include <google/protobuf/repeated_ptr_field.h>
 
-#include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 
+#include "proto/convert_values.h"
 #include "proto/packet_words.h"
 #include "reconciler/names.h"
 
@@ -84,15 +83,8 @@ class MatchReader {
     limit.count = rate.count;
     limit.unit = rate.unit;
     if (source.burst() != 0) limit.burst = source.burst();
-    if (source.per() == v1::LIMIT_KEY_UNSPECIFIED) return limit;
-    const auto* const known = std::ranges::find(
-        kLimitKeys, source.per(), [](const auto& pair) { return pair.first; });
-    if (known == std::end(kLimitKeys)) {
-      faults_.push_back({path + ".per", std::to_string(source.per()) +
-                                            " is not known to this version"});
-    } else {
-      limit.per = known->second;
-    }
+    limit.per =
+        ReadEnum(path + ".per", kLimitKeys, source.per(), limit.per, faults_);
     return limit;
   }
 
@@ -111,9 +103,7 @@ class MatchReader {
 void WriteLimit(const RateLimit& limit, v1::Limit& to) {
   to.set_rate(FormatRate({limit.count, limit.unit}));
   to.set_burst(limit.burst);
-  to.set_per(std::ranges::find(kLimitKeys, limit.per, [](const auto& pair) {
-               return pair.second;
-             })->first);
+  to.set_per(ToProto(kLimitKeys, limit.per));
 }
 
 void WriteMatch(const TrafficMatch& match, v1::Match& to) {

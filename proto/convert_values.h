@@ -5,8 +5,10 @@
 #include <google/protobuf/duration.pb.h>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reconciler/spec.h"
@@ -22,6 +24,32 @@ std::optional<Address> ReadAddress(const std::string& field,
 std::chrono::milliseconds ReadMilliseconds(
     const std::string& field, const google::protobuf::Duration& duration,
     std::chrono::milliseconds otherwise, std::vector<Violation>& faults);
+
+// An enumeration is a table: each of the outside's values beside ours. Its
+// first value outside, 0, means that none was given.
+
+// What `value` stands for, `unspecified` if none was given; a fault, and
+// `unspecified`, if it is not in `table`: a newer client may know more.
+template <typename Outer, typename Inner, std::size_t N>
+Inner ReadEnum(const std::string& field,
+               const std::pair<Outer, Inner> (&table)[N], Outer value,
+               Inner unspecified, std::vector<Violation>& faults) {
+  if (value == Outer{}) return unspecified;
+  for (const auto& [outer, inner] : table) {
+    if (outer == value) return inner;
+  }
+  faults.push_back({field, "value " + std::to_string(static_cast<int>(value)) +
+                               " is not known to this version"});
+  return unspecified;
+}
+
+template <typename Outer, typename Inner, std::size_t N>
+Outer ToProto(const std::pair<Outer, Inner> (&table)[N], Inner value) {
+  for (const auto& [outer, inner] : table) {
+    if (inner == value) return outer;
+  }
+  return Outer{};
+}
 
 }  // namespace uplinkd
 

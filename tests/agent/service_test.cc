@@ -282,7 +282,7 @@ TEST_F(Service, ATraceThatMakesNoSenseIsRefused) {
   EXPECT_EQ(ask().error_code(), grpc::INVALID_ARGUMENT);
   EXPECT_EQ(ask().error_message(),
             "destination: \"example.net\" is not an address; write it like "
-            "192.0.2.1");
+            "198.51.100.2");
   request.set_destination("192.0.2.80");
   request.set_interface("lan0");
   EXPECT_THAT(ask().error_message(), HasSubstr("source: is needed"));

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,16 +29,6 @@ using ::testing::SizeIs;
 
 class ConntrackTest : public NetnsTest {
  protected:
-  // `count` connections with that mark, from ports of their own.
-  void AddConnections(int count, const std::string& mark) {
-    std::ostringstream command;
-    for (int i = 0; i < count; ++i) {
-      command << "conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport "
-              << ++port_ << " --dport 53 --timeout 600 --mark " << mark
-              << " >/dev/null 2>&1 && ";
-    }
-    uplinkd::Run(command.str() + "true");
-  }
   std::vector<Connection> List(const Mark& filter) {
     std::vector<Connection> connections;
     const Result<void> listed = conntrack_->List(
@@ -57,9 +46,6 @@ class ConntrackTest : public NetnsTest {
   }
 
   std::unique_ptr<Conntrack> conntrack_ = Conntrack::Open().value();
-
- private:
-  int port_ = 1000;
 };
 
 // ---- ending ----

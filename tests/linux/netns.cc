@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 
 namespace uplinkd {
@@ -112,6 +113,16 @@ NetnsTest::NetnsTest() : lock_path_(MakeLockFile()), inside_(netns_) {}
 
 NetnsTest::~NetnsTest() {
   unlink(lock_path_.c_str());
+}
+
+void NetnsTest::AddConnections(int count, const std::string& mark) {
+  std::ostringstream command;
+  for (int i = 0; i < count; ++i) {
+    command << "conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport "
+            << ++port_ << " --dport 53 --timeout 600 --mark " << mark
+            << " >/dev/null 2>&1 && ";
+  }
+  uplinkd::Run(command.str() + "true");
 }
 
 }  // namespace uplinkd

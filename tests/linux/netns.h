@@ -67,11 +67,16 @@ class NetnsTest : public ::testing::Test {
   NetnsTest();
   ~NetnsTest() override;
 
+  // `count` connections that conntrack(8) makes up, with that mark, each from a
+  // port of its own.
+  void AddConnections(int count, const std::string& mark);
+
   const Netns netns_;
   const std::string lock_path_;
 
  private:
   const InNetns inside_;
+  int port_ = 1000;
 };
 
 }  // namespace uplinkd

@@ -7,7 +7,6 @@
 
 #include <map>
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "tests/linux/netns.h"
@@ -25,21 +24,7 @@ auto All(std::uint64_t count) {
 
 class StatisticsTest : public NetnsTest {
  protected:
-  // `count` connections with that mark, from ports of their own.
-  void AddConnections(int count, const std::string& mark) {
-    std::ostringstream command;
-    for (int i = 0; i < count; ++i) {
-      command << "conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport "
-              << ++port_ << " --dport 53 --timeout 600 --mark " << mark
-              << " >/dev/null 2>&1 && ";
-    }
-    uplinkd::Run(command.str() + "true");
-  }
-
   std::unique_ptr<Statistics> statistics_ = Statistics::Open().value();
-
- private:
-  int port_ = 1000;
 };
 
 TEST_F(StatisticsTest, CountsBytesOfALinkAsTheKernelDoes) {
