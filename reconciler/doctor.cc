@@ -271,6 +271,50 @@ void CheckTables(const HostFacts& host, const Expectation& expectation,
   }
 }
 
+// Whether somebody pinned a destination to the link of `route`. The kernel's
+// own routes lead to the far end of the link, and such a one may also lead to
+// the gateway.
+bool IsPinned(const Route& route, const std::vector<Route>& main) {
+  constexpr std::uint8_t kKernelProtocol = 2;  // RTPROT_KERNEL, rtnetlink.h
+  const Address& destination = route.key.destination.network();
+  if (route.protocol == kKernelProtocol ||
+      route.key.destination != Prefix::Host(destination)) {
+    return false;
+  }
+  return std::ranges::none_of(main, [&](const Route& other) {
+    return std::ranges::any_of(other.next_hops, [&](const NextHop& hop) {
+      return hop.gateway == destination;
+    });
+  });
+}
+
+void CheckBypasses(const HostFacts& host, const Expectation& expectation,
+                   Findings& findings) {
+  std::map<std::string, std::vector<const Route*>> pinned;  // by uplink
+  for (const Route& route : host.main_routes) {
+    if (!IsPinned(route, host.main_routes)) continue;
+    for (const NextHop& hop : route.next_hops) {
+      const auto uplink = expectation.uplinks.find(hop.link);
+      if (uplink != expectation.uplinks.end()) {
+        pinned[uplink->second].push_back(&route);
+      }
+    }
+  }
+  for (const auto& [uplink, routes] : pinned) {
+    const std::string first = RenderRoute(*routes.front());
+    findings.push_back(
+        {Severity::kWarning, "bypass-route",
+         "main pins " + std::to_string(routes.size()) +
+             (routes.size() == 1 ? " destination" : " destinations") +
+             " to uplink " + uplink + ", first: " + first,
+         "main comes before every policy, so these stay on that uplink even if "
+         "it is slow or dead, as the endpoint of a tunnel does",
+         "ip route del " + first +
+             "\n# and have a traffic rule choose, if it is to be another than "
+             "the usual one"});
+  }
+}
+
 // Sees every packet before our rules do.
 bool Shadows(const PolicyRule& rule) {
   return rule.priority > 0 && rule.priority < kFirstPriority && !rule.source &&
@@ -367,6 +411,7 @@ std::vector<Finding> Diagnose(const HostFacts& host,
   CheckReversePath(host, expectation, findings);
   CheckMarks(host, expectation, findings);
   CheckTables(host, expectation, findings);
+  CheckBypasses(host, expectation, findings);
   CheckPriorities(host, findings);
   CheckNftables(host, findings);
   CheckNetworkd(host, findings);

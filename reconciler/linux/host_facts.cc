@@ -114,6 +114,29 @@ void ReadForeignRoutes(NlSocket& socket, const Expectation& expectation,
   }
 }
 
+// The kernel sends only what goes by an uplink: main may hold a full feed.
+void ReadMainRoutes(NlSocket& socket, const Expectation& expectation,
+                    HostFacts& facts) {
+  LinkNames names(socket);
+  for (const auto& [link, uplink] : expectation.uplinks) {
+    RouteFilter filter{.table = kMainTable};
+    filter.ifindex = names.IndexOf(link);
+    if (filter.ifindex == 0) continue;
+    const auto routes = ReadRoutes(socket, names, filter);
+    if (!routes) {
+      facts.unread.push_back("routes of " + link + ": " +
+                             routes.error().message);
+      continue;
+    }
+    std::ranges::copy_if(
+        *routes, std::back_inserter(facts.main_routes), [](const Route& route) {
+          const Prefix& destination = route.key.destination;
+          return destination.IsDefault() ||
+                 destination == Prefix::Host(destination.network());
+        });
+  }
+}
+
 void ReadOtherPrograms(HostFacts& facts) {
   facts.networkd = ReadNetworkd("/");
   facts.table_names = ReadTableNames("/");
@@ -139,6 +162,7 @@ Result<HostFacts> ReadHostFacts(const Expectation& expectation) {
   HostFacts facts;
   facts.rules = std::move(*rules);
   ReadForeignRoutes(**socket, expectation, facts);
+  ReadMainRoutes(**socket, expectation, facts);
   ReadCapabilities(facts);
   ReadSettings(facts);
   ReadConntrack(facts);

@@ -102,6 +102,7 @@ TEST_F(KernelVerbsTest, CleanupOfflineRemovesOursAndNothingElse) {
   uplinkd::Run("iptables-legacy -t nat -A POSTROUTING -o wan9 -j MASQUERADE");
   uplinkd::Run("ip rule add priority 100 from 10.9.0.0/16 lookup 99");
   uplinkd::Run("ip route add 10.9.0.0/16 dev wan1 table 11");
+  uplinkd::Run("ip route add 192.0.2.7 via 198.51.100.1");
   const std::string before = Everything();
   const auto made = Sh("\"$UPLINKCTL\" explain -f office.yaml | sh");
   ASSERT_EQ(made.exit_code, 0) << made.err;
@@ -174,10 +175,12 @@ TEST_F(KernelVerbsTest, DoctorFindsWhatIsWrongWithThisHost) {
   uplinkd::Run("iptables-legacy -t mangle -A FORWARD -j MARK --set-mark 0x1");
   uplinkd::Run("iptables-nft -t nat -A POSTROUTING -j ACCEPT");
   uplinkd::Run("ip rule add priority 20500 lookup 12");
+  uplinkd::Run("ip route add 192.0.2.7 via 198.51.100.1");
   uplinkd::Run("ip link del lan0");
   const auto json = Sh(kIds);
   EXPECT_EQ(json.out,
-            "forwarding-off interface-missing mark-collision other-backend "
+            "bypass-route forwarding-off interface-missing mark-collision "
+            "other-backend "
             "priority-collision rp-filter-strict table-collision ");
   const auto text = Ctl("doctor -f office.yaml");
   EXPECT_EQ(text.exit_code, 1);

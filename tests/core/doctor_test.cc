@@ -365,6 +365,38 @@ TEST(Doctor, LeavesRoutesOfOtherTablesAlone) {
               IsEmpty());
 }
 
+Route MainRoute(const std::string& destination, const std::string& gateway) {
+  Route route;
+  route.key = {kMainTable, Net(destination), 0, 0};
+  route.protocol = 4;  // static
+  route.next_hops = {{"wan1", testing::Ip(gateway), 1, false}};
+  return route;
+}
+
+TEST(Doctor, FindsDestinationsThatMainPinsToAnUplink) {
+  HostFacts host = GoodHost();
+  host.main_routes = {MainRoute("0.0.0.0/0", "198.51.100.1"),
+                      MainRoute("192.0.2.7/32", "198.51.100.1"),
+                      MainRoute("192.0.2.8/32", "198.51.100.1")};
+  const auto findings = Findings(host);
+  ASSERT_THAT(Ids(findings), ElementsAre("bypass-route"));
+  EXPECT_EQ(findings[0].what,
+            "main pins 2 destinations to uplink wan1, first: 192.0.2.7/32 via "
+            "198.51.100.1 dev wan1 table main proto 4");
+  EXPECT_THAT(findings[0].mend, HasSubstr("ip route del 192.0.2.7/32 via"));
+}
+
+TEST(Doctor, KnowsTheRoutesThatBelongToALink) {
+  HostFacts host = GoodHost();
+  Route peer = MainRoute("198.51.100.9/32", "198.51.100.1");
+  peer.protocol = 2;  // the kernel's own, to the far end
+  peer.next_hops[0].gateway.reset();
+  Route gateway = MainRoute("203.0.113.1/32", "198.51.100.1");
+  gateway.next_hops[0].gateway.reset();
+  host.main_routes = {peer, gateway, MainRoute("0.0.0.0/0", "203.0.113.1")};
+  EXPECT_THAT(Findings(host), IsEmpty());
+}
+
 TEST(Doctor, FindsForeignRulesThatLookUpOurTables) {
   const auto findings = FindingsWith([](HostFacts& host) {
     PolicyRule rule = Rule(30000, 11);

@@ -216,6 +216,22 @@ TEST_F(HostFactsTest, FindsForeignRoutesOfTheTablesAskedAbout) {
   EXPECT_THAT(Ids(), Contains("table-collision"));
 }
 
+TEST_F(HostFactsTest, FindsHostRoutesOfMainByUplinks) {
+  AddLink("wan1", "198.51.100.2/24");
+  AddLink("lan0", "192.168.10.1/24");
+  uplinkd::Run("ip route add default via 198.51.100.1");
+  uplinkd::Run("ip route add 192.0.2.7 via 198.51.100.1");
+  uplinkd::Run("ip route add 10.0.0.0/8 via 198.51.100.1");
+  uplinkd::Run("ip route add 192.0.2.8 via 192.168.10.9");
+  Expectation expectation = ExpectAnySpec();
+  expectation.uplinks = {{"wan1", "fibre"}, {"wan9", "cable"}};
+  std::vector<std::string> destinations;
+  for (const Route& route : Read(expectation).main_routes) {
+    destinations.push_back(route.key.destination.ToString());
+  }
+  EXPECT_THAT(destinations, ElementsAre("0.0.0.0/0", "192.0.2.7/32"));
+}
+
 TEST_F(HostFactsTest, ReadsEveryRuleWithItsOwner) {
   uplinkd::Run(
       "ip rule add priority 20500 fwmark 0x1/0xff lookup 11 proto static");
