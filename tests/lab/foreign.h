@@ -25,6 +25,11 @@ std::string OwnState(const Namespace& where);
 // counters. False with the program's words in `error` if that fails.
 bool AddForeignObjects(const Namespace& where, std::string* error);
 
+// A commit of the mangle table by somebody else, which leaves it as it was.
+inline constexpr char kForeignCommit[] =
+    "iptables-legacy -t mangle -A FORWARD -m comment --comment foreign\n"
+    "iptables-legacy -t mangle -D FORWARD -m comment --comment foreign\n";
+
 }  // namespace uplinkd::lab
 
 #endif  // UPLINKD_TESTS_LAB_FOREIGN_H_
