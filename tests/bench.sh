@@ -2,7 +2,7 @@
 # How fast uplinkd is, as a table of figures beside floors measured in the same
 # run:
 #
-#   sudo tests/bench.sh [passes|spec|repairs|forwarding|footprint]...
+#   sudo tests/bench.sh [passes|spec|health|repairs|forwarding|footprint]...
 #
 # installs what is missing, builds the release preset and measures in network
 # namespaces of its own. Best on an idle machine: about five minutes.

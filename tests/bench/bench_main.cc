@@ -12,15 +12,14 @@
 int main(int argc, char** argv) {
   using uplinkd::bench::MeasureFootprint;
   using uplinkd::bench::MeasureForwarding;
+  using uplinkd::bench::MeasureHealthChange;
   using uplinkd::bench::MeasurePasses;
   using uplinkd::bench::MeasureRepairs;
   using uplinkd::bench::MeasureWholeSpec;
   const std::vector<std::pair<std::string, std::function<bool()>>> sections = {
-      {"passes", MeasurePasses},
-      {"spec", MeasureWholeSpec},
-      {"repairs", MeasureRepairs},
-      {"forwarding", MeasureForwarding},
-      {"footprint", MeasureFootprint}};
+      {"passes", MeasurePasses},         {"spec", MeasureWholeSpec},
+      {"health", MeasureHealthChange},   {"repairs", MeasureRepairs},
+      {"forwarding", MeasureForwarding}, {"footprint", MeasureFootprint}};
   const std::vector<std::string> wanted(argv + 1, argv + argc);
   uplinkd::bench::PrintHeader();
   bool worked = true;

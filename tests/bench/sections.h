@@ -6,11 +6,12 @@
 
 namespace uplinkd::bench {
 
-bool MeasurePasses();      // a pass that finds nothing to do
-bool MeasureWholeSpec();   // 32 uplinks from nothing
-bool MeasureRepairs();     // from a foreign deletion to the return
-bool MeasureForwarding();  // small packets of established connections
-bool MeasureFootprint();   // memory and idle processor time
+bool MeasurePasses();        // a pass that finds nothing to do
+bool MeasureWholeSpec();     // 32 uplinks from nothing
+bool MeasureHealthChange();  // from a verdict to the kernel
+bool MeasureRepairs();       // from a foreign deletion to the return
+bool MeasureForwarding();    // small packets of established connections
+bool MeasureFootprint();     // memory and idle processor time
 
 }  // namespace uplinkd::bench
 
