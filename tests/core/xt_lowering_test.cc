@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "reconciler/compile.h"
 #include "tests/core/builders.h"
+#include "tests/core/chooser.h"
 #include "tests/core/desired_text.h"
 #include "tests/core/random_specs.h"
 #include "tests/core/xt_interpreter.h"
@@ -97,6 +99,52 @@ TEST(XtLowering, CostsAnEstablishedPacketTwoRules) {
         ASSERT_EQ(walk.Total(), estimates ? 3 + static_cast<int>(count) : 2);
         ASSERT_EQ(packet.mark, 1U);
       }
+    }
+  }
+}
+
+// Its traffic rules, its choice, and what tells it from arrivals and internal
+// traffic: a rule per uplink's interface and per internal network.
+TEST(XtLowering, CostsANewConnectionItsRulesAndItsChoice) {
+  constexpr int kRules = 100;
+  // Its hook, its LAN, and where the choice begins and ends.
+  constexpr int kFixed = 10;
+  for (const Algorithm algorithm : testing::kChoosing) {
+    for (const std::uint32_t count : {2U, 3U, 8U, 32U}) {
+      Spec spec = SpecWithUplinks(count, algorithm);
+      for (Uplink& uplink : spec.uplinks) {
+        uplink.capacity = spec.uplinks.front().capacity;
+      }
+      if (algorithm == Algorithm::kOverflow) {
+        Tier& tier = spec.balance.tiers.emplace_back();
+        for (const Uplink& uplink : spec.uplinks) {
+          tier.push_back({uplink.name, std::nullopt});
+        }
+      }
+      for (int i = 0; i < kRules; ++i) {
+        TrafficRule& rule = spec.traffic.emplace_back();
+        rule.name = "rule" + std::to_string(i);
+        rule.match.destination = {
+            testing::Net("172.16." + std::to_string(i) + ".0/24")};
+        rule.use = "wan1";
+      }
+      const Desired desired = Compile(spec, FactsWithUplinks(count));
+      Packet packet = FromLan();
+      const Walk walk = Router(desired).Send(XtHook::kPrerouting, packet);
+      ASSERT_NE(packet.connmark, 0U);
+      int estimates = 0;
+      for (const auto& [chain, rules] : walk.rules) {
+        if (chain.starts_with("UPL-ESTIMATE")) estimates += rules;
+      }
+      const int uplinks = static_cast<int>(count);
+      const bool compares = algorithm == Algorithm::kLeastLoaded ||
+                            algorithm == Algorithm::kOverflow;
+      const int choice = compares ? uplinks : 2 * testing::Log2(count);
+      const int surroundings =
+          uplinks + static_cast<int>(desired.filter.internal.size());
+      EXPECT_LE(walk.Total() - estimates,
+                kRules + choice + kFixed + surroundings)
+          << static_cast<int>(algorithm) << " of " << count;
     }
   }
 }
