@@ -1,0 +1,17 @@
+#!/bin/sh
+# Every test that docs/failures.md names is there.
+#
+# usage: failures_test.sh SOURCE_DIRECTORY
+set -eu
+cd "$1"
+missing=0
+# shellcheck disable=SC2013,SC2016  # names without blanks
+for name in $(grep -o '`[A-Za-z]*\.[A-Za-z]*`' docs/failures.md | tr -d '`'); do
+  suite=${name%.*} test=${name#*.}
+  # The two may stand on lines of their own.
+  if ! cat tests/*/*_test.cc | tr -d ' \n' | grep -q "TEST[_FP]*($suite,$test)"; then
+    echo "docs/failures.md names $name, which is not there"
+    missing=1
+  fi
+done
+exit $missing
