@@ -428,7 +428,15 @@ Result<Report> Follower::CleanUp(bool dry_run) {
 }
 
 void Follower::Sample() {
-  if (host_ != nullptr) sampler_.Look(*host_, link_index_);
+  if (host_ != nullptr) {
+    sampler_.Look(*host_, link_index_);
+    for (const std::string& uplink : sampler_.suspects()) {
+      spdlog::info(
+          "uplink {}: new connections get no answer; asking its probes",
+          uplink);
+      monitor_.Suspect(uplink);
+    }
+  }
   CutConnections();
   Publish();
 }

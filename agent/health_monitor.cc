@@ -46,11 +46,16 @@ class HealthMonitor::Patient {
     BeginRound();
   }
 
+  void Suspect() {
+    hurried_ = true;
+    if (path_ != nullptr && open_ == 0) ArmNextRound(Clock::now());
+  }
+
  private:
-  using Time = std::chrono::steady_clock::time_point;
+  using Clock = std::chrono::steady_clock;
 
   void BeginRound() {
-    ArmNextRound(std::chrono::steady_clock::now());
+    ArmNextRound(Clock::now() + tracker_.health().interval);
     const std::vector<Probe>& probes = tracker_.health().probes;
     runs_.clear();
     results_.assign(probes.size(), {});
@@ -64,14 +69,14 @@ class HealthMonitor::Patient {
 
   // The timeout is no longer than the interval, but the thread may be late:
   // then the round that is under way has its time.
-  void ArmNextRound(Time began) {
-    next_round_.expires_at(began + tracker_.health().interval);
+  void ArmNextRound(Clock::time_point when) {
+    next_round_.expires_at(when);
     // A wait that is over cannot be cancelled any more: it must not find a
     // patient that is gone, or that goes another way.
-    next_round_.async_wait([this, began, way = std::weak_ptr(path_)](
+    next_round_.async_wait([this, when, way = std::weak_ptr(path_)](
                                const asio::error_code& error) {
       if (error || way.expired()) return;
-      if (open_ != 0) return ArmNextRound(began + kLate);
+      if (open_ != 0) return ArmNextRound(when + kLate);
       BeginRound();
     });
   }
@@ -81,12 +86,16 @@ class HealthMonitor::Patient {
     if (--open_ != 0) return;
     const bool changed = tracker_.RoundEnded(results_);
     monitor_.Publish(name_, tracker_.report());
+    hurried_ = hurried_ && !changed && !tracker_.IsGood(results_);
+    if (hurried_) ArmNextRound(Clock::now() + kHurried);
     if (!changed) return;
     LogVerdict(name_, tracker_.report().verdict);
     monitor_.changed_();
   }
 
   static constexpr std::chrono::milliseconds kLate{10};
+  // A refusal comes at once. As short as an interval can be.
+  static constexpr std::chrono::milliseconds kHurried{100};
 
   HealthMonitor& monitor_;
   std::string name_;
@@ -95,6 +104,7 @@ class HealthMonitor::Patient {
   std::vector<std::unique_ptr<ProbeRun>> runs_;
   std::vector<ProbeResult> results_;
   std::size_t open_ = 0;  // runs without a result
+  bool hurried_ = false;  // the next round follows soon after this one
   asio::steady_timer next_round_;
 };
 
@@ -120,6 +130,13 @@ void HealthMonitor::Watch(WatchedUplinks uplinks) {
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { context_.run(); });
   }
+}
+
+void HealthMonitor::Suspect(const std::string& uplink) {
+  asio::post(context_, [this, uplink] {
+    const auto patient = patients_.find(uplink);
+    if (patient != patients_.end()) patient->second->Suspect();
+  });
 }
 
 HealthReports HealthMonitor::Reports() const {

@@ -54,6 +54,12 @@ class HealthMonitor {
   // stays as long as its health is specified as before. For one thread.
   void Watch(WatchedUplinks uplinks);
 
+  // Something else says that this uplink may be dead: it is asked at once, and
+  // again without the usual pause until a round is good or the verdict changes.
+  // Nothing happens for an uplink that is not watched. By the thread that
+  // watches.
+  void Suspect(const std::string& uplink);
+
   // Ends the thread for good; nothing is called back after that. By the thread
   // that watches, or when that is gone.
   void Stop();

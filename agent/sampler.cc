@@ -3,6 +3,17 @@
 #include <set>
 
 namespace uplinkd {
+namespace {
+
+// Fewer unanswered connections than this may be one site that is down.
+constexpr std::uint64_t kSuspicious = 3;
+
+std::uint64_t FatesOf(const std::map<Mark, std::uint64_t>& fates, Mark mark) {
+  const auto found = fates.find(mark);
+  return found == fates.end() ? 0 : found->second;
+}
+
+}  // namespace
 
 void Sampler::Follow(const Spec& spec) {
   mask_ = spec.mark_mask;
@@ -35,6 +46,7 @@ void Sampler::Look(Host& host, const std::map<std::string, int>& links) {
 }
 
 void Sampler::LookAtConnections(Host& host) {
+  suspects_.clear();
   if (const Result<ConntrackUsage> usage = host.ReadConntrackUsage()) {
     conntrack_ = *usage;
   }
@@ -43,11 +55,28 @@ void Sampler::LookAtConnections(Host& host) {
   const auto counts = host.CountConnections(mask_);
   next_connections_ = NextLook(began, now_(), kConnectionsEvery);
   if (!counts) return;
+  Suspect(*counts);
   counted_ = Counted{began, conntrack_.entries, fates_};
   for (const auto& [uplink, mark] : marks_) {
     const auto count = counts->find(mark.value);
     meter_.ConnectionsSeen(uplink,
                            count == counts->end() ? 0 : count->second.all);
+  }
+}
+
+void Sampler::Suspect(const ConnectionCounts& counts) {
+  const Counted last = counted_.value_or(Counted{});
+  for (const auto& [uplink, mark] : marks_) {
+    const auto count = counts.find(mark.value);
+    if (count == counts.end()) continue;
+    const std::uint64_t unanswered = count->second.unanswered;
+    const std::uint64_t before = FatesOf(last.fates, mark);
+    const std::uint64_t now = FatesOf(fates_, mark);
+    // A counter that went back belongs to a new rule, which began at 0.
+    const std::uint64_t came = now < before ? now : now - before;
+    if (came > 0 && unanswered >= kSuspicious && 2 * unanswered >= came) {
+      suspects_.insert(uplink);
+    }
   }
 }
 

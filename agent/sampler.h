@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/host.h"
@@ -38,11 +39,17 @@ class Sampler {
   // How many fates were given, by mark, as a pass read them.
   void FatesSeen(const std::map<Mark, std::uint64_t>& given);
 
+  // Uplinks on which new connections get no answer, as of the last look at the
+  // connections: at least half of those that came since the look before it.
+  // Empty if the last call of Look() did not look at them.
+  const std::set<std::string>& suspects() const { return suspects_; }
+
   const TrafficMeter& meter() const { return meter_; }
   const ConntrackUsage& conntrack() const { return conntrack_; }
 
  private:
   void LookAtConnections(Host& host);
+  void Suspect(const ConnectionCounts& counts);
   bool ConnectionsAreDue() const;
 
   MonotonicClock now_;
@@ -56,6 +63,7 @@ class Sampler {
     std::map<Mark, std::uint64_t> fates;
   };
   std::optional<Counted> counted_;
+  std::set<std::string> suspects_;
   RateMeter::Time next_connections_{};
   ConntrackUsage conntrack_;
 };

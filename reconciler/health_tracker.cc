@@ -46,10 +46,14 @@ HealthTracker::HealthTracker(Health health)
   }
 }
 
-bool HealthTracker::RoundEnded(const std::vector<ProbeResult>& results) {
+bool HealthTracker::IsGood(const std::vector<ProbeResult>& results) const {
   const auto answered = std::ranges::count_if(
       results, [](const ProbeResult& result) { return result.answered; });
-  const bool good = answered >= static_cast<std::ptrdiff_t>(health_.quorum);
+  return answered >= static_cast<std::ptrdiff_t>(health_.quorum);
+}
+
+bool HealthTracker::RoundEnded(const std::vector<ProbeResult>& results) {
+  const bool good = IsGood(results);
   good_in_a_row_ = good ? good_in_a_row_ + 1 : 0;
   failed_in_a_row_ = good ? 0 : failed_in_a_row_ + 1;
   Remember(results);

@@ -41,6 +41,9 @@ class HealthTracker {
   // verdict is another one now.
   bool RoundEnded(const std::vector<ProbeResult>& results);
 
+  // Whether enough probes of a round answered.
+  bool IsGood(const std::vector<ProbeResult>& results) const;
+
   // The probes take another way from now on: another link, address or gateway.
   // The verdict stays until rounds of the new way make another one.
   void PathChanged();

@@ -95,4 +95,10 @@ bool IsBusy(const ConntrackEntry& entry, const ConntrackTimeouts& timeouts) {
   }
 }
 
+bool IsUnanswered(const ConntrackEntry& entry) {
+  return entry.protocol == IPPROTO_TCP &&
+         entry.tcp_state == TCP_CONNTRACK_SYN_SENT &&
+         (entry.status & IPS_SEEN_REPLY) == 0;
+}
+
 }  // namespace uplinkd

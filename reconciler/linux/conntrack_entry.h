@@ -53,6 +53,10 @@ inline constexpr std::int64_t kIdleSeconds = 5;
 // might be.
 bool IsBusy(const ConntrackEntry& entry, const ConntrackTimeouts& timeouts);
 
+// Whether a TCP connection was asked for and nothing came back yet. UDP does
+// not count: much of it is never answered.
+bool IsUnanswered(const ConntrackEntry& entry);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_RECONCILER_LINUX_CONNTRACK_ENTRY_H_

@@ -72,6 +72,7 @@ Result<ConnectionCounts> Statistics::CountConnections(std::uint32_t mask) {
         ConnectionCount& count = connections[entry.mark & mask];
         ++count.all;
         if (IsBusy(entry, timeouts)) ++count.busy;
+        if (IsUnanswered(entry)) ++count.unanswered;
       });
   if (!dumped)
     return ConntrackFailure("cannot list connections", dumped.error());

@@ -29,7 +29,9 @@ struct ConntrackUsage {
 
 struct ConnectionCount {
   std::uint64_t all = 0;
-  std::uint64_t busy = 0;  // of these; see conntrack_entry.h
+  // Of these; see conntrack_entry.h.
+  std::uint64_t busy = 0;
+  std::uint64_t unanswered = 0;
 
   friend auto operator<=>(const ConnectionCount&,
                           const ConnectionCount&) = default;

@@ -104,6 +104,30 @@ TEST_F(HealthMonitorTest, RoundsFollowEachOtherByTheInterval) {
   EXPECT_LE(probes_.Orders().size(), before + 3);
 }
 
+TEST_F(HealthMonitorTest, ASuspectIsAskedUntilItIsCleared) {
+  WatchedUplinks uplinks = One();
+  uplinks["wan1"].health.interval = 1h;
+  uplinks["wan1"].health.up = 1;
+  monitor_.Watch(uplinks);
+  ASSERT_TRUE(BecomesState(HealthState::kUp));
+  // It answers: once is enough.
+  const std::size_t before = probes_.Orders().size();
+  monitor_.Suspect("wan1");
+  monitor_.Suspect("wan9");  // nobody
+  ASSERT_TRUE(Becomes([&] { return probes_.Orders().size() > before; }));
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(probes_.Orders().size(), before + 1);
+  EXPECT_EQ(StateOf("wan1"), HealthState::kUp);
+  // It does not: down after the usual number of rounds, hours early.
+  probes_.Set("wan1", Line::kRefuses);
+  monitor_.Suspect("wan1");
+  ASSERT_TRUE(BecomesState(HealthState::kDown));
+  const std::size_t rounds = probes_.Orders().size();
+  EXPECT_EQ(rounds, before + 1 + uplinks["wan1"].health.down);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(probes_.Orders().size(), rounds);
+}
+
 // The timeout may be as long as the interval; rounds still do not overlap.
 TEST_F(HealthMonitorTest, ARoundEndsBeforeTheNextOneBegins) {
   WatchedUplinks uplinks = One();

@@ -1,5 +1,6 @@
 #include "agent/sampler.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -12,6 +13,9 @@ namespace {
 
 using std::chrono::seconds;
 using testing::CountedHost;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::TwoUplinkSpec;
 
 class SamplerTest : public ::testing::Test {
@@ -62,6 +66,44 @@ TEST_F(SamplerTest, AFateThatWasGivenIsAReasonToCount) {
             3U);
   LookFor(seconds(20));
   EXPECT_EQ(host_.counts, 2);
+}
+
+TEST_F(SamplerTest, SuspectsAnUplinkThatGetsNoAnswers) {
+  const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
+  LookFor(seconds(20));
+  Give(5);
+  host_.connections[mark.value] = {.all = 5, .busy = 5, .unanswered = 5};
+  LookFor(seconds(1));
+  EXPECT_THAT(sampler_.suspects(), ElementsAre(spec_.uplinks[0].name));
+  // Not again without another look at the connections.
+  LookFor(seconds(1));
+  EXPECT_THAT(sampler_.suspects(), IsEmpty());
+}
+
+TEST_F(SamplerTest, SuspectsAtTheFirstLook) {
+  const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
+  Give(5);
+  host_.connections[mark.value] = {.all = 5, .busy = 5, .unanswered = 5};
+  LookFor(seconds(1));
+  EXPECT_THAT(sampler_.suspects(), ElementsAre(spec_.uplinks[0].name));
+}
+
+TEST_F(SamplerTest, SuspectsNoUplinkForAFewOrOldOnes) {
+  const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
+  const auto give = [&](std::uint64_t fates, std::uint64_t unanswered) {
+    LookFor(seconds(20));
+    Give(fates);
+    host_.connections[mark.value] = {
+        .all = 100, .busy = 100, .unanswered = unanswered};
+    LookFor(seconds(1));
+    return sampler_.suspects();
+  };
+  EXPECT_THAT(give(5, 2), IsEmpty());     // one site that is down
+  EXPECT_THAT(give(105, 10), IsEmpty());  // on their way, of 100
+  EXPECT_THAT(give(106, 3), SizeIs(1));
+  // No new ones: what is left hangs for two minutes more.
+  ++host_.entries;
+  EXPECT_THAT(give(106, 3), IsEmpty());
 }
 
 TEST_F(SamplerTest, AnotherSpecIsAReasonToCount) {

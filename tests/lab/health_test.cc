@@ -8,6 +8,7 @@
 namespace uplinkd::lab {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -213,6 +214,28 @@ TEST_F(HealthLab, ConnectionsOfALineThatIsDownAreCut) {
   for (std::size_t i = 0; i < connections.size(); ++i) {
     EXPECT_EQ(connections[i].Ask().has_value(), answers[i] == UplinkAddress(1));
   }
+}
+
+// Probes that are seldom asked, since each is paid for: the traffic tells.
+TEST_F(HealthLab, ConnectionsWithoutAnAnswerAreReasonToAsk) {
+  ASSERT_NO_FATAL_FAILURE(
+      Begin({}, {.health = "{probes: [{icmp: 203.0.113.10}], interval: 1h, "
+                           "timeout: 300ms, up: 1}"}));
+  ASSERT_NO_FATAL_FAILURE(WaitForHealth("wan2", "Up"));
+  ASSERT_NO_FATAL_FAILURE(Silence(2));
+  // Half of them get no answer.
+  std::thread clients([this] {
+    lab_->client().Run([] {
+      for (int i = 0; i < 40; ++i) {
+        static_cast<void>(
+            Connection::OpenHere({.patience = milliseconds(100)}));
+      }
+    });
+  });
+  WaitForPhase("wan2", "Down");
+  clients.join();
+  EXPECT_THAT(agent_->Log(), HasSubstr("new connections get no answer"));
+  ExpectSources({UplinkAddress(1)});
 }
 
 TEST_F(HealthLab, ALineThatLosesMuchIsSecondChoice) {

@@ -54,6 +54,20 @@ TEST_F(StatisticsTest, LeavesOutALinkThatDoesNotExist) {
   EXPECT_TRUE(counters.contains(kLoopback));
 }
 
+TEST_F(StatisticsTest, CountsTheConnectionsThatNobodyAnswered) {
+  int port = 2000;
+  for (const char* state : {"SYN_SENT", "SYN_SENT", "ESTABLISHED"}) {
+    uplinkd::Run("conntrack -I -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport " +
+                 std::to_string(++port) +
+                 " --dport 80 --timeout 100 --mark 1 --state " + state +
+                 " >/dev/null 2>&1");
+  }
+  AddConnections(3, "1");  // UDP
+  const ConnectionCount count = statistics_->CountConnections(0xff).value()[1];
+  EXPECT_EQ(count.all, 6U);
+  EXPECT_EQ(count.unanswered, 2U);
+}
+
 TEST_F(StatisticsTest, CountsNoConnectionsInAFreshNamespace) {
   EXPECT_TRUE(statistics_->CountConnections(0xff).value().empty());
 }
