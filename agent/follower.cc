@@ -315,6 +315,7 @@ void Follower::TakeOver() {
   standing_.last_pass = options_.clocks.wall();
   if (last_report_.failed_phase) return;
   standing_.uplinks = last_report_.uplinks;
+  TellOfDrains();
   standing_.warnings = last_report_.warnings;
   standing_.objects = last_report_.objects;
   standing_.foreign_routes = last_report_.foreign_routes;
