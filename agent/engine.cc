@@ -239,7 +239,7 @@ void Engine::ArmSample() {
 
 // Not anew with each pass: many of them would put off the look for ever.
 void Engine::ArmLoads() {
-  if (loads_armed_ || !follower_.watches_loads()) return;
+  if (loads_armed_ || !follower_.watches_choices()) return;
   loads_armed_ = true;
   loads_timer_.expires_after(options_.loads);
   loads_timer_.async_wait([this](const asio::error_code& error) {
@@ -247,6 +247,10 @@ void Engine::ArmLoads() {
     if (error || stopping_) return;
     if (follower_.LookAtLoads()) {
       schedule_.Notice(Trigger::kLoad, Now());
+      ArmPass();
+    }
+    if (follower_.LookAtLatencies()) {
+      schedule_.Notice(Trigger::kHealth, Now());
       ArmPass();
     }
     ArmLoads();

@@ -31,7 +31,8 @@ namespace uplinkd {
 struct EngineOptions {
   FollowerOptions follower;
   ScheduleOptions schedule;
-  // How often counters are looked at, and loads while a policy goes by them.
+  // How often counters are looked at, and loads and latencies while a policy
+  // goes by them.
   std::chrono::milliseconds sample{1000};
   std::chrono::milliseconds loads{LoadWatch::kEvery};
   ProbeStarter start_probe = StartProbe;

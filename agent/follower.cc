@@ -134,6 +134,7 @@ void Follower::SpecChanged(const std::optional<Spec>& before) {
   standing_.in_sync = false;
   sampler_.Follow(ledger_.current()->spec);
   loads_.Follow(ledger_.current()->spec);
+  latencies_.Follow(ledger_.current()->spec);
   KeepDrains();
   RegisterNames();
   WatchTables();
@@ -201,6 +202,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.blocked = blocked_.LeftOut();
   options.draining = drains_.Words();
   options.loads = loads_.loads();
+  options.rankings = latencies_.rankings();
   options.health = verdicts_ = Verdicts();
   const auto reconcile = [&] {
     last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
@@ -285,20 +287,35 @@ bool Follower::FactsChanged() const {
                      SameFacts);
 }
 
-// What the pass did that the spec, the facts and the loads did not ask for.
+// The policies whose choice is another one by what was measured.
+std::set<std::string> Follower::ChoicesMoved() const {
+  std::set<std::string> policies;
+  if (loads_moved_) {
+    for (const auto& [policy, choice] : last_report_.counted) {
+      policies.insert(policy);
+    }
+  }
+  if (rankings_moved_) {
+    for (const auto& [policy, choice] : last_report_.ranked) {
+      policies.insert(policy);
+    }
+  }
+  return policies;
+}
+
+// What the pass did that the spec, the facts and the measurements did not ask
+// for.
 Report Follower::RepairsOfPass() const {
   if (standing_.observed_generation != ledger_.generation() || FactsChanged()) {
     return {};
   }
-  return WithoutChoices(last_report_,
-                        loads_moved_ ? last_report_.counted
-                                     : std::map<std::string, CountedChoice>());
+  return WithoutChoices(last_report_, ChoicesMoved());
 }
 
 // Whether the pass did its work, and all of it was for the loads.
 bool Follower::OnlySharesMoved() const {
-  return loads_moved_ && standing_.in_sync && !FactsChanged() &&
-         last_report_.result == PassResult::kChanged &&
+  return loads_moved_ && !rankings_moved_ && standing_.in_sync &&
+         !FactsChanged() && last_report_.result == PassResult::kChanged &&
          RepairsOfPass().plan.Empty();
 }
 
@@ -322,13 +339,14 @@ void Follower::TakeOver() {
   link_index_ = last_report_.link_index;
   sampler_.FatesSeen(last_report_.fates_given);
   loads_.PassEnded(last_report_.counted);
+  latencies_.PassEnded(last_report_.ranked);
 }
 
 void Follower::JudgeSync(const PassOptions& options) {
   standing_.in_sync =
       last_report_.result == PassResult::kInSync && blocked_.all().empty();
   if (!standing_.in_sync) return;
-  loads_moved_ = false;
+  loads_moved_ = rankings_moved_ = false;
   standing_.observed_generation = ledger_.generation();
   standing_.last_in_sync = standing_.last_pass;
   drift_.clear();
@@ -362,6 +380,7 @@ Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
   PassOptions options;
   options.dry_run = true;
   options.loads = loads_.loads();
+  options.rankings = latencies_.rankings();
   options.sweep = true;
   options.more_tables = old_tables_;
   options.draining = drains_.Words();
@@ -423,6 +442,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   link_index_.clear();
   sampler_.Follow(Spec{});
   loads_.Follow(Spec{});
+  latencies_.Follow(Spec{});
   monitor_.Watch({});
   Publish();
   return report;
@@ -445,6 +465,12 @@ void Follower::Sample() {
 bool Follower::LookAtLoads() {
   if (host_ == nullptr || !loads_.Look(*host_)) return false;
   loads_moved_ = true;
+  return true;
+}
+
+bool Follower::LookAtLatencies() {
+  if (!latencies_.Look(monitor_.Reports())) return false;
+  rankings_moved_ = true;
   return true;
 }
 

@@ -25,6 +25,7 @@
 #include "agent/drain_ledger.h"
 #include "agent/health_monitor.h"
 #include "agent/host.h"
+#include "agent/latency_watch.h"
 #include "agent/load_watch.h"
 #include "agent/pass_log.h"
 #include "agent/sampler.h"
@@ -108,10 +109,15 @@ class Follower {
   // publishes.
   void Sample();
 
-  // Whether LookAtLoads() is to be called every LoadWatch::kEvery.
-  bool watches_loads() const { return loads_.watching(); }
+  // Whether LookAtLoads() and LookAtLatencies() are to be called every
+  // LoadWatch::kEvery.
+  bool watches_choices() const {
+    return loads_.watching() || latencies_.watching();
+  }
   // True: a pass is due, since other shares are.
   bool LookAtLoads();
+  // True: a pass is due, since another uplink answers sooner.
+  bool LookAtLatencies();
 
   // Publishes where things stand.
   void Publish(const EventPointer& event = nullptr);
@@ -127,6 +133,7 @@ class Follower {
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   bool FactsChanged() const;
   Report RepairsOfPass() const;
+  std::set<std::string> ChoicesMoved() const;
   bool OnlySharesMoved() const;
   void NoteShares(Trigger trigger);
   void TakeOver();
@@ -163,6 +170,8 @@ class Follower {
   Sampler sampler_;
   LoadWatch loads_;
   bool loads_moved_ = false;  // since the last pass
+  LatencyWatch latencies_;
+  bool rankings_moved_ = false;  // since the last pass
   DrainLedger drains_;
   Cutter cutter_;
   Standing standing_;

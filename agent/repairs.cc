@@ -10,13 +10,12 @@ namespace uplinkd {
 namespace {
 
 // False: nothing is left of the step.
-bool TakeOutChoices(const std::map<std::string, CountedChoice>& choices,
-                    Step& step) {
+bool TakeOutChoices(const std::set<std::string>& policies, Step& step) {
   auto* const edit = std::get_if<EditXtTable>(&step.change);
   if (edit == nullptr || edit->table != XtTable::kMangle) return true;
   std::erase_if(edit->edits, [&](const ChainEdit& one) {
-    return std::ranges::any_of(choices, [&](const auto& choice) {
-      return IsChainOfChoice(one.chain, choice.first);
+    return std::ranges::any_of(policies, [&](const std::string& policy) {
+      return IsChainOfChoice(one.chain, policy);
     });
   });
   return !edit->edits.empty();
@@ -25,11 +24,11 @@ bool TakeOutChoices(const std::map<std::string, CountedChoice>& choices,
 }  // namespace
 
 Report WithoutChoices(const Report& report,
-                      const std::map<std::string, CountedChoice>& choices) {
+                      const std::set<std::string>& policies) {
   Report rest;
   for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
     Step step = report.plan.steps[i];
-    if (!TakeOutChoices(choices, step)) continue;
+    if (!TakeOutChoices(policies, step)) continue;
     rest.plan.steps.push_back(std::move(step));
     rest.outcomes.push_back(report.outcomes[i]);
   }

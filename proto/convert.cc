@@ -36,6 +36,7 @@ constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_FAILOVER, Algorithm::kFailover},
     {v1::ALGORITHM_LEAST_CONNECTIONS, Algorithm::kLeastConnections},
     {v1::ALGORITHM_OVERFLOW, Algorithm::kOverflow},
+    {v1::ALGORITHM_LOWEST_LATENCY, Algorithm::kLowestLatency},
 };
 constexpr std::pair<v1::Measure, Measure> kMeasures[] = {
     {v1::MEASURE_DOWNLOAD, Measure::kDownload},

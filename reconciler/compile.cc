@@ -31,9 +31,9 @@ UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
 // What the default policy means each uplink to have of new connections.
 std::map<UplinkId, double> SharesOf(const Spec& spec,
                                     const std::vector<ResolvedUplink>& uplinks,
-                                    const Loads& loads) {
+                                    const Facts& facts) {
   const std::vector<Candidate> candidates =
-      CandidatesOf(spec, spec.balance, uplinks, loads);
+      CandidatesOf(spec, spec.balance, uplinks, facts);
   double total = 0;
   for (const Candidate& candidate : candidates) {
     total += static_cast<double>(candidate.weight);
@@ -48,8 +48,8 @@ std::map<UplinkId, double> SharesOf(const Spec& spec,
 
 std::vector<UplinkState> UplinkStates(
     const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
-    const Loads& loads) {
-  std::map<UplinkId, double> shares = SharesOf(spec, uplinks, loads);
+    const Facts& facts) {
+  std::map<UplinkId, double> shares = SharesOf(spec, uplinks, facts);
   std::vector<UplinkState> states;
   states.reserve(uplinks.size());
   for (const ResolvedUplink& resolved : uplinks) {
@@ -148,8 +148,9 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   desired.state.rules = CompileRules(spec, uplinks, lans);
   desired.filter = CompileFilter(spec, facts, uplinks, lans);
   desired.state.tables = LowerToXtables(desired.filter);
-  desired.uplinks = UplinkStates(spec, uplinks, facts.loads);
+  desired.uplinks = UplinkStates(spec, uplinks, facts);
   desired.counted = CompileCounted(spec, uplinks, facts.loads);
+  desired.ranked = CompileRanked(spec, uplinks, facts.rankings);
   desired.warnings = Warnings(uplinks, lans);
   desired.table_owner = TableOwners(spec);
   return desired;

@@ -16,6 +16,7 @@
 
 #include "reconciler/facts.h"
 #include "reconciler/filter.h"
+#include "reconciler/latency.h"
 #include "reconciler/load.h"
 #include "reconciler/spec.h"
 #include "reconciler/state.h"
@@ -65,6 +66,7 @@ struct Desired {
   std::vector<std::string> warnings;  // e.g. strict rp_filter on an uplink
   // Every least-connections choice, by the name of its policy.
   std::map<std::string, CountedChoice> counted;
+  RankedChoices ranked;  // every lowest-latency choice
   // The routing tables that belong to this spec, each with its uplink's name
   // ("" for the multipath table).
   std::map<std::uint32_t, std::string> table_owner;

@@ -128,11 +128,10 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
   intent.internal = InternalDestinations(uplinks, lans);
   if (!multipath) {
     intent.choices[kBalance] =
-        CompileChoice(spec, spec.balance, uplinks, facts.loads);
+        CompileChoice(spec, spec.balance, uplinks, facts);
   }
   for (const Policy& policy : spec.policies) {
-    intent.choices[policy.name] =
-        CompileChoice(spec, policy, uplinks, facts.loads);
+    intent.choices[policy.name] = CompileChoice(spec, policy, uplinks, facts);
   }
   intent.estimators = CompileEstimators(spec, uplinks);
   CompileTraffic(spec, facts, uplinks, intent);

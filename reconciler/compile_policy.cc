@@ -40,6 +40,42 @@ std::vector<Candidate> ReadyIn(const Policy& policy, const Tier& tier,
   return ready;
 }
 
+UplinkId IdOf(const Candidate& candidate) {
+  return candidate.uplink->uplink.id;
+}
+
+const std::string& NameOf(const Candidate& candidate) {
+  return candidate.uplink->uplink.name;
+}
+
+// Those of the first tier that has any, in the policy's order. Without tiers
+// there is no order but that of the ids.
+std::vector<Candidate> ServingIn(const Spec& spec, const Policy& policy,
+                                 const std::vector<ResolvedUplink>& uplinks) {
+  for (const Tier& tier : TiersOf(spec, policy)) {
+    std::vector<Candidate> ready = ReadyIn(policy, tier, uplinks);
+    if (ready.empty()) continue;
+    if (policy.tiers.empty()) std::ranges::sort(ready, {}, IdOf);
+    return ready;
+  }
+  return {};
+}
+
+// All members, in the same order.
+std::vector<std::string> MembersOf(const Policy& policy,
+                                   const std::vector<ResolvedUplink>& uplinks) {
+  std::vector<std::string> members;
+  if (policy.tiers.empty()) {
+    for (const ResolvedUplink& resolved : uplinks) {
+      members.push_back(resolved.uplink.name);
+    }
+  }
+  for (const Tier& tier : policy.tiers) {
+    for (const PolicyMember& member : tier) members.push_back(member.uplink);
+  }
+  return members;
+}
+
 CountedChoice CountedOf(const std::vector<Candidate>& candidates) {
   CountedChoice choice;
   for (const Candidate& candidate : candidates) {
@@ -61,6 +97,21 @@ void LevelOut(const Loads& loads, std::vector<Candidate>& candidates) {
 void FillFirst(std::vector<Candidate>& candidates) {
   for (Candidate& candidate : candidates) candidate.weight = 0;
   candidates.front().weight = 1;
+}
+
+// The first in the ranking of the policy; those that are not in it come last.
+void KeepLeader(const Policy& policy, const Rankings& rankings,
+                std::vector<Candidate>& candidates) {
+  const auto found = rankings.find(policy.name);
+  if (found != rankings.end()) {
+    const Ranking& ranking = found->second;
+    std::ranges::stable_sort(
+        candidates, {}, [&ranking](const Candidate& candidate) {
+          return std::ranges::find(ranking, NameOf(candidate)) -
+                 ranking.begin();
+        });
+  }
+  candidates.resize(1);
 }
 
 std::uint64_t ComparedRate(const Policy& policy, const Uplink& uplink) {
@@ -90,29 +141,27 @@ void AddEstimators(const Spec& spec, const Policy& policy,
 
 std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
                                     const std::vector<ResolvedUplink>& uplinks,
-                                    const Loads& loads) {
-  for (const Tier& tier : TiersOf(spec, policy)) {
-    std::vector<Candidate> ready = ReadyIn(policy, tier, uplinks);
-    if (ready.empty()) continue;
-    if (policy.algorithm == Algorithm::kFailover) ready.resize(1);
-    if (policy.algorithm == Algorithm::kOverflow) {
-      FillFirst(ready);
+                                    const Facts& facts) {
+  std::vector<Candidate> ready = ServingIn(spec, policy, uplinks);
+  if (ready.empty()) return ready;
+  switch (policy.algorithm) {
+    case Algorithm::kFailover: ready.resize(1); return ready;
+    case Algorithm::kOverflow: FillFirst(ready); return ready;
+    case Algorithm::kLowestLatency:
+      KeepLeader(policy, facts.rankings, ready);
       return ready;
-    }
-    std::ranges::sort(ready, {}, [](const Candidate& candidate) {
-      return candidate.uplink->uplink.id;
-    });
-    if (policy.algorithm == Algorithm::kLeastConnections) {
-      LevelOut(loads, ready);
-    }
-    return ready;
+    default: break;
   }
-  return {};
+  std::ranges::sort(ready, {}, IdOf);
+  if (policy.algorithm == Algorithm::kLeastConnections) {
+    LevelOut(facts.loads, ready);
+  }
+  return ready;
 }
 
 Choice CompileChoice(const Spec& spec, const Policy& policy,
                      const std::vector<ResolvedUplink>& uplinks,
-                     const Loads& loads) {
+                     const Facts& facts) {
   Choice choice;
   choice.algorithm = policy.algorithm;
   choice.last_resort = policy.last_resort;
@@ -122,7 +171,7 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
     choice.estimator = policy.estimator;
   }
   for (const Candidate& candidate :
-       CandidatesOf(spec, policy, uplinks, loads)) {
+       CandidatesOf(spec, policy, uplinks, facts)) {
     const Uplink& uplink = candidate.uplink->uplink;
     Member member;
     member.id = uplink.id;
@@ -146,6 +195,25 @@ std::map<std::string, CountedChoice> CompileCounted(
   add(spec.balance);
   for (const Policy& policy : spec.policies) add(policy);
   return counted;
+}
+
+RankedChoices CompileRanked(const Spec& spec,
+                            const std::vector<ResolvedUplink>& uplinks,
+                            const Rankings& rankings) {
+  RankedChoices ranked;
+  for (const Policy* policy : AllPolicies(spec)) {
+    if (policy->algorithm != Algorithm::kLowestLatency) continue;
+    RankedChoice& choice = ranked[policy->name];
+    choice.members = MembersOf(*policy, uplinks);
+    std::vector<Candidate> serving = ServingIn(spec, *policy, uplinks);
+    if (serving.empty()) continue;
+    for (const Candidate& candidate : serving) {
+      choice.serving.push_back(NameOf(candidate));
+    }
+    KeepLeader(*policy, rankings, serving);
+    choice.leader = NameOf(serving.front());
+  }
+  return ranked;
 }
 
 std::vector<RateEstimator> CompileEstimators(

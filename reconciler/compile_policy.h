@@ -9,6 +9,7 @@
 
 #include "reconciler/compile_uplink.h"
 #include "reconciler/filter.h"
+#include "reconciler/latency.h"
 #include "reconciler/load.h"
 #include "reconciler/spec.h"
 
@@ -25,20 +26,26 @@ struct Candidate {
 
 // Those of the first tier with an uplink that is ready, without the degraded
 // ones unless all of them are. Ordered by id; for overflow in the policy's
-// order, for failover only the first in it. None: the policy is at its last
-// resort.
+// order, for failover only the first in it, for lowest-latency the first in its
+// ranking. None: the policy is at its last resort. `facts` has the loads and
+// the rankings.
 std::vector<Candidate> CandidatesOf(const Spec& spec, const Policy& policy,
                                     const std::vector<ResolvedUplink>& uplinks,
-                                    const Loads& loads);
+                                    const Facts& facts);
 
 Choice CompileChoice(const Spec& spec, const Policy& policy,
                      const std::vector<ResolvedUplink>& uplinks,
-                     const Loads& loads);
+                     const Facts& facts);
 
 // Every least-connections choice as `loads` make it, by the policy's name.
 std::map<std::string, CountedChoice> CompileCounted(
     const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
     const Loads& loads);
+
+// Every lowest-latency choice as `rankings` make it.
+RankedChoices CompileRanked(const Spec& spec,
+                            const std::vector<ResolvedUplink>& uplinks,
+                            const Rankings& rankings);
 
 // The estimators that the policies of `spec` compare, each once. They stay for
 // uplinks that are not ready as well, and so know their rates when they return;

@@ -13,6 +13,7 @@
 
 #include "reconciler/health.h"
 #include "reconciler/ip.h"
+#include "reconciler/latency.h"
 #include "reconciler/load.h"
 
 namespace uplinkd {
@@ -68,6 +69,9 @@ struct Facts {
   std::map<std::string, std::string> blocked;
   // What least-connections levels out. Filled by the caller as well.
   Loads loads;
+  // Whom lowest-latency prefers, by the policy's name. A policy that is absent
+  // goes by its order. Filled by the caller as well.
+  Rankings rankings;
   // Uplinks that an operator drains apart from the spec, each with a sentence
   // that says until when. Filled by the caller as well.
   std::map<std::string, std::string> draining;

@@ -146,6 +146,9 @@ struct HealthReport {
   std::vector<ProbeStanding> probes;                // in the order of the spec
   Ratio loss = 0;                                   // over the window of rounds
   std::optional<std::chrono::nanoseconds> latency;  // smoothed
+  // The median of what the last rounds measured of the way, see RoundTripOf().
+  // None: there were too few of them since the path is this one.
+  std::optional<std::chrono::nanoseconds> round_trip;
 
   friend auto operator<=>(const HealthReport&, const HealthReport&) = default;
 };

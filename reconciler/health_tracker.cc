@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "reconciler/latency.h"
+
 namespace uplinkd {
 namespace {
 
@@ -73,6 +75,10 @@ void HealthTracker::PathChanged() {
 }
 
 void HealthTracker::Remember(const std::vector<ProbeResult>& results) {
+  if (const auto round_trip = RoundTripOf(health_, results)) {
+    round_trips_.push_back(*round_trip);
+    if (round_trips_.size() > kRoundTrips) round_trips_.pop_front();
+  }
   for (std::size_t i = 0; i < records_.size(); ++i) {
     const ProbeResult& result = results[i];
     Record& record = records_[i];
@@ -89,6 +95,7 @@ void HealthTracker::Remember(const std::vector<ProbeResult>& results) {
 
 void HealthTracker::ForgetQuality() {
   std::ranges::fill(records_, Record{});
+  round_trips_.clear();
 }
 
 void HealthTracker::MeasureQuality() {
@@ -104,6 +111,15 @@ void HealthTracker::MeasureQuality() {
   if (latencies.size() >= health_.quorum) {
     report_.latency = NthSmallest(latencies, health_.quorum);
   }
+  MeasureRoundTrip();
+}
+
+void HealthTracker::MeasureRoundTrip() {
+  report_.round_trip.reset();
+  if (round_trips_.size() < kRoundTrips) return;
+  report_.round_trip =
+      NthSmallest(std::vector(round_trips_.begin(), round_trips_.end()),
+                  kRoundTrips / 2 + 1);
 }
 
 HealthVerdict HealthTracker::Judge(bool good,

@@ -9,14 +9,16 @@
 //
 // Loss and latency are those of the quorum-th best probe, so that a dead or
 // lying target does not make a line bad on which enough others answer. Each is
-// bad from its own limit on, and good again from another. Pure; rounds are its
-// only clock.
+// bad from its own limit on, and good again from another. The round trip, by
+// which uplinks are compared, is a median: one late answer weighs in a mean for
+// many rounds. Pure; rounds are its only clock.
 #ifndef UPLINKD_RECONCILER_HEALTH_TRACKER_H_
 #define UPLINKD_RECONCILER_HEALTH_TRACKER_H_
 
 #include <bitset>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -33,6 +35,9 @@ class HealthTracker {
   // What part of a new latency is taken over: a quarter (RFC 6298 takes an
   // eighth, of samples that come much more often).
   static constexpr int kSmoothing = 4;
+  // Rounds that the round trip is the median of, once there are that many: it
+  // takes three of five to move it.
+  static constexpr std::size_t kRoundTrips = 5;
 
   // `health` must be valid.
   explicit HealthTracker(Health health);
@@ -60,6 +65,7 @@ class HealthTracker {
   void Remember(const std::vector<ProbeResult>& results);
   void ForgetQuality();
   void MeasureQuality();
+  void MeasureRoundTrip();
   HealthVerdict Judge(bool good, const std::vector<ProbeResult>& results);
   std::string WhyDown(const std::vector<ProbeResult>& results) const;
   HealthVerdict JudgeQuality();
@@ -67,6 +73,8 @@ class HealthTracker {
   Health health_;
   HealthReport report_;
   std::vector<Record> records_;  // one per probe
+  // Of the last rounds that measured one, the newest last.
+  std::deque<std::chrono::nanoseconds> round_trips_;
   std::uint32_t failed_in_a_row_ = 0;
   std::uint32_t good_in_a_row_ = 0;
   bool lossy_ = false;

@@ -168,6 +168,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   if (!facts) return FailedRead(report, PassPhase::kFacts, facts.error());
   facts->blocked = options.blocked;
   facts->loads = options.loads;
+  facts->rankings = options.rankings;
   facts->draining = options.draining;
   facts->health = options.health;
   report.link_index = LinkIndexes(spec, *facts);
@@ -179,6 +180,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   report.uplinks = desired.uplinks;
   report.warnings = desired.warnings;
   report.counted = desired.counted;
+  report.ranked = desired.ranked;
 
   const Result<State> observed = Timed(PassPhase::kObserve, report, now, [&] {
     return kernel.Observe(ScopeOf(desired, options));

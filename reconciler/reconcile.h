@@ -57,6 +57,7 @@ struct Report {
   // The links looked at, for the exporter: uplink name -> ifindex (0: none).
   std::map<std::string, int> link_index;
   std::map<std::string, CountedChoice> counted;  // see Desired
+  RankedChoices ranked;                          // the same
 };
 
 // A monotonic clock, injected so that tests are exact.
@@ -77,7 +78,8 @@ struct PassOptions {
   std::set<std::uint32_t> more_tables = {};
   // Uplinks that the kernel refused earlier; see Facts::blocked.
   std::map<std::string, std::string> blocked = {};
-  Loads loads = {};  // see Facts::loads
+  Loads loads = {};        // see Facts::loads
+  Rankings rankings = {};  // see Facts::rankings
   // Uplinks that an operator drains; see Facts::draining.
   std::map<std::string, std::string> draining = {};
   // What probes say of uplinks; see Facts::health.

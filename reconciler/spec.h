@@ -45,6 +45,7 @@ enum class Algorithm {
   kFailover,          // the first that can carry it, in the order given
   kLeastConnections,  // by weight, levelling out the connections there are
   kOverflow,          // the first that is not full, in the order given
+  kLowestLatency,     // the one that answers probes the soonest
 };
 
 // Which direction of an uplink's traffic least-loaded and overflow look at.
@@ -115,7 +116,8 @@ struct PolicyMember {
 };
 
 // Uplinks that connections are spread over; the next tier serves while none of
-// them can. The order counts for kFailover and kOverflow.
+// them can. The order counts for kFailover and kOverflow, and for
+// kLowestLatency as long as nothing was measured.
 using Tier = std::vector<PolicyMember>;
 
 // How new connections get one of some uplinks.

@@ -152,6 +152,7 @@ class Validator {
       if (uplink.health) {
         Add(CheckHealth(spec_, *uplink.health, path + ".health"));
       }
+      Add(CheckRoundTrip(spec_, uplink, path));
     }
   }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "reconciler/latency.h"
 #include "reconciler/names.h"
 
 namespace uplinkd {
@@ -171,6 +172,9 @@ class PolicyCheck {
       Report(field, "has no effect on failover, which goes by the order");
     } else if (policy_.algorithm == Algorithm::kOverflow) {
       Report(field, "has no effect on overflow, which goes by the order");
+    } else if (policy_.algorithm == Algorithm::kLowestLatency) {
+      Report(field,
+             "has no effect on lowest-latency, which goes by the round trips");
     }
   }
 
@@ -238,6 +242,28 @@ std::string WhyCapacityIsNeeded(const Spec& spec, const std::string& name,
     }
   }
   return "";
+}
+
+std::vector<Violation> CheckRoundTrip(const Spec& spec, const Uplink& uplink,
+                                      const std::string& path) {
+  const bool compared =
+      std::ranges::any_of(AllPolicies(spec), [&](const Policy* policy) {
+        return policy->algorithm == Algorithm::kLowestLatency &&
+               HasMember(spec, *policy, uplink.name);
+      });
+  if (!compared) return {};
+  if (!uplink.health) {
+    return {{path + ".health",
+             "is needed for lowest-latency, which compares the round trips of "
+             "probes"}};
+  }
+  if (uplink.health->probes.empty() ||
+      std::ranges::any_of(uplink.health->probes, MeasuresRoundTrip)) {
+    return {};
+  }
+  return {{path + ".health.probes",
+           "one of icmp, tcp, dns or http is needed for lowest-latency: an arp "
+           "probe tells of the link alone"}};
 }
 
 std::vector<Violation> CheckMeasurable(const Spec& spec,

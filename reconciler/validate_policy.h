@@ -28,6 +28,10 @@ std::vector<Violation> CheckMeasurable(const Spec& spec,
                                        const Capacity& capacity,
                                        const std::string& path);
 
+// What lowest-latency misses of `uplink`, whose path is `path`.
+std::vector<Violation> CheckRoundTrip(const Spec& spec, const Uplink& uplink,
+                                      const std::string& path);
+
 // The faults of the default policy, then of the others.
 std::vector<Violation> CheckPolicies(const Spec& spec);
 

@@ -382,7 +382,8 @@ std::map<std::string, Chain> LowerChoice(
     case Algorithm::kOverflow:
       WriteOverflow(root, members, estimators, chains);
       break;
-    case Algorithm::kFailover:   // one member at most
+    case Algorithm::kFailover:  // one member at most
+    case Algorithm::kLowestLatency:
     case Algorithm::kMultipath:  // the route chooses
       break;
   }

@@ -1,6 +1,7 @@
 // FakeProbes: probes that answer as a test says, without a network.
 //
-// A line is alive, dead (no answer until the timeout) or refuses at once. The
+// A line is alive, dead (no answer until the timeout) or refuses at once. How
+// long an answer took is what it says, not what it takes. The
 // monitor's thread asks; the test looks and changes from its own.
 #ifndef UPLINKD_TESTS_AGENT_FAKE_PROBES_H_
 #define UPLINKD_TESTS_AGENT_FAKE_PROBES_H_
@@ -25,7 +26,8 @@ class FakeProbes {
   ProbeStarter Starter() {
     return [this](asio::io_context& context, const ProbeOrder& order,
                   ProbeDone done) -> std::unique_ptr<ProbeRun> {
-      return std::make_unique<Run>(context, Take(order), order.timeout,
+      return std::make_unique<Run>(context, Take(order),
+                                   LatencyOf(order.path.link), order.timeout,
                                    std::move(done));
     };
   }
@@ -33,6 +35,12 @@ class FakeProbes {
   void Set(const std::string& link, Line line) {
     const std::lock_guard lock(mutex_);
     lines_[link] = line;
+  }
+
+  // How long an answer takes from now on.
+  void SetLatency(const std::string& link, std::chrono::nanoseconds latency) {
+    const std::lock_guard lock(mutex_);
+    latencies_[link] = latency;
   }
 
   // What was asked so far.
@@ -44,12 +52,12 @@ class FakeProbes {
  private:
   class Run final : public ProbeRun {
    public:
-    Run(asio::io_context& context, Line line, std::chrono::milliseconds timeout,
-        ProbeDone done)
+    Run(asio::io_context& context, Line line, std::chrono::nanoseconds latency,
+        std::chrono::milliseconds timeout, ProbeDone done)
         : alive_(std::make_shared<bool>(true)), timer_(context) {
       const ProbeResult result =
           line == Line::kAlive
-              ? ProbeResult{true, std::chrono::milliseconds(5), ""}
+              ? ProbeResult{true, latency, ""}
               : ProbeResult{false, {}, line == Line::kDead ? "silent" : "no"};
       timer_.expires_after(line == Line::kDead ? timeout
                                                : std::chrono::milliseconds(0));
@@ -71,9 +79,18 @@ class FakeProbes {
     return line == lines_.end() ? Line::kAlive : line->second;
   }
 
+  std::chrono::nanoseconds LatencyOf(const std::string& link) const {
+    const std::lock_guard lock(mutex_);
+    const auto latency = latencies_.find(link);
+    return latency == latencies_.end() ? std::chrono::milliseconds(5)
+                                       : latency->second;
+  }
+
   mutable std::mutex mutex_;
   std::map<std::string, Line> lines_;  // guarded by mutex_; absent: alive
-  std::vector<ProbeOrder> orders_;     // guarded by mutex_
+  std::map<std::string, std::chrono::nanoseconds>
+      latencies_;                   // guarded by mutex_; absent: 5 ms
+  std::vector<ProbeOrder> orders_;  // guarded by mutex_
 };
 
 // One probe, and rounds much faster than in earnest.

@@ -43,7 +43,7 @@ std::vector<std::string> ChainsIn(const Report& report) {
 
 TEST(Repairs, NothingIsLeftOfAPassThatOnlyMovedShares) {
   const Report rest =
-      WithoutChoices(Edited({"UPL-FATE", "UPL-FATE.2"}), {{kBalance, {}}});
+      WithoutChoices(Edited({"UPL-FATE", "UPL-FATE.2"}), {kBalance});
   EXPECT_TRUE(rest.plan.Empty());
   EXPECT_THAT(rest.outcomes, IsEmpty());
 }
@@ -52,7 +52,7 @@ TEST(Repairs, WhatElseWasWrongIsLeft) {
   const Report rest =
       WithoutChoices(Edited({"UPL-FATE", "UPL-NEW", "UPL-FATE.voice",
                              "UPL-FATE.bulk", "UPL-FATE.bulk.3", ""}),
-                     {{kBalance, {}}, {"bulk", {}}});
+                     {kBalance, "bulk"});
   EXPECT_THAT(ChainsIn(rest), ElementsAre("UPL-NEW", "UPL-FATE.voice", ""));
 }
 
@@ -68,7 +68,7 @@ TEST(Repairs, StepsKeepTheirOutcomes) {
   removal.change = RemoveRule{};
   report.plan.steps.push_back(removal);
   report.outcomes.push_back({StepResult::kFailed, {}});
-  const Report rest = WithoutChoices(report, {{kBalance, {}}});
+  const Report rest = WithoutChoices(report, {kBalance});
   ASSERT_EQ(rest.plan.steps.size(), 1U);
   EXPECT_EQ(rest.plan.steps[0].stage, Stage::kRemoveRules);
   EXPECT_EQ(rest.outcomes.at(0).result, StepResult::kFailed);

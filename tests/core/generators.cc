@@ -100,7 +100,7 @@ std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
       Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
       Algorithm::kRoundRobin,       Algorithm::kSourceHash,
       Algorithm::kLeastConnections, Algorithm::kFailover,
-      Algorithm::kOverflow};
+      Algorithm::kOverflow,         Algorithm::kLowestLatency};
   constexpr std::array kLastResorts = {
       LastResort::kMain, LastResort::kUnreachable, LastResort::kBlackhole};
   std::vector<Policy> policies;
@@ -112,6 +112,10 @@ std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
     policy.tiers.emplace_back();
     for (const Uplink& uplink : spec.uplinks) {
       if (random.Chance(30)) continue;
+      // Round trips can only be compared where they are measured.
+      if (policy.algorithm == Algorithm::kLowestLatency && !uplink.health) {
+        continue;
+      }
       if (!policy.tiers.back().empty() && random.Chance(30)) {
         policy.tiers.emplace_back();
       }

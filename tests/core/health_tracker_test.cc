@@ -57,6 +57,38 @@ std::vector<HealthState> After(HealthTracker& tracker,
   return states;
 }
 
+// ---- the round trip ----
+
+std::optional<std::chrono::nanoseconds> AfterRounds(
+    HealthTracker& tracker, const std::vector<int>& milliseconds) {
+  for (const int count : milliseconds) {
+    tracker.RoundEnded({count < 0 ? Bad() : Good(count * 1ms)});
+  }
+  return tracker.report().round_trip;
+}
+
+TEST(HealthTracker, TheRoundTripIsTheMedianOfFiveRounds) {
+  HealthTracker tracker(WithProbes(1));
+  EXPECT_EQ(AfterRounds(tracker, {20, 30, 10, 20}), std::nullopt);
+  EXPECT_EQ(AfterRounds(tracker, {25}), 20ms);
+  // Two late answers, or lost ones, do not move it; the third does.
+  EXPECT_EQ(AfterRounds(tracker, {500, -1, 500}), 25ms);
+  EXPECT_EQ(AfterRounds(tracker, {500}), 500ms);
+}
+
+TEST(HealthTracker, TheRoundTripIsThatOfThePresentPath) {
+  HealthTracker tracker(WithProbes(1));
+  EXPECT_EQ(AfterRounds(tracker, {20, 20, 20, 20, 20}), 20ms);
+  tracker.PathChanged();
+  EXPECT_EQ(tracker.report().round_trip, std::nullopt);
+  EXPECT_EQ(AfterRounds(tracker, {40, 40, 40, 40}), std::nullopt);
+  EXPECT_EQ(AfterRounds(tracker, {40}), 40ms);
+  // A line that was down may come back as another one.
+  EXPECT_EQ(AfterRounds(tracker, {-1, -1, 30, 30}), 40ms);
+  EXPECT_EQ(AfterRounds(tracker, {30, 30, 30, 30}), std::nullopt);
+  EXPECT_EQ(AfterRounds(tracker, {30}), 30ms);
+}
+
 TEST(HealthTracker, KnowsNothingBeforeTheFirstVerdict) {
   HealthTracker tracker(WithProbes(1));
   EXPECT_EQ(tracker.report().verdict, HealthVerdict{});

@@ -26,10 +26,11 @@ class RandomSpecs {
     constexpr std::array kAlgorithms = {
         Algorithm::kLeastLoaded,      Algorithm::kWeightedRandom,
         Algorithm::kRoundRobin,       Algorithm::kSourceHash,
-        Algorithm::kLeastConnections, Algorithm::kMultipath};
+        Algorithm::kLeastConnections, Algorithm::kLowestLatency,
+        Algorithm::kMultipath};
     Spec spec =
         SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
-                        kAlgorithms.at(static_cast<std::size_t>(Draw(0, 5))));
+                        kAlgorithms.at(static_cast<std::size_t>(Draw(0, 6))));
     spec.balance.measure = static_cast<Measure>(Draw(0, 2));
     std::vector<UplinkId> ids(252);
     std::iota(ids.begin(), ids.end(), 1);
@@ -42,7 +43,10 @@ class RandomSpecs {
       if (Draw(0, 1) == 0) {
         uplink.weight = static_cast<std::uint32_t>(Draw(1, 300));
       }
-      if (Draw(0, 1) == 0) uplink.health.emplace().probes = {ArpProbe{}};
+      if (Draw(0, 1) == 0 ||
+          spec.balance.algorithm == Algorithm::kLowestLatency) {
+        uplink.health.emplace().probes = {IcmpProbe{Ip("192.0.2.1")}};
+      }
     }
     for (int lan = 1; lan < Draw(1, 4); ++lan) {
       const std::string network = "172.16." + std::to_string(lan) + ".";
@@ -68,6 +72,7 @@ class RandomSpecs {
       if (Draw(0, 8) == 0) facts.links.erase("wan" + std::to_string(id));
     }
     if (Draw(0, 1) == 0) facts.loads = MakeLoads();
+    facts.rankings[kBalance] = {"wan" + std::to_string(Draw(1, 8))};
     return facts;
   }
 

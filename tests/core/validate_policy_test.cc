@@ -80,6 +80,34 @@ INSTANTIATE_TEST_SUITE_P(
              }),
              "spec.policies[0].tiers[0][0].weight: has no effect on overflow, "
              "which goes by the order"},
+        Case{"WeightOfLowestLatency",
+             [](Spec& s) {
+               for (Uplink& uplink : s.uplinks) {
+                 uplink.health.emplace().probes = {
+                     ArpProbe{},
+                     DnsProbe{testing::Ip("192.0.2.53"), "example.net"}};
+               }
+               s.balance.algorithm = Algorithm::kLowestLatency;
+               s.balance.tiers = {{{"wan1", 2}}};
+             },
+             "spec.balance.tiers[0][0].weight: has no effect on "
+             "lowest-latency, which goes by the round trips"},
+        Case{"LowestLatencyWithoutHealth",
+             [](Spec& s) {
+               s.policies = {Voice()};
+               s.policies[0].algorithm = Algorithm::kLowestLatency;
+               s.policies[0].tiers = {{{"wan2", {}}}};
+             },
+             "spec.uplinks[1].health: is needed for lowest-latency, which "
+             "compares the round trips of probes"},
+        Case{"LowestLatencyOfTheLink",
+             [](Spec& s) {
+               s.uplinks[0].health.emplace().probes = {ArpProbe{}};
+               s.balance.algorithm = Algorithm::kLowestLatency;
+               s.balance.tiers = {{{"wan1", {}}}};
+             },
+             "spec.uplinks[0].health.probes: one of icmp, tcp, dns or http is "
+             "needed for lowest-latency: an arp probe tells of the link alone"},
         Case{"CapacityForOverflow",
              [](Spec& s) {
                s.policies = {Voice()};

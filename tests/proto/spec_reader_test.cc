@@ -355,7 +355,8 @@ INSTANTIATE_TEST_SUITE_P(
              With("multipath", "magic"),
              {"f:10:24: spec.balance.algorithm: \"magic\" is not known; known "
               "are least-loaded, weighted-random, round-robin, source-hash, "
-              "multipath, failover, least-connections and overflow"}},
+              "multipath, failover, least-connections, overflow "
+              "and lowest-latency"}},
         Case{"EnumUnspecified",
              With("weight: 3", "weight: 3, nat: unspecified"),
              {"f:6:53: spec.uplinks[0].nat: \"unspecified\" is not known; "
