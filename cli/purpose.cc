@@ -9,7 +9,7 @@ namespace uplinkd {
 namespace {
 
 // The first beginning that fits a chain's name says what it is for.
-constexpr std::array<std::pair<std::string_view, const char*>, 11> kMangle = {{
+constexpr std::array<std::pair<std::string_view, const char*>, 12> kMangle = {{
     {"UPL-ESTIMATE", "Measure the traffic of each uplink"},
     {"UPL-FATE", "Choose an uplink for a new connection"},
     {"UPL-FULL", "All uplinks are full: choose at random, by capacity"},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<std::string_view, const char*>, 11> kMangle = {{
      "A packet of a known connection is done after two rules; only a new one "
      "goes on"},
     {"UPL-RULE", "A traffic rule with lists"},
+    {"UPL-SAME", "Remember who has this uplink, for the next connection"},
     {"UPL-TRAFFIC",
      "Which policy a new connection is under; the first rule "
      "that matches decides"},

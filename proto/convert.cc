@@ -65,6 +65,12 @@ constexpr std::pair<v1::OnFailback, OnFailback> kOnFailbacks[] = {
     {v1::ON_FAILBACK_CUT, OnFailback::kCut},
 };
 
+constexpr std::pair<v1::AffinityKey, AffinityKey> kAffinityKeys[] = {
+    {v1::AFFINITY_KEY_NONE, AffinityKey::kNone},
+    {v1::AFFINITY_KEY_SOURCE, AffinityKey::kSource},
+    {v1::AFFINITY_KEY_SOURCE_DESTINATION, AffinityKey::kSourceDestination},
+};
+
 std::string Index(const std::string& list, int index) {
   return list + "[" + std::to_string(index) + "]";
 }
@@ -225,6 +231,16 @@ class Reader {
           ReadDuration(path + ".drainDeadline", source.drain_deadline(),
                        policy.drain_deadline);
     }
+    ReadAffinity(source.affinity(), path + ".affinity", policy.affinity);
+  }
+
+  void ReadAffinity(const v1::Affinity& from, const std::string& path,
+                    Affinity& to) {
+    to.by = ReadEnum(path + ".by", kAffinityKeys, from.by(), to.by);
+    if (from.has_lifetime()) {
+      to.lifetime =
+          ReadDuration(path + ".lifetime", from.lifetime(), to.lifetime);
+    }
   }
 
   void ReadEstimator(const v1::Estimator& from, const std::string& path,
@@ -321,6 +337,9 @@ void WritePolicy(const Policy& policy, Message& to) {
   to.set_on_failback(ToProto(kOnFailbacks, policy.on_failback));
   *to.mutable_drain_deadline() =
       TimeUtil::MillisecondsToDuration(policy.drain_deadline.count());
+  to.mutable_affinity()->set_by(ToProto(kAffinityKeys, policy.affinity.by));
+  *to.mutable_affinity()->mutable_lifetime() =
+      TimeUtil::MillisecondsToDuration(policy.affinity.lifetime.count());
 }
 
 }  // namespace

@@ -73,6 +73,21 @@ struct CounterMatch {
   std::uint32_t hits = 0;  // kAtLeast only, 1..255
   friend auto operator<=>(const CounterMatch&, const CounterMatch&) = default;
 };
+// -m recent --name N --mask 255.255.255.255 --rsource ...: a list of clients,
+// by source address. The kernel keeps the newest 100 of a list (ip_list_tot of
+// xt_recent).
+struct ClientListMatch {
+  enum class Operation {
+    kHolds,   // --rcheck --seconds S: matches if it was added since then
+    kAdd,     // --set: adds it, or anew; always matches
+    kRemove,  // --remove: matches if it was there
+  };
+  std::string name;
+  Operation operation = Operation::kHolds;
+  std::uint32_t seconds = 0;  // kHolds only, 1 or more
+  friend auto operator<=>(const ClientListMatch&,
+                          const ClientListMatch&) = default;
+};
 // -m rateest: compares free capacity, max(0, capacity - rate), in bytes/s.
 struct FreeCapacityMatch {
   struct Side {
@@ -149,7 +164,8 @@ struct OpaqueMatch {
 using Match =
     std::variant<MarkMatch, ConnmarkMatch, NewConnectionMatch, RandomMatch,
                  SourceCoinMatch, CounterMatch, FreeCapacityMatch, PortsMatch,
-                 DscpMatch, MacMatch, OwnerMatch, BudgetMatch, OpaqueMatch>;
+                 DscpMatch, MacMatch, OwnerMatch, BudgetMatch, ClientListMatch,
+                 OpaqueMatch>;
 
 // ---- targets ----
 

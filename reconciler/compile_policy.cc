@@ -1,6 +1,8 @@
 #include "reconciler/compile_policy.h"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -114,6 +116,22 @@ void KeepLeader(const Policy& policy, const Rankings& rankings,
   candidates.resize(1);
 }
 
+// All that could be chosen keep their clients, also those that the algorithm
+// passes over at the moment.
+std::optional<ClientMemory> MemoryOf(
+    const Spec& spec, const Policy& policy,
+    const std::vector<ResolvedUplink>& uplinks) {
+  if (policy.affinity.by == AffinityKey::kNone) return std::nullopt;
+  ClientMemory memory;
+  for (const Candidate& candidate : ServingIn(spec, policy, uplinks)) {
+    memory.uplinks.push_back(IdOf(candidate));
+  }
+  std::ranges::sort(memory.uplinks);
+  memory.lifetime =
+      std::chrono::floor<std::chrono::seconds>(policy.affinity.lifetime);
+  return memory;
+}
+
 std::uint64_t ComparedRate(const Policy& policy, const Uplink& uplink) {
   const std::uint64_t capacity = MeasuredCapacity(policy, uplink);
   if (policy.algorithm != Algorithm::kOverflow) return capacity;
@@ -180,6 +198,7 @@ Choice CompileChoice(const Spec& spec, const Policy& policy,
     if (measures) member.capacity = ComparedRate(policy, uplink);
     choice.members.push_back(member);
   }
+  choice.memory = MemoryOf(spec, policy, uplinks);
   return choice;
 }
 

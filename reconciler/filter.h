@@ -8,6 +8,7 @@
 #ifndef UPLINKD_RECONCILER_FILTER_H_
 #define UPLINKD_RECONCILER_FILTER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -35,6 +36,16 @@ struct Member {
   friend auto operator<=>(const Member&, const Member&) = default;
 };
 
+// Clients that come back get the uplink that they had.
+struct ClientMemory {
+  // Those whose clients stay with them: the members and, where the choice is
+  // among fewer than could be chosen, those as well. Ordered.
+  std::vector<UplinkId> uplinks;
+  std::chrono::seconds lifetime{};  // since a client's last new connection
+
+  friend auto operator<=>(const ClientMemory&, const ClientMemory&) = default;
+};
+
 // How a new connection gets one of `members`.
 struct Choice {
   Algorithm algorithm = Algorithm::kWeightedRandom;
@@ -44,6 +55,7 @@ struct Choice {
   Measure measure = Measure::kDownload;
   Estimator estimator;
   LastResort last_resort = LastResort::kMain;  // without members
+  std::optional<ClientMemory> memory;          // none: each is decided anew
 
   friend auto operator<=>(const Choice&, const Choice&) = default;
 };

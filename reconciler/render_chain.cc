@@ -132,6 +132,18 @@ std::string_view KeyWords(LimitKey key) {
   return "";
 }
 
+std::string Render(const ClientListMatch& match) {
+  std::string list =
+      "-m recent --name " + match.name + " --mask 255.255.255.255 --rsource ";
+  switch (match.operation) {
+    case ClientListMatch::Operation::kHolds:
+      return list + "--rcheck --seconds " + std::to_string(match.seconds);
+    case ClientListMatch::Operation::kAdd: return list + "--set";
+    case ClientListMatch::Operation::kRemove: return list + "--remove";
+  }
+  return list;
+}
+
 std::string Render(const BudgetMatch& match) {
   const BudgetRate rate = RateOf(match);
   return std::string("-m hashlimit ") +

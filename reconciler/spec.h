@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "reconciler/affinity.h"
 #include "reconciler/failover_spec.h"
 #include "reconciler/health.h"
 #include "reconciler/ip.h"
@@ -133,6 +134,7 @@ struct Policy {
   OnFailover on_failover = OnFailover::kCut;
   OnFailback on_failback = OnFailback::kKeep;
   std::chrono::milliseconds drain_deadline = kDefaultDrainDeadline;
+  Affinity affinity;
 
   friend auto operator<=>(const Policy&, const Policy&) = default;
 };

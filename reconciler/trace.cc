@@ -96,6 +96,12 @@ class MatchAnswer {
   Answer operator()(const BudgetMatch&) const {
     return Answer::Perhaps({}, "by what is left of a limit");
   }
+  Answer operator()(const ClientListMatch& match) const {
+    if (match.operation == ClientListMatch::Operation::kAdd) {
+      return Answer::Of(true);
+    }
+    return Answer::Perhaps({}, "by what the client had before");
+  }
   Answer operator()(const OpaqueMatch&) const {
     return Answer::Perhaps({}, "by a rule that uplinkd did not write");
   }

@@ -71,6 +71,7 @@ class PolicyCheck {
     CheckTiers();
     CheckThreshold();
     CheckDrainDeadline();
+    CheckAffinity();
     return std::move(found_);
   }
 
@@ -185,6 +186,30 @@ class PolicyCheck {
            Milliseconds(deadline) +
                " is not a time to wait; use 1ms to 8760h (for no time at all "
                "there is onFailback: cut)");
+  }
+
+  void CheckAffinity() {
+    const Affinity& affinity = policy_.affinity;
+    const std::string path = path_ + ".affinity";
+    if (affinity.by == AffinityKey::kSourceDestination) {
+      Report(path + ".by",
+             "source-destination is not supported: the kernel's lists of "
+             "clients (xt_recent) know one address; use source");
+    } else if (affinity.by != AffinityKey::kNone &&
+               policy_.algorithm == Algorithm::kMultipath) {
+      Report(path + ".by",
+             "has no effect on multipath, where the kernel's route chooses; "
+             "use weighted-random");
+    }
+    const std::chrono::milliseconds lifetime = affinity.lifetime;
+    if (lifetime.count() > 0 && lifetime <= kMaxAffinityLifetime &&
+        lifetime % std::chrono::seconds(1) == lifetime.zero()) {
+      return;
+    }
+    Report(path + ".lifetime",
+           Milliseconds(lifetime) +
+               " is not a time that the kernel can keep a client for; use "
+               "whole seconds, 1s to 168h");
   }
 
   static constexpr char kBalancePath[] = "spec.balance";

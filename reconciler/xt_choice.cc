@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "reconciler/turns.h"
+#include "reconciler/xt_affinity.h"
 
 namespace uplinkd {
 namespace {
@@ -27,11 +28,6 @@ ChainRule Goto(const std::string& chain, std::vector<Match> matches = {}) {
 // The node of a tree that divides what is below `number` from the rest.
 std::string NodeName(const std::string& root, std::uint64_t number) {
   return root + "." + std::to_string(number);
-}
-
-// "" for the default policy, else ".voice".
-std::string SuffixOf(const std::string& policy) {
-  return policy == kBalance ? "" : "." + policy;
 }
 
 double TotalWeight(Members members) {
@@ -240,7 +236,7 @@ class Tournament {
   Tournament(const std::string& policy, Members members,
              const std::map<UplinkId, std::string>& estimators, Chains& chains)
       : root_(FateChainName(policy)),
-        tie_("UPL-FULL" + SuffixOf(policy)),
+        tie_("UPL-FULL" + PolicySuffix(policy)),
         members_(members),
         estimators_(estimators),
         chains_(chains) {}
@@ -305,62 +301,12 @@ void WriteOverflow(const std::string& root, Members members,
   }
 }
 
-}  // namespace
-
-std::string MarkChainName(UplinkId id) {
-  return "UPL-MARK-" + std::to_string(id);
-}
-
-std::uint32_t CoinSeed(UplinkId pivot, int bit) {
-  // The finalizer of MurmurHash3, so that neighbours share no pattern.
-  std::uint32_t seed = pivot * 16 + static_cast<std::uint32_t>(bit) + 1;
-  seed ^= seed >> 16;
-  seed *= 0x85ebca6b;
-  seed ^= seed >> 13;
-  seed *= 0xc2b2ae35;
-  seed ^= seed >> 16;
-  return seed;
-}
-
-std::string FateChainName(const std::string& policy) {
-  return "UPL-FATE" + SuffixOf(policy);
-}
-
-bool IsChainOfChoice(std::string_view chain, const std::string& policy) {
-  const std::string root = FateChainName(policy);
-  if (!chain.starts_with(root)) return false;
-  const std::string_view node = chain.substr(root.size());
-  if (node.empty()) return true;
-  // After the dot a number: names of policies begin with a letter.
-  return node.size() > 1 && node.front() == '.' &&
-         std::ranges::all_of(node.substr(1),
-                             [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// The mark is the packet's alone: the next attempt is a new decision.
-ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask) {
-  ChainRule rule;
-  rule.target = ReturnTarget{};
-  if (const std::optional<Mark> mark = MarkOf(mark_mask, last_resort)) {
-    rule.target = SetMarkTarget{*mark};
-  }
-  return rule;
-}
-
-std::string TurnCounterName(const std::string& policy) {
-  return "UPL-TURN" + SuffixOf(policy);
-}
-
-std::map<std::string, Chain> LowerChoice(
-    const std::string& policy, const Choice& choice, std::uint32_t mark_mask,
-    const std::map<UplinkId, std::string>& estimators) {
+// The chains that decide between `members`, one at least.
+Chains LowerDecision(const std::string& policy, const Choice& choice,
+                     const std::map<UplinkId, std::string>& estimators) {
   Chains chains;
   const Members members(choice.members);
   const std::string root = FateChainName(policy);
-  if (members.empty()) {
-    chains[root] = {LastResortRule(choice.last_resort, mark_mask)};
-    return chains;
-  }
   if (members.size() == 1) {
     chains[root] = {Goto(MarkChainName(members.front().id))};
     return chains;
@@ -387,6 +333,68 @@ std::map<std::string, Chain> LowerChoice(
     case Algorithm::kMultipath:  // the route chooses
       break;
   }
+  return chains;
+}
+
+}  // namespace
+
+std::string MarkChainName(UplinkId id) {
+  return "UPL-MARK-" + std::to_string(id);
+}
+
+std::uint32_t CoinSeed(UplinkId pivot, int bit) {
+  // The finalizer of MurmurHash3, so that neighbours share no pattern.
+  std::uint32_t seed = pivot * 16 + static_cast<std::uint32_t>(bit) + 1;
+  seed ^= seed >> 16;
+  seed *= 0x85ebca6b;
+  seed ^= seed >> 13;
+  seed *= 0xc2b2ae35;
+  seed ^= seed >> 16;
+  return seed;
+}
+
+std::string PolicySuffix(const std::string& policy) {
+  return policy == kBalance ? "" : "." + policy;
+}
+
+std::string FateChainName(const std::string& policy) {
+  return "UPL-FATE" + PolicySuffix(policy);
+}
+
+bool IsChainOfChoice(std::string_view chain, const std::string& policy) {
+  const std::string root = FateChainName(policy);
+  if (!chain.starts_with(root)) return false;
+  const std::string_view node = chain.substr(root.size());
+  if (node.empty()) return true;
+  // After the dot a number: names of policies begin with a letter.
+  return node.size() > 1 && node.front() == '.' &&
+         std::ranges::all_of(node.substr(1),
+                             [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// The mark is the packet's alone: the next attempt is a new decision.
+ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask) {
+  ChainRule rule;
+  rule.target = ReturnTarget{};
+  if (const std::optional<Mark> mark = MarkOf(mark_mask, last_resort)) {
+    rule.target = SetMarkTarget{*mark};
+  }
+  return rule;
+}
+
+std::string TurnCounterName(const std::string& policy) {
+  return "UPL-TURN" + PolicySuffix(policy);
+}
+
+std::map<std::string, Chain> LowerChoice(
+    const std::string& policy, const Choice& choice, std::uint32_t mark_mask,
+    const std::map<UplinkId, std::string>& estimators) {
+  if (choice.members.empty()) {
+    return {{FateChainName(policy),
+             {LastResortRule(choice.last_resort, mark_mask)}}};
+  }
+  Chains chains = LowerDecision(policy, choice, estimators);
+  if (choice.memory) RememberClients(policy, *choice.memory, chains);
   return chains;
 }
 

@@ -30,6 +30,9 @@ std::string FateChainName(const std::string& policy);
 // return to the hook.
 ChainRule LastResortRule(LastResort last_resort, std::uint32_t mark_mask);
 
+// What names of its own have at the end: "" for the default policy, ".voice".
+std::string PolicySuffix(const std::string& policy);
+
 // The list whose hits round-robin counts: "UPL-TURN", "UPL-TURN.voice".
 std::string TurnCounterName(const std::string& policy);
 

@@ -104,6 +104,8 @@ std::set<UplinkId> FateIds(const FilterIntent& intent) {
   }
   for (const auto& [policy, choice] : intent.choices) {
     for (const Member& member : choice.members) ids.insert(member.id);
+    if (!choice.memory) continue;
+    ids.insert(choice.memory->uplinks.begin(), choice.memory->uplinks.end());
   }
   return ids;
 }

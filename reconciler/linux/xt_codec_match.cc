@@ -92,6 +92,27 @@ struct MatchEncoder {
     return XtExtension{"recent", 1, std::move(data)};
   }
 
+  Result<XtExtension> operator()(const ClientListMatch& match) const {
+    if ((match.operation == ClientListMatch::Operation::kHolds) !=
+        (match.seconds != 0)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "a look at a list of clients has an age, a change has none");
+    }
+    Result<void> named;
+    auto data = PackData<xt_recent_mtinfo_v1>([&](auto& info) {
+      info.check_set = OperationFlag(match.operation);
+      info.seconds = match.seconds;
+      info.side = XT_RECENT_SOURCE;
+      // Every source is an entry of its own. The program's default has more
+      // bits than an address, which a restore of its own save has not.
+      info.mask.ip = 0xffffffff;
+      std::memcpy(info.name, "DEFAULT", sizeof "DEFAULT");
+      named = PackName(match.name, info.name);
+    });
+    if (!named) return tl::unexpected(named.error());
+    return XtExtension{"recent", 1, std::move(data)};
+  }
+
   Result<XtExtension> operator()(const FreeCapacityMatch& match) const {
     Result<void> left;
     Result<void> right;
@@ -200,6 +221,15 @@ struct MatchEncoder {
     return 0;
   }
 
+  static std::uint8_t OperationFlag(ClientListMatch::Operation operation) {
+    switch (operation) {
+      case ClientListMatch::Operation::kHolds: return XT_RECENT_CHECK;
+      case ClientListMatch::Operation::kAdd: return XT_RECENT_SET;
+      case ClientListMatch::Operation::kRemove: return XT_RECENT_REMOVE;
+    }
+    return 0;
+  }
+
   static std::uint8_t OperationFlag(CounterMatch::Operation operation) {
     switch (operation) {
       case CounterMatch::Operation::kAtLeast: return XT_RECENT_CHECK;
@@ -242,9 +272,21 @@ std::optional<Match> DecodeCluster(Data data) {
   return SourceCoinMatch{info->hash_seed, info->flags != 0};
 }
 
+Match DecodeClientList(const xt_recent_mtinfo_v1& info) {
+  ClientListMatch match{UnpackName(info.name),
+                        ClientListMatch::Operation::kHolds, info.seconds};
+  if (info.check_set == XT_RECENT_SET) {
+    match.operation = ClientListMatch::Operation::kAdd;
+  } else if (info.check_set == XT_RECENT_REMOVE) {
+    match.operation = ClientListMatch::Operation::kRemove;
+  }
+  return match;
+}
+
 std::optional<Match> DecodeRecent(Data data) {
   const auto info = UnpackData<xt_recent_mtinfo_v1>(data);
   if (!info) return std::nullopt;
+  if (info->mask.ip != 0) return DecodeClientList(*info);
   CounterMatch match{UnpackName(info->name), CounterMatch::Operation::kAtLeast,
                      info->hit_count};
   if (info->check_set == XT_RECENT_SET) {

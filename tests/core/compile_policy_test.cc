@@ -228,6 +228,48 @@ TEST(CompilePolicy, KeepsTheChainsOfPoliciesApart) {
   }
 }
 
+// ---- affinity ----
+
+std::vector<UplinkId> Keepers(const Spec& spec, const Facts& facts) {
+  const auto memory = Compile(spec, facts).filter.choices.at("voice").memory;
+  return memory ? memory->uplinks : std::vector<UplinkId>{};
+}
+
+TEST(CompilePolicy, WithoutAffinityNobodyIsRemembered) {
+  const Spec spec = WithPolicy(Algorithm::kWeightedRandom, {});
+  EXPECT_EQ(Compile(spec, WithDown({})).filter.choices.at("voice").memory,
+            std::nullopt);
+}
+
+TEST(CompilePolicy, ClientsStayWithAllThatCouldBeChosen) {
+  for (const Algorithm algorithm :
+       {Algorithm::kWeightedRandom, Algorithm::kFailover, Algorithm::kOverflow,
+        Algorithm::kLowestLatency, Algorithm::kLeastConnections}) {
+    Spec spec = WithPolicy(
+        algorithm,
+        {{{"wan3", {}}, {"wan1", {}}, {"wan4", {}}}, {{"wan2", {}}}});
+    for (Uplink& uplink : spec.uplinks) {
+      uplink.health.emplace().probes = {IcmpProbe{Address::FromIpv4(1)}};
+    }
+    spec.policies[0].affinity = {AffinityKey::kSource,
+                                 std::chrono::seconds(90)};
+    EXPECT_EQ(
+        Compile(spec, WithDown({})).filter.choices.at("voice").memory->lifetime,
+        std::chrono::seconds(90));
+    EXPECT_THAT(Keepers(spec, WithDown({})), ElementsAre(1, 3, 4));
+    EXPECT_THAT(Keepers(spec, WithDown({"wan3"})), ElementsAre(1, 4));
+    EXPECT_THAT(Keepers(spec, WithDown({"wan1", "wan3", "wan4"})),
+                ElementsAre(2));
+    EXPECT_THAT(Keepers(spec, WithDown({"wan1", "wan2", "wan3", "wan4"})),
+                IsEmpty());
+    // One that gets no new connections keeps no clients.
+    Facts facts = WithDown({});
+    facts.health["wan1"] = {HealthState::kDegraded, "slow"};
+    facts.draining["wan4"] = "until noon";
+    EXPECT_THAT(Keepers(spec, facts), ElementsAre(3));
+  }
+}
+
 TEST(CompilePolicy, TheLongestNamesFitIntoAChainsName) {
   for (const Algorithm algorithm :
        {Algorithm::kWeightedRandom, Algorithm::kSourceHash,
@@ -236,6 +278,7 @@ TEST(CompilePolicy, TheLongestNamesFitIntoAChainsName) {
     Spec spec = WithPolicy(
         algorithm, {{{"wan1", {}}, {"wan2", {}}, {"wan3", {}}, {"wan4", {}}}});
     spec.policies[0].name = std::string(15, 'p');
+    spec.policies[0].affinity.by = AffinityKey::kSource;
     spec.mark_mask = 0xffff;
     for (Uplink& uplink : spec.uplinks) uplink.id += 295;
     ASSERT_THAT(Validate(spec), IsEmpty());

@@ -86,6 +86,9 @@ Policy RandomBalance(Random& random) {
                                     Measure::kBoth};
   Policy balance = DefaultBalance();
   balance.algorithm = random.AnyOf(kAlgorithms);
+  if (balance.algorithm != Algorithm::kMultipath && random.Chance(25)) {
+    balance.affinity.by = AffinityKey::kSource;
+  }
   balance.measure = random.AnyOf(kMeasures);
   balance.estimator.interval =
       std::chrono::milliseconds(250 << random.Below(3));

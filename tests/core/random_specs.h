@@ -32,6 +32,9 @@ class RandomSpecs {
         SpecWithUplinks(static_cast<std::uint32_t>(Draw(1, most)),
                         kAlgorithms.at(static_cast<std::size_t>(Draw(0, 6))));
     spec.balance.measure = static_cast<Measure>(Draw(0, 2));
+    if (spec.balance.algorithm != Algorithm::kMultipath && Draw(0, 3) == 0) {
+      spec.balance.affinity.by = AffinityKey::kSource;
+    }
     std::vector<UplinkId> ids(252);
     std::iota(ids.begin(), ids.end(), 1);
     std::shuffle(ids.begin(), ids.end(), random_);

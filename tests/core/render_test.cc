@@ -182,6 +182,18 @@ TEST(Render, SaysEveryMatch) {
   EXPECT_EQ(
       words(CounterMatch{"UPL-TURN", CounterMatch::Operation::kIncrement, 0}),
       "-m recent --name UPL-TURN --mask 0.0.0.0 --rsource --set");
+  EXPECT_EQ(words(ClientListMatch{"UPL-SAME.1",
+                                  ClientListMatch::Operation::kHolds, 600}),
+            "-m recent --name UPL-SAME.1 --mask 255.255.255.255 --rsource "
+            "--rcheck --seconds 600");
+  EXPECT_EQ(
+      words(ClientListMatch{"UPL-SAME.1", ClientListMatch::Operation::kAdd, 0}),
+      "-m recent --name UPL-SAME.1 --mask 255.255.255.255 --rsource "
+      "--set");
+  EXPECT_EQ(words(ClientListMatch{"UPL-SAME.1",
+                                  ClientListMatch::Operation::kRemove, 0}),
+            "-m recent --name UPL-SAME.1 --mask 255.255.255.255 --rsource "
+            "--remove");
   EXPECT_EQ(words(CounterMatch{"UPL-TURN", CounterMatch::Operation::kReset, 0}),
             "-m recent --name UPL-TURN --mask 0.0.0.0 --rsource --remove");
 }

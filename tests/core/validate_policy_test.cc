@@ -118,6 +118,36 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.uplinks[1].capacity.upload: is needed for overflow, which "
              "fills a part of it"},
+        Case{"AffinityByBoth", WithPolicy([](Policy& p) {
+               p.affinity.by = AffinityKey::kSourceDestination;
+             }),
+             "spec.policies[0].affinity.by: source-destination is not "
+             "supported: the kernel's lists of clients (xt_recent) know one "
+             "address; use source"},
+        Case{"AffinityOfMultipath",
+             [](Spec& s) {
+               s.balance.algorithm = Algorithm::kMultipath;
+               s.balance.affinity.by = AffinityKey::kSource;
+             },
+             "spec.balance.affinity.by: has no effect on multipath, where the "
+             "kernel's route chooses; use weighted-random"},
+        Case{"AffinityForPartOfASecond", WithPolicy([](Policy& p) {
+               p.affinity.lifetime = std::chrono::milliseconds(1500);
+             }),
+             "spec.policies[0].affinity.lifetime: 1500ms is not a time that "
+             "the kernel can keep a client for; use whole seconds, 1s to "
+             "168h"},
+        Case{"AffinityForNoTime", WithPolicy([](Policy& p) {
+               p.affinity.lifetime = std::chrono::milliseconds(0);
+             }),
+             "spec.policies[0].affinity.lifetime: 0ms is not a time that the "
+             "kernel can keep a client for; use whole seconds, 1s to 168h"},
+        Case{"AffinityForTooLong", WithPolicy([](Policy& p) {
+               p.affinity.lifetime = std::chrono::hours(169);
+             }),
+             "spec.policies[0].affinity.lifetime: 608400s is not a time that "
+             "the kernel can keep a client for; use whole seconds, 1s to "
+             "168h"},
         Case{"EmptyTier", WithPolicy([](Policy& p) {
                p.tiers = {{{"wan1", {}}}, {}};
              }),

@@ -39,8 +39,11 @@ struct Packet {
 struct Oracles {
   std::function<std::uint32_t()> dice;           // 31 bits
   std::map<std::string, std::uint32_t> counter;  // xt_recent, by list
-  std::map<std::string, std::uint32_t> rate;     // bytes/s, by estimator
-  std::map<std::string, std::uint32_t> budget;   // left, by xt_hashlimit's name
+  // xt_recent as lists of clients: when each was added, by list.
+  std::map<std::string, std::map<Address, std::uint32_t>> clients;
+  std::uint32_t now = 0;                        // seconds, the age of clients
+  std::map<std::string, std::uint32_t> rate;    // bytes/s, by estimator
+  std::map<std::string, std::uint32_t> budget;  // left, by xt_hashlimit's name
   // Whether the coin of this seed shows heads for a client.
   std::function<bool(std::uint32_t seed, const Address& client)> coin;
 };
@@ -156,6 +159,22 @@ class XtInterpreter {
         count = 0;
         return was_there;
       }
+    }
+    return false;
+  }
+  bool Matches(const ClientListMatch& match, const Packet& packet) {
+    std::map<Address, std::uint32_t>& list = oracles_.clients[match.name];
+    switch (match.operation) {
+      case ClientListMatch::Operation::kHolds: {
+        const auto client = list.find(packet.source);
+        return client != list.end() &&
+               oracles_.now - client->second <= match.seconds;
+      }
+      case ClientListMatch::Operation::kAdd:
+        list[packet.source] = oracles_.now;
+        return true;
+      case ClientListMatch::Operation::kRemove:
+        return list.erase(packet.source) != 0;
     }
     return false;
   }

@@ -166,6 +166,21 @@ std::vector<SampleRule> CommonSamples() {
       {Matching(CounterMatch{"turn", Operation::kReset, 0}),
        std::string("-m recent --remove --name turn --mask 0.0.0.0 --rsource") +
            kReturn},
+      {Matching(ClientListMatch{"UPL-SAME.1",
+                                ClientListMatch::Operation::kHolds, 600}),
+       std::string("-m recent --rcheck --seconds 600 --name UPL-SAME.1 "
+                   "--mask 255.255.255.255 --rsource") +
+           kReturn},
+      {Matching(
+           ClientListMatch{"UPL-SAME.1", ClientListMatch::Operation::kAdd, 0}),
+       std::string("-m recent --set --name UPL-SAME.1 --mask 255.255.255.255 "
+                   "--rsource") +
+           kReturn},
+      {Matching(ClientListMatch{"UPL-SAME.1",
+                                ClientListMatch::Operation::kRemove, 0}),
+       std::string("-m recent --remove --name UPL-SAME.1 --mask "
+                   "255.255.255.255 --rsource") +
+           kReturn},
       {Matching(FreeCapacityMatch{{"u0-1", 5000000}, {{"u1-2", 1250000}}}),
        std::string("-m rateest --rateest-delta --rateest1 u0-1 "
                    "--rateest-bps1 40mbit --rateest-gt --rateest2 u1-2 "
@@ -297,6 +312,16 @@ class RuleMaker {
     }
   }
 
+  Match MakeClientList() {
+    using Use = ClientListMatch::Operation;
+    const std::string name = "clients" + std::to_string(Below(3));
+    switch (Below(3)) {
+      case 0: return ClientListMatch{name, Use::kHolds, 1 + Below(700'000)};
+      case 1: return ClientListMatch{name, Use::kAdd, 0};
+      default: return ClientListMatch{name, Use::kRemove, 0};
+    }
+  }
+
   Match MakeMatch(std::uint32_t kind) {
     switch (kind) {
       case 0: return MarkMatch{MakeMark(), Coin()};
@@ -304,7 +329,7 @@ class RuleMaker {
       case 2: return NewConnectionMatch{};
       case 3: return RandomMatch{Below(0x80000001)};
       case 4: return SourceCoinMatch{Any(), Coin()};
-      case 5: return MakeCounter();
+      case 5: return Coin() ? MakeCounter() : MakeClientList();
       case 7: return DscpMatch{static_cast<std::uint8_t>(Below(64)), Coin()};
       case 8: return MakePorts();
       case 9: {

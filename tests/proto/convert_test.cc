@@ -204,7 +204,7 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   };
   Policy policy;
   policy.name = std::move(name);
-  policy.algorithm = static_cast<Algorithm>(pick(8));
+  policy.algorithm = static_cast<Algorithm>(pick(9));
   policy.measure = static_cast<Measure>(pick(3));
   policy.estimator = {std::chrono::milliseconds(random()),
                       std::chrono::milliseconds(random())};
@@ -220,6 +220,8 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   policy.on_failover = static_cast<OnFailover>(pick(2));
   policy.on_failback = static_cast<OnFailback>(pick(3));
   policy.drain_deadline = std::chrono::milliseconds(pick(100'000'000));
+  policy.affinity = {static_cast<AffinityKey>(pick(3)),
+                     std::chrono::milliseconds(pick(100'000'000))};
   return policy;
 }
 

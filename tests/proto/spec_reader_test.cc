@@ -272,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(
              With("balance: {", "balance: {colour: red, "),
              {"f:10:13: spec.balance.colour: unknown key \"colour\"; known "
               "are algorithm, measure, estimator, tiers, lastResort, "
-              "threshold, onFailover, onFailback and drainDeadline"}},
+              "threshold, onFailover, onFailback, drainDeadline and affinity"}},
         Case{"SnakeCase",
              With("apiVersion", "api_version"),
              {"f:1:1: api_version: unknown key \"api_version\"; did you mean "
@@ -317,7 +317,7 @@ INSTANTIATE_TEST_SUITE_P(
              With("{algorithm: multipath}", "multipath"),
              {"f:10:12: spec.balance: is a single value; a map is expected: "
               "known are algorithm, measure, estimator, tiers, lastResort, "
-              "threshold, onFailover, onFailback and drainDeadline"}},
+              "threshold, onFailover, onFailback, drainDeadline and affinity"}},
         Case{"NullItem",
              With("{interface: lan0}", "~"),
              {"f:4:10: spec.lans[0]: is nothing; a map is expected: known are "
