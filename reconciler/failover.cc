@@ -43,13 +43,16 @@ std::string_view CutReasonName(CutReason reason) {
 }
 
 // One rank per tier; for failover, which prefers within a tier as well, one per
-// member.
+// member. Not with affinity: a client whose connections were cut would come
+// back to the very uplink that it had.
 Failover::Ranks Failover::RanksOf(const Spec& spec, const Policy& policy) {
+  const bool in_order = policy.algorithm == Algorithm::kFailover &&
+                        policy.affinity.by == AffinityKey::kNone;
   Ranks ranks;
   for (const Tier& tier : TiersOf(spec, policy)) {
-    if (policy.algorithm != Algorithm::kFailover) ranks.emplace_back();
+    if (!in_order) ranks.emplace_back();
     for (const PolicyMember& member : tier) {
-      if (policy.algorithm == Algorithm::kFailover) ranks.emplace_back();
+      if (in_order) ranks.emplace_back();
       ranks.back().push_back(member.uplink);
     }
     // The order within a rank means nothing.

@@ -18,6 +18,7 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::SpecWithUplinks;
@@ -268,6 +269,20 @@ TEST_F(FailoverTest, ForFailoverEachMemberIsATierOfItsOwn) {
   Pass(kReady, kReady, kReady);
   EXPECT_THAT(Work(), ElementsAre(CutOf(1, CutReason::kFailback),
                                   CutOf(2, CutReason::kFailback)));
+}
+
+// Clients come back to the uplink that they had: a cut would not help.
+TEST_F(FailoverTest, WithAffinityTheMembersOfATierAreAlike) {
+  spec_.balance.algorithm = Algorithm::kFailover;
+  spec_.balance.affinity.by = AffinityKey::kSource;
+  spec_.balance.tiers = {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}};
+  spec_.balance.on_failback = OnFailback::kCut;
+  Pass(kReady, kReady, kWaiting);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Work(), IsEmpty());
+  Pass(kWaiting, kReady, kWaiting);
+  Pass(kWaiting, kReady, kReady);
+  EXPECT_THAT(Due(), Contains(CutOf(2, CutReason::kFailback)));
 }
 
 TEST_F(FailoverTest, AnUplinkThatAnotherPolicyStillUsesIsNoLowerTier) {
