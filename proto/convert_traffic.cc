@@ -43,6 +43,8 @@ class MatchReader {
     match.interface = source.interface();
     ReadList(source.dscp(), "dscp", ParseDscp, match.dscp);
     ReadList(source.source_mac(), "sourceMac", ParseMac, match.source_mac);
+    match.source_set = source.source_set();
+    match.destination_set = source.destination_set();
     match.mark = ReadMark(source.mark(), ".mark");
     match.connmark = ReadMark(source.connmark(), ".connmark");
     if (source.has_limit()) match.limit = ReadLimit(source.limit());
@@ -125,6 +127,8 @@ void WriteMatch(const TrafficMatch& match, v1::Match& to) {
   for (const MacAddress& mac : match.source_mac) {
     to.add_source_mac(FormatMac(mac));
   }
+  to.set_source_set(match.source_set);
+  to.set_destination_set(match.destination_set);
   if (match.mark) to.set_mark(FormatMark(*match.mark));
   if (match.connmark) to.set_connmark(FormatMark(*match.connmark));
   if (match.limit) WriteLimit(*match.limit, *to.mutable_limit());

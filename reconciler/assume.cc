@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "reconciler/compile.h"
+
 namespace uplinkd {
 namespace {
 
@@ -145,7 +147,9 @@ void ReplaceAll(std::string& line, const std::string& placeholder,
 }  // namespace
 
 Assumed AssumeFacts(const Spec& spec) {
-  return Assumption().Make(spec);
+  Assumed assumed = Assumption().Make(spec);
+  assumed.facts.ipsets = IpsetsOf(spec);
+  return assumed;
 }
 
 std::string SubstituteVariables(const Assumed& assumed, std::string line) {

@@ -155,6 +155,16 @@ struct BudgetRate {
 };
 BudgetRate RateOf(const BudgetMatch& match);
 
+// -m set [!] --match-set NAME src|dst. In the kernel a set has a number; its
+// name is found out when a rule is written or read.
+struct IpsetMatch {
+  enum class Side { kSource, kDestination };
+  std::string set;
+  Side side = Side::kSource;
+  bool invert = false;
+  friend auto operator<=>(const IpsetMatch&, const IpsetMatch&) = default;
+};
+
 // A match that we never write.
 struct OpaqueMatch {
   std::string text;  // name, revision and a digest of its bytes
@@ -165,7 +175,7 @@ using Match =
     std::variant<MarkMatch, ConnmarkMatch, NewConnectionMatch, RandomMatch,
                  SourceCoinMatch, CounterMatch, FreeCapacityMatch, PortsMatch,
                  DscpMatch, MacMatch, OwnerMatch, BudgetMatch, ClientListMatch,
-                 OpaqueMatch>;
+                 IpsetMatch, OpaqueMatch>;
 
 // ---- targets ----
 

@@ -107,6 +107,26 @@ std::vector<std::string> Warnings(const std::vector<ResolvedUplink>& uplinks,
   return warnings;
 }
 
+// Each set once, with the rules that wait for it.
+void WarnOfIpsets(const Spec& spec, const Facts& facts,
+                  std::vector<std::string>& warnings) {
+  std::map<std::string, std::string> waiting;
+  for (const TrafficRule& rule : spec.traffic) {
+    for (const std::string& name : IpsetsOf(rule)) {
+      if (facts.ipsets.contains(name)) continue;
+      std::string& rules = waiting[name];
+      rules += (rules.empty() ? "" : ", ") + rule.name;
+    }
+  }
+  for (const auto& [name, rules] : waiting) {
+    warnings.push_back(
+        "there is no ipset " + name +
+        " of IPv4 addresses: traffic rules that wait for it, and are left out "
+        "until then: " +
+        rules);
+  }
+}
+
 std::map<std::uint32_t, std::string> TableOwners(const Spec& spec) {
   std::map<std::uint32_t, std::string> owners;
   for (const Uplink& uplink : spec.uplinks) {
@@ -152,8 +172,15 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   desired.counted = CompileCounted(spec, uplinks, facts.loads);
   desired.ranked = CompileRanked(spec, uplinks, facts.rankings);
   desired.warnings = Warnings(uplinks, lans);
+  WarnOfIpsets(spec, facts, desired.warnings);
   desired.table_owner = TableOwners(spec);
   return desired;
+}
+
+std::set<std::string> IpsetsOf(const Spec& spec) {
+  std::set<std::string> ipsets;
+  for (const TrafficRule& rule : spec.traffic) ipsets.merge(IpsetsOf(rule));
+  return ipsets;
 }
 
 FactsScope FactsScopeOf(const Spec& spec) {
@@ -164,6 +191,7 @@ FactsScope FactsScopeOf(const Spec& spec) {
     if (!uplink.gateway) scope.default_routes.insert(uplink.interface);
   }
   scope.default_source = BalancesLocal(spec);
+  scope.ipsets = IpsetsOf(spec);
   return scope;
 }
 

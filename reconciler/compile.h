@@ -78,6 +78,9 @@ Desired Compile(const Spec& spec, const Facts& facts);
 // The facts that Compile wants to know.
 FactsScope FactsScopeOf(const Spec& spec);
 
+// The ipsets that traffic rules name.
+std::set<std::string> IpsetsOf(const Spec& spec);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_RECONCILER_COMPILE_H_

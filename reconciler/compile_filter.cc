@@ -84,6 +84,9 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
                     FilterIntent& intent) {
   LocalIntent local;
   for (const TrafficRule& rule : spec.traffic) {
+    // The kernel takes no rule about a set that is not there. Neither half of
+    // such a rule would be what was asked for.
+    if (!std::ranges::includes(facts.ipsets, IpsetsOf(rule))) continue;
     std::vector<TrafficIntent>& rules =
         IsLocal(rule) ? local.traffic : intent.traffic;
     rules.push_back({rule.name, rule.match, rule.except,

@@ -24,6 +24,7 @@ struct MatchName {
   std::string operator()(const OwnerMatch&) const { return "owner"; }
   std::string operator()(const BudgetMatch&) const { return "hashlimit"; }
   std::string operator()(const ClientListMatch&) const { return "recent"; }
+  std::string operator()(const IpsetMatch&) const { return "set"; }
   std::string operator()(const OpaqueMatch&) const { return ""; }
 };
 

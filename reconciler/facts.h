@@ -55,6 +55,7 @@ struct FactsScope {
   // Those of `links` whose default route in `main` matters.
   std::set<std::string> default_routes;
   bool default_source = false;
+  std::set<std::string> ipsets;
 
   friend auto operator<=>(const FactsScope&, const FactsScope&) = default;
 };
@@ -64,6 +65,8 @@ struct Facts {
   // The source address of a connection of the router's own that is bound to
   // none and goes by main's default route; none: there is no such route.
   std::optional<Address> default_source;
+  // The ipsets that exist, of those that the spec names.
+  std::set<std::string> ipsets;
   // Uplinks that the kernel refused in an earlier pass, with its words; Compile
   // treats them as waiting. Filled by the caller, not by ReadFacts().
   std::map<std::string, std::string> blocked;

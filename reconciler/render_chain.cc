@@ -144,6 +144,12 @@ std::string Render(const ClientListMatch& match) {
   return list;
 }
 
+std::string Render(const IpsetMatch& match) {
+  return std::string("-m set ").append(Not(match.invert)) + "--match-set " +
+         match.set +
+         (match.side == IpsetMatch::Side::kSource ? " src" : " dst");
+}
+
 std::string Render(const BudgetMatch& match) {
   const BudgetRate rate = RateOf(match);
   return std::string("-m hashlimit ") +

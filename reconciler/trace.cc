@@ -102,6 +102,9 @@ class MatchAnswer {
     }
     return Answer::Perhaps({}, "by what the client had before");
   }
+  Answer operator()(const IpsetMatch&) const {
+    return Answer::Perhaps({}, "by what is in an ipset");
+  }
   Answer operator()(const OpaqueMatch&) const {
     return Answer::Perhaps({}, "by a rule that uplinkd did not write");
   }

@@ -37,6 +37,14 @@ bool CoversList(const std::vector<T>& a, const std::vector<T>& b) {
 
 }  // namespace
 
+std::set<std::string> IpsetsOf(const TrafficRule& rule) {
+  std::set<std::string> names = {
+      rule.match.source_set, rule.match.destination_set, rule.except.source_set,
+      rule.except.destination_set};
+  names.erase("");
+  return names;
+}
+
 bool IsLocal(const TrafficRule& rule) {
   return !rule.match.uid.empty();
 }
@@ -65,6 +73,9 @@ bool Covers(const TrafficRule& a, const TrafficRule& b) {
          CoversList(outer.destination_ports, inner.destination_ports) &&
          CoversList(outer.dscp, inner.dscp) &&
          CoversList(outer.source_mac, inner.source_mac) &&
+         (outer.source_set.empty() || outer.source_set == inner.source_set) &&
+         (outer.destination_set.empty() ||
+          outer.destination_set == inner.destination_set) &&
          (!outer.mark || outer.mark == inner.mark) &&
          (!outer.connmark || outer.connmark == inner.connmark) &&
          CoversList(outer.uid, inner.uid);

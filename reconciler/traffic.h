@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,9 @@ struct TrafficMatch {
   std::string interface;  // that it comes in by; "" for any
   std::vector<std::uint8_t> dscp;
   std::vector<MacAddress> source_mac;
+  // Names of ipsets that hold the address; "" for any.
+  std::string source_set;
+  std::string destination_set;
   // Of bits that other programs set; none of them is ours.
   std::optional<Mark> mark;
   std::optional<Mark> connmark;
@@ -87,6 +91,9 @@ struct TrafficRule {
 
 // The `use` that leaves a connection to main.
 inline constexpr char kUseMain[] = "main";
+
+// The names of the ipsets that the rule asks.
+std::set<std::string> IpsetsOf(const TrafficRule& rule);
 
 // Whether the rule is for the router's own connections.
 bool IsLocal(const TrafficRule& rule);

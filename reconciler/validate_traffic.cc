@@ -14,6 +14,7 @@ namespace uplinkd {
 namespace {
 
 constexpr std::uint8_t kMaxDscp = 63;
+constexpr std::size_t kMaxIpsetName = 31;  // IPSET_MAXNAMELEN, with its NUL
 
 class TrafficCheck {
  public:
@@ -81,6 +82,8 @@ class TrafficCheck {
     }
     CheckNotLocal(path + ".sourceMac", !match.source_mac.empty(), rule);
     CheckCount(path + ".sourceMac", match.source_mac.size());
+    CheckIpset(path + ".sourceSet", match.source_set);
+    CheckIpset(path + ".destinationSet", match.destination_set);
     CheckMark(path + ".mark", match.mark);
     CheckMark(path + ".connmark", match.connmark);
     if (match.limit) CheckLimit(path + ".limit", *match.limit);
@@ -113,6 +116,15 @@ class TrafficCheck {
     Report(path + ".burst", std::to_string(limit.burst) +
                                 " cannot be counted at this rate; use 1 to " +
                                 std::to_string(most));
+  }
+
+  void CheckIpset(const std::string& field, const std::string& name) {
+    const bool printable =
+        std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~'; });
+    if (name.size() <= kMaxIpsetName && printable) return;
+    Report(field, Quote(name) +
+                      " is not the name of an ipset: 1 to 31 characters "
+                      "without spaces");
   }
 
   void CheckMark(const std::string& field, const std::optional<Mark>& mark) {

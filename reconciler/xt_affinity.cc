@@ -8,17 +8,17 @@
 namespace uplinkd {
 namespace {
 
-using Operation = ClientListMatch::Operation;
+using Use = ClientListMatch::Operation;
 
-ChainRule OfList(const std::string& list, Operation operation,
+ChainRule OfList(const std::string& list, Use use,
                  std::chrono::seconds age = {}) {
   ChainRule rule;
-  rule.matches = {ClientListMatch{list, operation,
-                                  static_cast<std::uint32_t>(age.count())}};
+  rule.matches = {
+      ClientListMatch{list, use, static_cast<std::uint32_t>(age.count())}};
   return rule;
 }
 
-JumpTarget Goto(std::string chain) {
+JumpTarget GoOnTo(std::string chain) {
   return {.chain = std::move(chain), .go_to = true};
 }
 
@@ -46,12 +46,12 @@ void RememberClients(const std::string& policy, const ClientMemory& memory,
   Chain unknown;
   for (const UplinkId id : memory.uplinks) {
     const std::string list = ClientListName(policy, id);
-    known.push_back(OfList(list, Operation::kHolds, memory.lifetime));
-    known.back().target = Goto(list);
-    unknown.push_back(OfList(list, Operation::kRemove));
+    known.push_back(OfList(list, Use::kHolds, memory.lifetime));
+    known.back().target = GoOnTo(list);
+    unknown.push_back(OfList(list, Use::kRemove));
     Chain& chain = chains[list];
-    chain = {OfList(list, Operation::kAdd), ChainRule{}};
-    chain.back().target = Goto(MarkChainName(id));
+    chain = {OfList(list, Use::kAdd), ChainRule{}};
+    chain.back().target = GoOnTo(MarkChainName(id));
   }
   Chain& root = chains[FateChainName(policy)];
   known.insert(known.end(), unknown.begin(), unknown.end());

@@ -93,6 +93,13 @@ std::vector<Field> FieldsOf(const TrafficMatch& match, std::uint8_t protocol) {
         rule.matches = {MacMatch{value}};
       },
       fields);
+  if (!match.source_set.empty()) {
+    AddMatch(IpsetMatch{match.source_set, IpsetMatch::Side::kSource}, fields);
+  }
+  if (!match.destination_set.empty()) {
+    AddMatch(IpsetMatch{match.destination_set, IpsetMatch::Side::kDestination},
+             fields);
+  }
   if (match.mark) AddMatch(MarkMatch{*match.mark}, fields);
   if (match.connmark) AddMatch(ConnmarkMatch{*match.connmark}, fields);
   AddField(

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "reconciler/linux/default_route.h"
+#include "reconciler/linux/ipset.h"
 #include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_list.h"
 
@@ -219,6 +220,9 @@ Result<Facts> ReadFacts(NlSocket& socket, const FactsScope& scope) {
     if (!source) return tl::unexpected(source.error());
     facts.default_source = *source;
   }
+  Result<std::set<std::string>> ipsets = ReadIpsets(scope.ipsets);
+  if (!ipsets) return tl::unexpected(ipsets.error());
+  facts.ipsets = std::move(*ipsets);
   for (Link& link : *links) {
     std::string name = link.name;
     facts.links.emplace(std::move(name), std::move(link));

@@ -12,12 +12,15 @@
 #include <linux/netfilter/xt_owner.h>
 #include <linux/netfilter/xt_rateest.h>
 #include <linux/netfilter/xt_recent.h>
+#include <linux/netfilter/xt_set.h>
 #include <linux/netfilter/xt_statistic.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
+
+#include "reconciler/linux/ipset.h"
 
 namespace uplinkd {
 namespace {
@@ -205,6 +208,20 @@ struct MatchEncoder {
     return XtExtension{"hashlimit", 3, std::move(data)};
   }
 
+  Result<XtExtension> operator()(const IpsetMatch& match) const {
+    const Result<std::uint16_t> number = FindIpset(match.set);
+    if (!number) return tl::unexpected(number.error());
+    auto data = PackData<xt_set_info_match_v4>([&](auto& info) {
+      info.match_set.index = *number;
+      info.match_set.dim = IPSET_DIM_ONE;
+      if (match.side == IpsetMatch::Side::kSource) {
+        info.match_set.flags |= IPSET_DIM_ONE_SRC;
+      }
+      if (match.invert) info.match_set.flags |= IPSET_INV_MATCH;
+    });
+    return XtExtension{"set", 4, std::move(data)};
+  }
+
   Result<XtExtension> operator()(const OpaqueMatch& match) const {
     return Fail(ErrorCode::kInvalidArgument,
                 "the foreign match '" + match.text + "' cannot be written");
@@ -363,13 +380,26 @@ std::optional<Match> DecodeHashlimit(Data data) {
   return match;
 }
 
+std::optional<Match> DecodeSet(Data data) {
+  const auto info = UnpackData<xt_set_info_match_v4>(data);
+  if (!info) return std::nullopt;
+  const Result<std::string> name = NameOfIpset(info->match_set.index);
+  if (!name) return std::nullopt;
+  IpsetMatch match{*name, IpsetMatch::Side::kDestination};
+  if ((info->match_set.flags & IPSET_DIM_ONE_SRC) != 0) {
+    match.side = IpsetMatch::Side::kSource;
+  }
+  match.invert = (info->match_set.flags & IPSET_INV_MATCH) != 0;
+  return match;
+}
+
 struct MatchDecoder {
   std::string_view name;
   std::uint8_t revision;
   std::optional<Match> (*decode)(Data);
 };
 
-constexpr std::array<MatchDecoder, 12> kDecoders{{
+constexpr std::array<MatchDecoder, 13> kDecoders{{
     {"mark", 1, DecodeMark},
     {"connmark", 1, DecodeConnmark},
     {"conntrack", 3, DecodeConntrack},
@@ -382,6 +412,7 @@ constexpr std::array<MatchDecoder, 12> kDecoders{{
     {"mac", 0, DecodeMac},
     {"owner", 1, DecodeOwner},
     {"hashlimit", 3, DecodeHashlimit},
+    {"set", 4, DecodeSet},
 }};
 
 }  // namespace

@@ -52,6 +52,9 @@ Result<Facts> FakeKernel::ReadFacts(const FactsScope& scope) {
     Link& told = facts.links.insert(*link).first->second;
     if (!scope.default_routes.contains(name)) told.default_route.reset();
   }
+  for (const std::string& name : scope.ipsets) {
+    if (host_.ipsets.contains(name)) facts.ipsets.insert(name);
+  }
   return facts;
 }
 

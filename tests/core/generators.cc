@@ -150,6 +150,8 @@ void AddTraffic(Random& random, Spec& spec) {
     if (random.Chance(25)) rule.match.uid = {{0, 999}};
     if (random.Chance(50)) rule.match.protocol = std::uint8_t{17};
     if (random.Chance(30)) rule.match.limit = RateLimit{10};
+    if (random.Chance(20)) rule.match.source_set = "phones";
+    if (random.Chance(10)) rule.except.destination_set = "carriers";
     spec.traffic.push_back(std::move(rule));
   }
 }
@@ -433,6 +435,9 @@ Facts RandomFacts(Random& random, const Spec& spec) {
   }
   if (random.Chance(90)) {
     facts.default_source = AddressOf(random.AnyOf(spec.uplinks).id, false);
+  }
+  for (const std::string& name : IpsetsOf(spec)) {
+    if (random.Chance(70)) facts.ipsets.insert(name);
   }
   return facts;
 }

@@ -49,6 +49,18 @@ INSTANTIATE_TEST_SUITE_P(
              }),
              "spec.traffic[0].match.protocol: 0 is no protocol; leave the "
              "field out"},
+        Case{
+            "LongIpset", WithRule([](TrafficRule& r) {
+              r.match.source_set.assign(32, 's');
+            }),
+            "spec.traffic[0].match.sourceSet: "
+            "\"ssssssssssssssssssssssssssssssss\" is not the name of an ipset: "
+            "1 to 31 characters without spaces"},
+        Case{"IpsetWithASpace", WithRule([](TrafficRule& r) {
+               r.except.destination_set = "my set";
+             }),
+             "spec.traffic[0].match.not.destinationSet: \"my set\" is not the "
+             "name of an ipset: 1 to 31 characters without spaces"},
         Case{"PortsOfNoProtocol",
              WithRule([](TrafficRule& r) { r.match.protocol.reset(); }),
              "spec.traffic[0].match.destinationPorts: needs a protocol that "

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -41,8 +42,9 @@ struct Oracles {
   std::map<std::string, std::uint32_t> counter;  // xt_recent, by list
   // xt_recent as lists of clients: when each was added, by list.
   std::map<std::string, std::map<Address, std::uint32_t>> clients;
-  std::uint32_t now = 0;                        // seconds, the age of clients
-  std::map<std::string, std::uint32_t> rate;    // bytes/s, by estimator
+  std::uint32_t now = 0;                      // seconds, the age of clients
+  std::map<std::string, std::uint32_t> rate;  // bytes/s, by estimator
+  std::map<std::string, std::set<Address>> ipsets;  // their members
   std::map<std::string, std::uint32_t> budget;  // left, by xt_hashlimit's name
   // Whether the coin of this seed shows heads for a client.
   std::function<bool(std::uint32_t seed, const Address& client)> coin;
@@ -206,6 +208,12 @@ class XtInterpreter {
     const bool hit =
         match.uid.first <= packet.uid && packet.uid <= match.uid.last;
     return hit != match.invert;
+  }
+  bool Matches(const IpsetMatch& match, const Packet& packet) {
+    const Address& address = match.side == IpsetMatch::Side::kSource
+                                 ? packet.source
+                                 : packet.destination;
+    return oracles_.ipsets[match.set].contains(address) != match.invert;
   }
   // The budgets of a test know neither time nor addresses.
   bool Matches(const BudgetMatch& match, const Packet& /*packet*/) {

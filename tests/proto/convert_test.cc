@@ -253,6 +253,8 @@ TrafficMatch RandomMatch(std::mt19937& random) {
     const auto mask = static_cast<std::uint32_t>(random());
     return Mark{static_cast<std::uint32_t>(random()) & mask, mask};
   };
+  match.source_set = std::string(pick(3), 's');
+  match.destination_set = std::string(pick(3), 'd');
   if (pick(2) == 0) match.mark = mark();
   if (pick(2) == 0) match.connmark = mark();
   constexpr int kUnits[] = {1, 60, 3600, 86400};
