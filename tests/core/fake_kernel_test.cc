@@ -81,8 +81,10 @@ TEST(FakeKernel, StartsWithTheDefaultRules) {
 
 TEST(FakeKernel, ReadsOnlyWhatWasAskedFor) {
   FakeKernel kernel = OnHost();
-  const Result<Facts> facts = kernel.ReadFacts(
-      {.links = {"wan1", "wan2", "wan9"}, .default_routes = {"wan1"}});
+  const Result<Facts> facts =
+      kernel.ReadFacts({.links = {"wan1", "wan2", "wan9"},
+                        .default_routes = {"wan1"},
+                        .ipsets = {}});
   ASSERT_TRUE(facts.has_value());
   EXPECT_THAT(facts->links, SizeIs(2));
   EXPECT_TRUE(facts->links.at("wan1").default_route);
