@@ -115,15 +115,17 @@ void WarnOfIpsets(const Spec& spec, const Facts& facts,
     for (const std::string& name : IpsetsOf(rule)) {
       if (facts.ipsets.contains(name)) continue;
       std::string& rules = waiting[name];
-      rules += (rules.empty() ? "" : ", ") + rule.name;
+      if (!rules.empty()) rules += ", ";
+      rules += rule.name;
     }
   }
   for (const auto& [name, rules] : waiting) {
-    warnings.push_back(
-        "there is no ipset " + name +
+    std::string warning = "there is no ipset ";
+    warning += name;
+    warning +=
         " of IPv4 addresses: traffic rules that wait for it, and are left out "
-        "until then: " +
-        rules);
+        "until then: ";
+    warnings.push_back(warning + rules);
   }
 }
 
