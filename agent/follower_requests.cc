@@ -1,9 +1,93 @@
-// What clients ask of single uplinks: to drain them, and what they carry.
+// What clients ask between passes: a plan, a trace, to clean up, to drain an
+// uplink, and what it carries.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "agent/follower.h"
+#include "agent/name_files.h"
+#include "agent/tracer.h"
+#include "agent/wire.h"
 
 namespace uplinkd {
+
+Result<Report> Follower::PlanFor(const std::optional<Spec>& spec) {
+  if (!spec && ledger_.current() == nullptr) {
+    return Fail(ErrorCode::kNotFound, ledger_.why_none());
+  }
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  PassOptions options;
+  options.dry_run = true;
+  options.loads = loads_.loads();
+  options.rankings = latencies_.rankings();
+  options.sweep = true;
+  options.more_tables = old_tables_;
+  options.draining = drains_.Words();
+  options.health = Verdicts();
+  if (ledger_.current() != nullptr) {
+    for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
+      options.more_tables.insert(table);
+    }
+  }
+  Report report =
+      ReconcileOnce(spec ? ledger_.Prepare(*spec) : ledger_.current()->spec,
+                    options, host_->kernel(), options_.clocks.monotonic);
+  if (report.error) return tl::unexpected(*report.error);
+  return report;
+}
+
+Result<v1::TraceResponse> Follower::Trace(const Flow& flow) {
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  const StoredSpec* current = ledger_.current();
+  return AnswerTrace(flow, current == nullptr ? nullptr : &current->spec,
+                     *host_);
+}
+
+Result<Report> Follower::CleanUp(bool dry_run) {
+  if (Result<void> opened = OpenHost(); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  Report report =
+      uplinkd::CleanUp(host_->kernel(), dry_run, options_.clocks.monotonic);
+  if (report.error) return tl::unexpected(*report.error);
+  if (dry_run) return report;
+  if (report.result == PassResult::kFailed) {
+    const std::string fault = FirstFault(report);
+    return Fail(ErrorCode::kUnavailable,
+                "something of ours is still in the kernel" +
+                    (fault.empty() ? "" : ": " + fault));
+  }
+  if (Result<void> forgotten = ledger_.Forget(); !forgotten) {
+    return tl::unexpected(forgotten.error());
+  }
+  if (Result<void> removed = RemoveNameFiles(options_.iproute2_dir); !removed) {
+    spdlog::warn("{}", removed.error().message);
+  }
+  spdlog::info("cleaned up; the spec is forgotten");
+  if (Result<void> forgotten = drains_.Forget(); !forgotten) {
+    spdlog::warn("{}", forgotten.error().message);
+  }
+  cutter_.Forget();
+  blocked_.Clear();
+  fights_.Forget();
+  drift_.clear();
+  old_tables_.clear();
+  name_warnings_.clear();
+  last_report_ = Report{};
+  has_report_ = false;
+  standing_ = Standing{};
+  link_index_.clear();
+  sampler_.Follow(Spec{});
+  loads_.Follow(Spec{});
+  latencies_.Follow(Spec{});
+  monitor_.Watch({});
+  Publish();
+  return report;
+}
 
 Result<Uplink> Follower::FindUplink(const std::string& name) const {
   const StoredSpec* current = ledger_.current();

@@ -1,5 +1,8 @@
 // The specs in examples/, as they stand there, with the traffic that each is
 // meant for.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -93,6 +96,30 @@ TEST_F(Example, MeteredLte) {
   EXPECT_THAT(Sources(), ElementsAre(UplinkAddress(1)));
   // What goes by the gigabyte ends.
   EXPECT_TRUE(Eventually([&] { return !connections[0].Ask(); }, seconds(5)));
+}
+
+TEST_F(Example, Voice) {
+  ASSERT_NO_FATAL_FAILURE(Begin("voice", {.lines = {{44, 44}, {11, 11}}}));
+  // A call: datagrams that ask for expedited forwarding.
+  const auto call = [this]() -> std::string {
+    std::string source;
+    lab_->client().Run([&] {
+      Result<Connection> connection = Connection::OpenHere(
+          {.port = kUdpEchoPort, .transport = Transport::kUdp});
+      const int expedited = 46 << 2;  // RFC 3246
+      if (!connection || setsockopt(connection->fd(), IPPROTO_IP, IP_TOS,
+                                    &expedited, sizeof expedited) != 0) {
+        return;
+      }
+      source = connection->Ask().value_or("no answer");
+    });
+    return source;
+  };
+  EXPECT_EQ(call(), UplinkAddress(1));
+  const Downloads full(lab_->client(), Endpoint{.port = kSourcePort}, 4);
+  EXPECT_TRUE(
+      Eventually([&] { return call() == UplinkAddress(2); }, seconds(15)))
+      << agent_->Log();
 }
 
 TEST_F(Example, PortForwards) {
