@@ -90,8 +90,8 @@ struct HostFacts {
   std::vector<Route> foreign_routes;          // in the tables asked about
   // Of main, by an uplink's link: the default routes and the host routes.
   std::vector<Route> main_routes;
-  std::vector<TableName> table_names;         // not from our own file
-  bool agent_running = false;                 // in this network namespace
+  std::vector<TableName> table_names;  // not from our own file
+  bool agent_running = false;          // in this network namespace
   // What could not be looked at, each with the reason.
   std::vector<std::string> unread;
 
