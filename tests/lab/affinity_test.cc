@@ -44,9 +44,7 @@ TEST_F(AffinityLab, AClientKeepsItsUplinkThroughCommitsSpecsAndRestarts) {
   const std::vector<std::string> first = Visit();
   EXPECT_EQ(Tally(first).size(), 3U);
   EXPECT_EQ(Visit(), first);
-  ASSERT_TRUE(OnRouter("iptables-legacy -t mangle -A FORWARD -p 99\n"
-                       "iptables-legacy -t mangle -D FORWARD -p 99\n")
-                  .Ok());
+  ASSERT_TRUE(OnRouter(kForeignCommit).Ok());
   EXPECT_EQ(Visit(), first);
   // Other weights, another lifetime, another algorithm.
   spec.capacities = {1, 50, 1};

@@ -128,6 +128,20 @@ class AgentLab : public testing::Test {
     return Tally(answers);
   }
 
+  // The source address that the server sees of a new connection from the
+  // client, which names its uplink, or how it failed.
+  std::string SourceOf(const Endpoint& endpoint) const {
+    return SourceFrom(lab_->client(), endpoint);
+  }
+
+  static std::string SourceFrom(const Namespace& where,
+                                const Endpoint& endpoint) {
+    Result<Connection> connection = Connection::Open(where, endpoint);
+    if (!connection) return connection.error().message;
+    const Result<std::string> answer = connection->Ask();
+    return answer ? *answer : answer.error().message;
+  }
+
   CommandResult OnRouter(const std::string& script) const {
     return Shell(lab_->router(), script);
   }

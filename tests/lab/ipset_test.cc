@@ -16,13 +16,9 @@ class IpsetLab : public AgentLab {
                .more = "    tiers: [[wan1]]\n  traffic:\n" + rules}));
   }
 
-  // The uplink that a new connection of the client's n-th address gets.
-  std::string UplinkOf(int client) {
-    Result<Connection> connection =
-        Connection::Open(lab_->client(), {.source = ClientAddress(client)});
-    if (!connection) return connection.error().message;
-    const Result<std::string> answer = connection->Ask();
-    return answer ? *answer : answer.error().message;
+  // Of a new connection of the client's n-th address.
+  std::string UplinkOf(int client) const {
+    return SourceOf({.source = ClientAddress(client)});
   }
 
   void Ipset(const std::string& words) {

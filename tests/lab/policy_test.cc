@@ -14,19 +14,6 @@ using ::testing::Pair;
 
 class Policies : public AgentLab {
  protected:
-  // The uplink that a new connection from the client gets.
-  std::string SourceOf(const Endpoint& endpoint) const {
-    return SourceFrom(lab_->client(), endpoint);
-  }
-
-  static std::string SourceFrom(const Namespace& where,
-                                const Endpoint& endpoint) {
-    Result<Connection> connection = Connection::Open(where, endpoint);
-    if (!connection) return connection.error().message;
-    const Result<std::string> answer = connection->Ask();
-    return answer ? *answer : answer.error().message;
-  }
-
   void SetLink(std::size_t n, const std::string& state) {
     const std::string link = UplinkInterface(n);
     ASSERT_TRUE(OnRouter("ip link set " + link + " " + state).Ok());
