@@ -390,6 +390,7 @@ bool Follower::LookAtLoads() {
 }
 
 bool Follower::LookAtLatencies() {
+  if (!latencies_.watching()) return false;
   if (!latencies_.Look(monitor_.Reports())) return false;
   rankings_moved_ = true;
   return true;
