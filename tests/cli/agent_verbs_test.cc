@@ -353,11 +353,18 @@ TEST_F(AgentVerbsTest, WatchAsJsonPrintsOneObjectPerLine) {
 
 TEST_F(AgentVerbsTest, WatchEndsWellOnCtrlC) {
   agent_.watch = {SomeEvent()};
-  // `timeout` sends the signal once the line is there; the shell that runs a
-  // background job would make it ignore SIGINT.
-  const auto result = Sh("UPLINKD_ADDRESS=unix://" + socket() +
-                         " timeout --preserve-status -s INT 2 \"$UPLINKCTL\" "
-                         "watch");
+  // The signal comes once the line is there. The watch runs in the foreground:
+  // a shell makes its background jobs ignore SIGINT.
+  const auto result = Sh("export UPLINKD_ADDRESS=unix://" + socket() + R"sh(
+    ( for _ in $(seq 600); do
+        if [ -s events ]; then break; fi
+        sleep 0.05
+      done
+      kill -INT "$(cat pid)" ) &
+    sh -c 'echo $$ >pid; exec "$UPLINKCTL" watch >events'
+    status=$?
+    cat events
+    exit $status)sh");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("event changed"));
   EXPECT_EQ(result.err, "");
