@@ -15,7 +15,7 @@ packages=(
   libc-ares-dev libcurl4-openssl-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
-  clang-14 libclang-rt-14-dev llvm-14
+  clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace
   # demo
   curl socat

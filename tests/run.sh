@@ -125,6 +125,7 @@ if $install; then
 fi
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  export CCACHE_SLOPPINESS=pch_defines,time_macros  # for precompiled headers
 fi
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
