@@ -26,9 +26,9 @@ Refusals RefusalsOf(const Report& report) {
   for (const ForeignConflict& conflict : report.plan.conflicts) {
     const std::string uplink = OwnerOf(report, conflict.wanted.key.table);
     if (uplink.empty()) continue;
-    refusals[uplink] = {"ForeignConflict",
-                        "a route that is not ours is in the way: " +
-                            RenderRoute(conflict.foreign)};
+    refusals[{uplink, conflict.wanted.key.destination.family()}] = {
+        "ForeignConflict", "a route that is not ours is in the way: " +
+                               RenderRoute(conflict.foreign)};
   }
   return refusals;
 }
@@ -38,17 +38,19 @@ bool OnlyRefused(const Report& report) {
   const Refusals refusals = RefusalsOf(report);
   for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
     if (report.outcomes[i].result != StepResult::kFailed) continue;
-    const std::set<std::string>& uplinks = report.plan.steps[i].uplinks;
+    const Step& step = report.plan.steps[i];
+    const Family family = FamilyOf(step.change);
     const bool refused = std::any_of(
-        uplinks.begin(), uplinks.end(),
-        [&](const auto& uplink) { return refusals.contains(uplink); });
+        step.uplinks.begin(), step.uplinks.end(), [&](const auto& uplink) {
+          return refusals.contains({uplink, family});
+        });
     if (!refused) return false;
   }
   return true;
 }
 
-std::map<std::string, std::string> BlockedUplinks::LeftOut() const {
-  std::map<std::string, std::string> words;
+BlockedParts BlockedUplinks::LeftOut() const {
+  BlockedParts words;
   for (const auto& [uplink, refusal] : refusals_) words[uplink] = refusal.words;
   return words;
 }

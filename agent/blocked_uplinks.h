@@ -20,7 +20,7 @@ struct Refusal {
 
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
-using Refusals = std::map<std::string, Refusal>;  // by uplink
+using Refusals = std::map<UplinkPart, Refusal>;
 
 // The uplinks that could not be set up in a pass.
 Refusals RefusalsOf(const Report& report);
@@ -32,7 +32,7 @@ class BlockedUplinks {
  public:
   // The uplinks that get no fates, each with its words, as PassOptions wants
   // them.
-  std::map<std::string, std::string> LeftOut() const;
+  BlockedParts LeftOut() const;
 
   // A pass ended. True: other uplinks are blocked now, so another pass is due
   // at once.

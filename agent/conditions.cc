@@ -64,7 +64,8 @@ std::string WhyNotReady(const Report& report) {
 Verdict JudgeBlocked(const Refusals& blocked) {
   std::vector<std::string> parts;
   for (const auto& [uplink, refusal] : blocked) {
-    parts.push_back(uplink + ": " + refusal.words);
+    const std::string ipv6 = uplink.family == Family::kIpv6 ? " (IPv6)" : "";
+    parts.push_back(uplink.uplink + ipv6 + ": " + refusal.words);
   }
   return False(blocked.begin()->second.reason, Join(parts));
 }

@@ -23,7 +23,9 @@ std::string DescribeDrift(const std::vector<Deed>& deeds) {
 // What the kernel's state follows from, apart from the spec.
 bool SameFacts(const UplinkState& a, const UplinkState& b) {
   return a.name == b.name && a.phase == b.phase && a.address == b.address &&
-         a.gateway == b.gateway && a.health.state == b.health.state;
+         a.gateway == b.gateway && a.address6 == b.address6 &&
+         a.gateway6 == b.gateway6 && a.prefix6 == b.prefix6 &&
+         a.health.state == b.health.state;
 }
 
 // What to probe, and by which path, after a pass that could read.
@@ -163,7 +165,8 @@ void Follower::WatchTables() {
   for (const auto& [table, name] : TableNames(ledger_.current()->spec)) {
     tables.insert(table);
   }
-  const Result<void> watched = host_->WatchTables(tables);
+  const Result<void> watched =
+      host_->WatchTables(tables, HasIpv6(ledger_.current()->spec));
   routes_tell_ = watched.has_value();
   if (!watched) {
     spdlog::warn("changes of routes are found by polling only: {}",

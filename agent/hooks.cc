@@ -51,11 +51,15 @@ std::optional<HookEvent> EventOf(const v1::UplinkStatus* before,
   }
   const bool moved = before->address() != after.address() ||
                      before->gateway() != after.gateway();
-  if (!moved || !IsUp(after)) return std::nullopt;
-  return HookEvent{
-      HookEvent::Kind::kAddress, after,
-      after.name() + " has the address " + after.address() +
-          (after.gateway().empty() ? "" : " behind " + after.gateway())};
+  const bool moved6 = before->address6() != after.address6() ||
+                      before->gateway6() != after.gateway6() ||
+                      before->prefix6() != after.prefix6();
+  if ((!moved && !moved6) || !IsUp(after)) return std::nullopt;
+  const std::string& address = moved ? after.address() : after.address6();
+  const std::string& gateway = moved ? after.gateway() : after.gateway6();
+  return HookEvent{HookEvent::Kind::kAddress, after,
+                   after.name() + " has the address " + address +
+                       (gateway.empty() ? "" : " behind " + gateway)};
 }
 
 bool IsHookName(const std::string& name) {
@@ -139,6 +143,9 @@ std::vector<std::string> HookEnvironment(const HookEvent& event,
         std::pair("INTERFACE", uplink.interface()),
         std::pair("ADDRESS", uplink.address()),
         std::pair("GATEWAY", uplink.gateway()),
+        std::pair("ADDRESS6", uplink.address6()),
+        std::pair("GATEWAY6", uplink.gateway6()),
+        std::pair("PREFIX6", uplink.prefix6()),
         std::pair("PHASE", uplink.phase()),
         std::pair("REASON", uplink.reason()),
         std::pair("TABLE", std::to_string(uplink.table())),

@@ -39,8 +39,9 @@ class Host {
   virtual Kernel& kernel() = 0;
   // Valid as long as the host is.
   virtual std::vector<Wake> wakes() = 0;
-  // From now on routes of these tables wake us.
-  virtual Result<void> WatchTables(const std::set<std::uint32_t>& tables) = 0;
+  // From now on routes of these tables wake us. See Monitor::WatchTables().
+  virtual Result<void> WatchTables(const std::set<std::uint32_t>& tables,
+                                   bool ipv6) = 0;
 
   // See Statistics.
   virtual std::map<int, LinkCounters> ReadLinks(const std::set<int>& links) = 0;

@@ -37,8 +37,9 @@ class LinuxHost final : public Host {
     return wakes;
   }
 
-  Result<void> WatchTables(const std::set<std::uint32_t>& tables) override {
-    return monitor_->WatchTables(tables);
+  Result<void> WatchTables(const std::set<std::uint32_t>& tables,
+                           bool ipv6) override {
+    return monitor_->WatchTables(tables, ipv6);
   }
   std::map<int, LinkCounters> ReadLinks(const std::set<int>& links) override {
     if (statistics_ == nullptr) return {};

@@ -22,6 +22,9 @@ void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {
   status.set_interface(uplink.interface);
   if (uplink.address) status.set_address(uplink.address->ToString());
   if (uplink.gateway) status.set_gateway(uplink.gateway->ToString());
+  if (uplink.address6) status.set_address6(uplink.address6->ToString());
+  if (uplink.gateway6) status.set_gateway6(uplink.gateway6->ToString());
+  if (uplink.prefix6) status.set_prefix6(uplink.prefix6->ToString());
   status.set_phase(std::string(UplinkPhaseName(uplink.phase)));
   status.set_reason(uplink.reason);
   status.set_mark(uplink.mark.value);

@@ -23,8 +23,7 @@ Result<Address> AddressIn(const std::string& field, const std::string& text) {
   std::vector<Violation> faults;
   const std::optional<Address> address = ReadAddress(field, text, faults);
   if (!address) return Nonsense(field, faults.front().message);
-  if (address->family() == Family::kIpv4) return *address;
-  return Nonsense(field, Quote(text) + " is not an IPv4 address");
+  return *address;
 }
 
 Result<std::uint16_t> ReadPort(const std::string& field, std::uint32_t port) {
@@ -55,7 +54,7 @@ void AddSteps(XtTable table, const std::vector<TraceStep>& steps,
               google::protobuf::RepeatedPtrField<v1::TraceStep>* to) {
   for (const TraceStep& step : steps) {
     v1::TraceStep& line = *to->Add();
-    line.set_table(std::string(XtTableName(table)));
+    line.set_table(std::string(XtTableTitle(table)));
     line.set_chain(step.chain);
     line.set_number(static_cast<std::uint32_t>(step.number));
     line.set_rule(step.rule);
@@ -87,9 +86,10 @@ v1::TraceWay WayOf(const TraceOutcome& outcome, Flow flow, const Spec* spec,
   flow.in_interface.clear();
   flow.out_interface = route->next_hops.front().link;
   flow.mark = outcome.mark;
+  const XtTable table = NatOf(flow.destination.family());
   const Trace nat =
-      TracePacket(TableIn(state, XtTable::kNat), XtHook::kPostrouting, flow);
-  AddSteps(XtTable::kNat, nat.steps, way.mutable_steps());
+      TracePacket(TableIn(state, table), XtHook::kPostrouting, flow);
+  AddSteps(table, nat.steps, way.mutable_steps());
   return way;
 }
 
@@ -105,6 +105,11 @@ Result<Flow> FlowOf(const v1::TraceRequest& request) {
   if (!request.source().empty()) {
     const Result<Address> source = AddressIn("source", request.source());
     if (!source) return tl::unexpected(source.error());
+    if (source->family() != destination->family()) {
+      return Nonsense("source", source->ToString() + " is " +
+                                    FamilyName(source->family()) +
+                                    ", the destination is not");
+    }
     flow.source = *source;
   } else if (!flow.in_interface.empty()) {
     return Nonsense("source",
@@ -136,8 +141,10 @@ Result<Flow> FlowOf(const v1::TraceRequest& request) {
 }
 
 Result<v1::TraceResponse> AnswerTrace(Flow flow, const Spec* spec, Host& host) {
+  const Family family = flow.destination.family();
+  const bool ipv6 = family == Family::kIpv6 || (spec && HasIpv6(*spec));
   const Result<State> state =
-      host.kernel().Observe({.tables = {}, .sweep = false});
+      host.kernel().Observe({.tables = {}, .sweep = false, .ipv6 = ipv6});
   if (!state) return tl::unexpected(state.error());
   const bool own = flow.in_interface.empty();
   if (own) {
@@ -151,11 +158,12 @@ Result<v1::TraceResponse> AnswerTrace(Flow flow, const Spec* spec, Host& host) {
       flow.out_interface = first->next_hops.front().link;
     }
   }
+  const XtTable table = MangleOf(family);
   const Trace trace =
-      TracePacket(TableIn(*state, XtTable::kMangle),
+      TracePacket(TableIn(*state, table),
                   own ? XtHook::kOutput : XtHook::kPrerouting, flow);
   v1::TraceResponse response;
-  AddSteps(XtTable::kMangle, trace.steps, response.mutable_steps());
+  AddSteps(table, trace.steps, response.mutable_steps());
   response.set_decided_by(trace.decided_by);
   for (const TraceOutcome& outcome : trace.outcomes) {
     *response.add_ways() = WayOf(outcome, flow, spec, *state, host);

@@ -32,6 +32,17 @@ network_of() {
 }
 )";
 
+constexpr const char* kLearners6 = R"(
+address6_of() {
+  ip -6 -o address show dev "$1" scope global -tentative -deprecated |
+    awk '{ sub("/.*", "", $4); print $4; exit }'
+}
+gateway6_of() { ip -6 route show default dev "$1" | awk '{ print $3; exit }'; }
+network6_of() {
+  ip -6 route show dev "$1" | awk '/^[23f][^e].*:/ { print $1; exit }'
+}
+)";
+
 // The variables of `assumed` as shell lines that learn them.
 class Variables {
  public:
@@ -40,11 +51,17 @@ class Variables {
   std::string Render() {
     for (const auto& [name, link] : assumed_.facts.links) {
       for (const LinkAddress& address : link.addresses) {
-        Learn(address.local.ToString(), "address_of", name);
-        Learn(address.network.ToString(), "network_of", name);
+        const bool ipv6 = address.local.family() == Family::kIpv6;
+        Learn(address.local.ToString(), ipv6 ? "address6_of" : "address_of",
+              name);
+        Learn(address.network.ToString(), ipv6 ? "network6_of" : "network_of",
+              name);
       }
       if (link.default_route && link.default_route->gateway) {
         Learn(link.default_route->gateway->ToString(), "gateway_of", name);
+      }
+      if (link.default_route6 && link.default_route6->gateway) {
+        Learn(link.default_route6->gateway->ToString(), "gateway6_of", name);
       }
     }
     return text_;
@@ -96,7 +113,9 @@ std::string ExplainScript(const Spec& spec) {
                      spec.name +
                      "\" in a kernel that has nothing of it yet.\n" + kPreamble;
   if (!assumed.variables.empty()) {
-    text += kLearners + Variables(assumed).Render();
+    text += kLearners;
+    if (HasIpv6(numbered)) text += kLearners6;
+    text += Variables(assumed).Render();
   }
   return text + Commands(MakePlan(desired, State()), desired, assumed);
 }

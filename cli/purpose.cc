@@ -33,7 +33,7 @@ constexpr std::array<std::pair<std::string_view, const char*>, 12> kMangle = {{
 }};
 
 std::string ChainPurpose(XtTable table, std::string_view chain) {
-  if (table == XtTable::kNat) {
+  if (table == NatOf(FamilyOf(table))) {
     return chain.starts_with("UPL-SNAT")
                ? "The source address is that of the uplink that it leaves by"
                : "Translate the sources that are ours: LANs and uplinks";

@@ -69,6 +69,14 @@ Color PhaseColor(const std::string& phase) {
   return harmless ? Color::kYellow : Color::kRed;
 }
 
+// "IPv6: 2001:db8:1::2 behind fe80::1, LANs as 2001:db8:a100::/56"
+std::string Ipv6Note(const v1::UplinkStatus& uplink) {
+  std::string note = "IPv6: " + uplink.address6();
+  if (!uplink.gateway6().empty()) note += " behind " + uplink.gateway6();
+  if (!uplink.prefix6().empty()) note += ", LANs as " + uplink.prefix6();
+  return note;
+}
+
 void PrintUplinks(const v1::Status& status, const Screen& screen) {
   if (status.uplinks().empty()) return;
   Table table({"UPLINK", "PHASE", "INTERFACE", "ADDRESS", "GATEWAY", "INTENDED",
@@ -84,6 +92,7 @@ void PrintUplinks(const v1::Status& status, const Screen& screen) {
                   {HumanRate(uplink.receive_bytes_per_second())},
                   {HumanRate(uplink.transmit_bytes_per_second())},
                   {std::to_string(uplink.connections())}});
+    if (!uplink.address6().empty()) table.AddNote(Ipv6Note(uplink));
     if (!uplink.reason().empty()) {
       table.AddNote(screen.Paint(Color::kYellow, uplink.reason()));
     }

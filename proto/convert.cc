@@ -26,6 +26,12 @@ constexpr std::pair<v1::Nat, Nat> kNats[] = {
     {v1::NAT_SNAT, Nat::kSnat},
     {v1::NAT_MASQUERADE, Nat::kMasquerade},
     {v1::NAT_NONE, Nat::kNone},
+    {v1::NAT_PREFIX, Nat::kPrefix},
+};
+constexpr std::pair<v1::Family, UplinkFamilies> kFamilies[] = {
+    {v1::FAMILY_IPV4, UplinkFamilies::kIpv4},
+    {v1::FAMILY_IPV6, UplinkFamilies::kIpv6},
+    {v1::FAMILY_BOTH, UplinkFamilies::kBoth},
 };
 constexpr std::pair<v1::Algorithm, Algorithm> kAlgorithms[] = {
     {v1::ALGORITHM_LEAST_LOADED, Algorithm::kLeastLoaded},
@@ -155,6 +161,15 @@ class Reader {
     return address;
   }
 
+  std::optional<Prefix> NetworkIn(const std::string& field,
+                                  const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    std::vector<Violation> faults;
+    std::optional<Prefix> network = ReadNetwork(field, text, faults);
+    Report(std::move(faults));
+    return network;
+  }
+
   void ReadUplink(const v1::Uplink& source, const std::string& path) {
     Uplink uplink;
     uplink.name = source.name();
@@ -172,6 +187,13 @@ class Reader {
     if (source.has_weight()) uplink.weight = source.weight();
     uplink.mode =
         ReadEnum(path + ".state", kUplinkModes, source.state(), uplink.mode);
+    uplink.families =
+        ReadEnum(path + ".family", kFamilies, source.family(), uplink.families);
+    uplink.address6 = AddressIn(path + ".address6", source.address6());
+    uplink.gateway6 = AddressIn(path + ".gateway6", source.gateway6());
+    uplink.nat6 = ReadEnum(path + ".nat6", kNats, source.nat6(), uplink.nat6);
+    uplink.prefix6 = NetworkIn(path + ".prefix6", source.prefix6());
+    uplink.prefix6_interface = source.prefix6_interface();
     if (source.has_health()) {
       std::vector<Violation> faults;
       uplink.health =
@@ -308,10 +330,19 @@ void WriteUplink(const Uplink& uplink, v1::Uplink& to) {
     to.mutable_capacity()->mutable_upload()->set_bits_per_second(
         capacity.upload);
   }
-  to.set_nat(ToProto(kNats, uplink.nat));
+  if (CarriesFamily(uplink, Family::kIpv4)) {
+    to.set_nat(ToProto(kNats, uplink.nat));
+  }
   if (uplink.weight) to.set_weight(*uplink.weight);
   to.set_state(ToProto(kUplinkModes, uplink.mode));
   if (uplink.health) HealthToProto(*uplink.health, *to.mutable_health());
+  to.set_family(ToProto(kFamilies, uplink.families));
+  if (!CarriesFamily(uplink, Family::kIpv6)) return;
+  if (uplink.address6) to.set_address6(uplink.address6->ToString());
+  if (uplink.gateway6) to.set_gateway6(uplink.gateway6->ToString());
+  to.set_nat6(ToProto(kNats, uplink.nat6));
+  if (uplink.prefix6) to.set_prefix6(uplink.prefix6->ToString());
+  to.set_prefix6_interface(uplink.prefix6_interface);
 }
 
 // All but the name, to a v1::Balance or v1::Policy.

@@ -1,6 +1,7 @@
 #include "reconciler/assume.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <iterator>
@@ -17,13 +18,28 @@ namespace {
 // 0.16.<id>.<host> and 0.32.<ordinal>.<host>, with room for ids above 255.
 constexpr std::uint32_t kUplinkBlock = 0x00100000;
 constexpr std::uint32_t kLanBlock = 0x00200000;
+// 100::16:<id>:0:0:<host> and so on, in the discard-only network of RFC 6666.
 constexpr int kNetworkLength = 24;
+constexpr int kNetworkLength6 = 64;
+constexpr std::uint8_t kUplinkBlock6 = 0x16;
+constexpr std::uint8_t kPrefixBlock6 = 0x18;
+constexpr std::uint8_t kLanBlock6 = 0x32;
 constexpr std::uint32_t kGatewayHost = 1;
 constexpr std::uint32_t kAddressHost = 2;
 
 Address Placeholder(std::uint32_t block, std::uint32_t number,
                     std::uint32_t host) {
   return Address::FromIpv4(block + (number << 8) + host);
+}
+
+Address Placeholder6(std::uint8_t block, std::uint32_t number,
+                     std::uint32_t host) {
+  std::array<std::uint8_t, 16> bytes{0x01};
+  bytes[5] = block;
+  bytes[6] = static_cast<std::uint8_t>(number >> 8);
+  bytes[7] = static_cast<std::uint8_t>(number);
+  bytes[15] = static_cast<std::uint8_t>(host);
+  return Address::FromBytes(Family::kIpv6, bytes);
 }
 
 // The smallest network with both in it, neither at its ends.
@@ -57,37 +73,92 @@ class Assumption {
  private:
   void AssumeUplink(const Uplink& uplink) {
     const std::string prefix = VariablePrefix(uplink.name);
-    Address address = Placeholder(kUplinkBlock, uplink.id, kAddressHost);
-    Address gateway = Placeholder(kUplinkBlock, uplink.id, kGatewayHost);
-    if (uplink.address) {
-      address = *uplink.address;
-    } else {
-      Name(address.ToString(), prefix + "ADDRESS");
-    }
-    if (uplink.gateway) {
-      gateway = *uplink.gateway;
-    } else {
-      Name(gateway.ToString(), prefix + "GATEWAY");
-    }
+    Up(uplink.interface);
+    if (CarriesFamily(uplink, Family::kIpv4)) AssumeIpv4(uplink, prefix);
+    if (CarriesFamily(uplink, Family::kIpv6)) AssumeIpv6(uplink, prefix);
+  }
+
+  void AssumeIpv6(const Uplink& uplink, const std::string& prefix) {
+    ipv6_ = true;
+    const Address address = GivenOr(
+        uplink.address6, Placeholder6(kUplinkBlock6, uplink.id, kAddressHost),
+        prefix + "ADDRESS6");
+    const Address gateway = GivenOr(
+        uplink.gateway6, Placeholder6(kUplinkBlock6, uplink.id, kGatewayHost),
+        prefix + "GATEWAY6");
+    const Prefix network(address, kNetworkLength6);
+    Name(network.ToString(), prefix + "NETWORK6");
+    Link& link = Up(uplink.interface);
+    link.addresses.push_back({address, network, std::nullopt});
+    link.default_route6 = DefaultRoute{gateway};
+    std::optional<Address>& source = assumed_.facts.default_source6;
+    if (!source) source = address;
+    if (uplink.prefix6_interface.empty()) return;
+    // Where it is learned from.
+    const Prefix delegated(Placeholder6(kPrefixBlock6, uplink.id, 0),
+                           kNetworkLength6);
+    Name(delegated.ToString(), prefix + "PREFIX6");
+    Link& from = Up(uplink.prefix6_interface);
+    from.addresses.insert(from.addresses.begin(),
+                          {Placeholder6(kPrefixBlock6, uplink.id, kGatewayHost),
+                           delegated, std::nullopt});
+  }
+
+  // What is given, else the placeholder of a variable.
+  Address GivenOr(const std::optional<Address>& given,
+                  const Address& placeholder, const std::string& variable) {
+    if (given) return *given;
+    Name(placeholder.ToString(), variable);
+    return placeholder;
+  }
+
+  void AssumeIpv4(const Uplink& uplink, const std::string& prefix) {
+    ipv4_ = true;
+    const Address address = GivenOr(
+        uplink.address, Placeholder(kUplinkBlock, uplink.id, kAddressHost),
+        prefix + "ADDRESS");
+    const Address gateway = GivenOr(
+        uplink.gateway, Placeholder(kUplinkBlock, uplink.id, kGatewayHost),
+        prefix + "GATEWAY");
     Prefix network(gateway, kNetworkLength);
     if (uplink.address && uplink.gateway) {
       network = NetworkOf(address, gateway);
     }
     Name(network.ToString(), prefix + "NETWORK");
     Link& link = Up(uplink.interface);
-    link.addresses = {{address, network, std::nullopt}};
+    link.addresses.push_back({address, network, std::nullopt});
     link.default_route = DefaultRoute{gateway};
     if (!assumed_.facts.default_source) assumed_.facts.default_source = address;
   }
 
   void AssumeLan(const Lan& lan, std::uint32_t ordinal) {
     Link& link = Up(lan.interface);
-    if (!lan.networks.empty() || !link.addresses.empty()) return;
-    const Prefix network(Placeholder(kLanBlock, ordinal, 0), kNetworkLength);
-    link.addresses = {
-        {Placeholder(kLanBlock, ordinal, kGatewayHost), network, std::nullopt}};
+    const auto known = [&](Family family) {
+      const auto is = [family](Family other) { return other == family; };
+      return std::ranges::any_of(lan.networks, is, &Prefix::family) ||
+             std::ranges::any_of(link.addresses, is, [](const auto& a) {
+               return a.local.family();
+             });
+    };
+    const bool ipv4 = ipv4_ && !known(Family::kIpv4);
+    const bool ipv6 = ipv6_ && !known(Family::kIpv6);
+    if (!ipv4 && !ipv6) return;
     const std::string prefix = VariablePrefix(lan.interface);
-    Name(network.ToString(), prefix + "NETWORK");
+    if (ipv4) {
+      AssumeNetwork(link, Placeholder(kLanBlock, ordinal, kGatewayHost),
+                    kNetworkLength, prefix + "NETWORK");
+    }
+    if (ipv6) {
+      AssumeNetwork(link, Placeholder6(kLanBlock6, ordinal, kGatewayHost),
+                    kNetworkLength6, prefix + "NETWORK6");
+    }
+  }
+
+  void AssumeNetwork(Link& link, const Address& own, int length,
+                     const std::string& variable) {
+    const Prefix network(own, length);
+    link.addresses.push_back({own, network, std::nullopt});
+    Name(network.ToString(), variable);
   }
 
   Link& Up(const std::string& name) {
@@ -125,12 +196,15 @@ class Assumption {
 
   Assumed assumed_;
   std::set<std::string> prefixes_;
+  bool ipv4_ = false;  // an uplink carries it
+  bool ipv6_ = false;
 };
 
 bool PartOfNumber(std::string_view line, std::size_t position) {
   if (position >= line.size()) return false;
   const char c = line[position];
-  return (c >= '0' && c <= '9') || c == '.';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '.' ||
+         c == ':';
 }
 
 void ReplaceAll(std::string& line, const std::string& placeholder,

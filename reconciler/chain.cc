@@ -5,7 +5,30 @@
 namespace uplinkd {
 
 std::string_view XtTableName(XtTable table) {
-  return table == XtTable::kMangle ? "mangle" : "nat";
+  return table == MangleOf(FamilyOf(table)) ? "mangle" : "nat";
+}
+
+std::string_view XtTableTitle(XtTable table) {
+  switch (table) {
+    case XtTable::kMangle: return "mangle";
+    case XtTable::kNat: return "nat";
+    case XtTable::kMangle6: return "ip6 mangle";
+    case XtTable::kNat6: return "ip6 nat";
+  }
+  return "";
+}
+
+Family FamilyOf(XtTable table) {
+  const bool ipv4 = table == XtTable::kMangle || table == XtTable::kNat;
+  return ipv4 ? Family::kIpv4 : Family::kIpv6;
+}
+
+XtTable MangleOf(Family family) {
+  return family == Family::kIpv4 ? XtTable::kMangle : XtTable::kMangle6;
+}
+
+XtTable NatOf(Family family) {
+  return family == Family::kIpv4 ? XtTable::kNat : XtTable::kNat6;
 }
 
 std::string_view XtHookName(XtHook hook) {

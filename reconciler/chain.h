@@ -21,8 +21,14 @@
 
 namespace uplinkd {
 
-enum class XtTable { kMangle, kNat };
-std::string_view XtTableName(XtTable table);  // "mangle"
+// Those of iptables and, with a 6, those of ip6tables, which have the same
+// names.
+enum class XtTable { kMangle, kNat, kMangle6, kNat6 };
+std::string_view XtTableName(XtTable table);   // "mangle", also of kMangle6
+std::string_view XtTableTitle(XtTable table);  // "mangle", "ip6 mangle"
+Family FamilyOf(XtTable table);
+XtTable MangleOf(Family family);
+XtTable NatOf(Family family);
 
 // The builtin chains that we hang jumps in.
 enum class XtHook { kPrerouting, kOutput, kPostrouting };
@@ -220,6 +226,10 @@ struct MasqueradeTarget {  // -j MASQUERADE
   friend auto operator<=>(const MasqueradeTarget&,
                           const MasqueradeTarget&) = default;
 };
+struct NetmapTarget {  // -j NETMAP --to prefix: the host bits stay
+  Prefix prefix;
+  friend auto operator<=>(const NetmapTarget&, const NetmapTarget&) = default;
+};
 struct OpaqueTarget {  // a target or verdict that we never write
   std::string text;
   friend auto operator<=>(const OpaqueTarget&, const OpaqueTarget&) = default;
@@ -228,7 +238,7 @@ struct OpaqueTarget {  // a target or verdict that we never write
 using Target =
     std::variant<ContinueTarget, ReturnTarget, JumpTarget, SetMarkTarget,
                  SaveMarkTarget, RestoreMarkTarget, EstimateTarget, SnatTarget,
-                 MasqueradeTarget, OpaqueTarget>;
+                 MasqueradeTarget, NetmapTarget, OpaqueTarget>;
 
 // ---- rules, chains, tables ----
 

@@ -1,5 +1,7 @@
 #include "reconciler/compile.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "reconciler/compile_filter.h"
@@ -11,6 +13,45 @@
 namespace uplinkd {
 namespace {
 
+// All that a spec and the facts make of one family.
+struct FamilyPart {
+  Family family = Family::kIpv4;
+  std::vector<ResolvedUplink> uplinks;
+  std::vector<ResolvedLan> lans;
+};
+
+// The lower, the better off.
+int RankOf(UplinkPhase phase) {
+  if (CarriesConnections(phase)) return phase == UplinkPhase::kReady ? 0 : 1;
+  return phase == UplinkPhase::kDown ? 2 : 3;
+}
+
+// The uplink in the family in which it is better off: the first one, if that
+// makes no difference.
+const ResolvedUplink& BestOf(const std::vector<FamilyPart>& parts,
+                             std::size_t index) {
+  const ResolvedUplink* best = nullptr;
+  for (const FamilyPart& part : parts) {
+    const ResolvedUplink& resolved = part.uplinks[index];
+    if (!CarriesFamily(resolved.uplink, part.family)) continue;
+    if (best == nullptr || RankOf(resolved.phase) < RankOf(best->phase)) {
+      best = &resolved;
+    }
+  }
+  return best == nullptr ? parts.front().uplinks[index] : *best;
+}
+
+void AddAddresses(const ResolvedUplink& resolved, UplinkState& state) {
+  if (resolved.family == Family::kIpv4) {
+    state.address = resolved.address;
+    if (resolved.exit) state.gateway = resolved.exit->gateway;
+    return;
+  }
+  state.address6 = resolved.address;
+  if (resolved.exit) state.gateway6 = resolved.exit->gateway;
+  state.prefix6 = resolved.prefix;
+}
+
 UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
   const Uplink& uplink = resolved.uplink;
   UplinkState state;
@@ -21,8 +62,6 @@ UplinkState StateOf(const Spec& spec, const ResolvedUplink& resolved) {
   state.table = TableOf(spec, uplink.id);
   state.phase = resolved.phase;
   state.reason = resolved.reason;
-  state.address = resolved.address;
-  if (resolved.exit) state.gateway = resolved.exit->gateway;
   state.health = resolved.health;
   state.capacity = uplink.capacity;
   return state;
@@ -46,15 +85,19 @@ std::map<UplinkId, double> SharesOf(const Spec& spec,
   return shares;
 }
 
-std::vector<UplinkState> UplinkStates(
-    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
-    const Facts& facts) {
-  std::map<UplinkId, double> shares = SharesOf(spec, uplinks, facts);
+std::vector<UplinkState> UplinkStates(const Spec& spec,
+                                      const std::vector<FamilyPart>& parts,
+                                      const Facts& facts) {
+  const std::size_t count = parts.front().uplinks.size();
+  std::map<UplinkId, double> shares =
+      SharesOf(spec, parts.front().uplinks, facts);
   std::vector<UplinkState> states;
-  states.reserve(uplinks.size());
-  for (const ResolvedUplink& resolved : uplinks) {
-    states.push_back(StateOf(spec, resolved));
-    states.back().share = shares[resolved.uplink.id];
+  states.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    UplinkState state = StateOf(spec, BestOf(parts, i));
+    for (const FamilyPart& part : parts) AddAddresses(part.uplinks[i], state);
+    state.share = shares[state.id];
+    states.push_back(std::move(state));
   }
   return states;
 }
@@ -83,27 +126,47 @@ void WarnOfStrictFilter(const Link& link, std::vector<std::string>& warnings) {
       Sysctl(link.name, "src_valid_mark") + "=1'");
 }
 
-void WarnOfLan(const ResolvedLan& lan, std::vector<std::string>& warnings) {
+// That one family of an uplink that works does not.
+void WarnOfPart(const ResolvedUplink& resolved, const ResolvedUplink& best,
+                std::vector<std::string>& warnings) {
+  if (!CarriesFamily(resolved.uplink, resolved.family)) return;
+  if (RankOf(resolved.phase) == RankOf(best.phase)) return;
+  warnings.push_back(resolved.uplink.name + " carries no " +
+                     FamilyName(resolved.family) + ": " + resolved.reason);
+}
+
+void WarnOfLan(const ResolvedLan& lan, Family family,
+               std::vector<std::string>& warnings) {
+  const bool ipv6 = family == Family::kIpv6;
   std::string fault;
   if (!lan.link) {
     fault = "interface " + lan.interface + " does not exist";
   } else if (!lan.link->up) {
     fault = lan.interface + " is down";
   } else if (lan.networks.empty()) {
-    fault = lan.interface + " has no address";
+    fault = lan.interface + " has no " + (ipv6 ? "IPv6 " : "") + "address";
   } else {
     return;
   }
-  warnings.push_back(fault + ": no connection from this LAN is balanced");
+  warnings.push_back(fault + ": no " + (ipv6 ? "IPv6 " : "") +
+                     "connection from this LAN is balanced");
 }
 
-std::vector<std::string> Warnings(const std::vector<ResolvedUplink>& uplinks,
-                                  const std::vector<ResolvedLan>& lans) {
+std::vector<std::string> Warnings(const std::vector<FamilyPart>& parts) {
   std::vector<std::string> warnings;
-  for (const ResolvedUplink& uplink : uplinks) {
-    if (uplink.link) WarnOfStrictFilter(*uplink.link, warnings);
+  for (const FamilyPart& part : parts) {
+    for (std::size_t i = 0; i < part.uplinks.size(); ++i) {
+      const ResolvedUplink& uplink = part.uplinks[i];
+      // IPv6 has no such filter.
+      if (uplink.link && part.family == Family::kIpv4) {
+        WarnOfStrictFilter(*uplink.link, warnings);
+      }
+      WarnOfPart(uplink, BestOf(parts, i), warnings);
+    }
+    for (const ResolvedLan& lan : part.lans) {
+      WarnOfLan(lan, part.family, warnings);
+    }
   }
-  for (const ResolvedLan& lan : lans) WarnOfLan(lan, warnings);
   return warnings;
 }
 
@@ -126,6 +189,24 @@ void WarnOfIpsets(const Spec& spec, const Facts& facts,
         " of IPv4 addresses: traffic rules that wait for it, and are left out "
         "until then: ";
     warnings.push_back(warning + rules);
+  }
+}
+
+// Adds what one family needs in the kernel.
+void CompileFamily(const Spec& spec, const Facts& facts, const FamilyPart& part,
+                   Desired& desired) {
+  const Family family = part.family;
+  State& state = desired.state;
+  state.routes.merge(CompileRoutes(spec, family, part.uplinks, part.lans));
+  std::ranges::move(CompileRules(spec, family, part.uplinks, part.lans),
+                    std::back_inserter(state.rules));
+  FilterIntent& filter = desired.filters[family];
+  filter = CompileFilter(spec, facts, family, part.uplinks, part.lans);
+  state.tables.merge(LowerToXtables(filter));
+  for (auto& [policy, choice] :
+       CompileCounted(spec, part.uplinks, facts.loads)) {
+    const std::string suffix = family == Family::kIpv6 ? " (IPv6)" : "";
+    desired.counted[policy + suffix] = std::move(choice);
   }
 }
 
@@ -163,17 +244,20 @@ bool IsAsAsked(UplinkPhase phase) {
 }
 
 Desired Compile(const Spec& spec, const Facts& facts) {
-  const std::vector<ResolvedUplink> uplinks = ResolveUplinks(spec, facts);
-  const std::vector<ResolvedLan> lans = ResolveLans(spec, facts);
+  std::vector<FamilyPart> parts;
+  for (const Family family : FamiliesOf(spec)) {
+    parts.push_back({family, ResolveUplinks(spec, facts, family),
+                     ResolveLans(spec, facts, family)});
+  }
   Desired desired;
-  desired.state.routes = CompileRoutes(spec, uplinks, lans);
-  desired.state.rules = CompileRules(spec, uplinks, lans);
-  desired.filter = CompileFilter(spec, facts, uplinks, lans);
-  desired.state.tables = LowerToXtables(desired.filter);
-  desired.uplinks = UplinkStates(spec, uplinks, facts);
-  desired.counted = CompileCounted(spec, uplinks, facts.loads);
-  desired.ranked = CompileRanked(spec, uplinks, facts.rankings);
-  desired.warnings = Warnings(uplinks, lans);
+  for (const FamilyPart& part : parts) {
+    CompileFamily(spec, facts, part, desired);
+  }
+  std::ranges::sort(desired.state.rules);
+  desired.uplinks = UplinkStates(spec, parts, facts);
+  // Probes go by IPv4, and so does what they say of latency.
+  desired.ranked = CompileRanked(spec, parts.front().uplinks, facts.rankings);
+  desired.warnings = Warnings(parts);
   WarnOfIpsets(spec, facts, desired.warnings);
   desired.table_owner = TableOwners(spec);
   return desired;
@@ -190,7 +274,15 @@ FactsScope FactsScopeOf(const Spec& spec) {
   for (const Lan& lan : spec.lans) scope.links.insert(lan.interface);
   for (const Uplink& uplink : spec.uplinks) {
     scope.links.insert(uplink.interface);
-    if (!uplink.gateway) scope.default_routes.insert(uplink.interface);
+    if (CarriesFamily(uplink, Family::kIpv4) && !uplink.gateway) {
+      scope.default_routes.insert(uplink.interface);
+    }
+    if (!CarriesFamily(uplink, Family::kIpv6)) continue;
+    scope.ipv6 = true;
+    if (!uplink.gateway6) scope.default_routes6.insert(uplink.interface);
+    if (!uplink.prefix6_interface.empty()) {
+      scope.links.insert(uplink.prefix6_interface);
+    }
   }
   scope.default_source = BalancesLocal(spec);
   scope.ipsets = IpsetsOf(spec);

@@ -46,25 +46,33 @@ struct UplinkState {
   std::string interface;
   Mark mark;
   std::uint32_t table = 0;
+  // Of the family in which it is better off; Desired::warnings tell of the
+  // other one.
   UplinkPhase phase = UplinkPhase::kWaiting;
   std::string reason;  // why it is not ready: "interface wan2 does not exist"
-  std::optional<Address> address;
-  std::optional<Address> gateway;
-  HealthVerdict health;  // kUnknown if it is not probed
+  std::optional<Address> address;   // IPv4
+  std::optional<Address> gateway;   // IPv4
+  std::optional<Address> address6;  // IPv6
+  std::optional<Address> gateway6;  // IPv6
+  std::optional<Prefix> prefix6;    // what nat6: prefix translates to
+  HealthVerdict health;             // kUnknown if it is not probed
   Capacity capacity;
-  // The part of new connections that balance means it to have, 0..1. With
-  // least-connections it moves as the loads do: it is what is in force.
+  // The part of new connections that balance means it to have, 0..1; of those
+  // of IPv4 if the spec is about both families. With least-connections it moves
+  // as the loads do: it is what is in force.
   double share = 0;
 
   friend auto operator<=>(const UplinkState&, const UplinkState&) = default;
 };
 
 struct Desired {
-  State state;                        // routes, rules and lowered tables
-  FilterIntent filter;                // what `state.tables` was lowered from
+  State state;  // routes, rules and lowered tables
+  // What `state.tables` was lowered from, for each family of the spec.
+  std::map<Family, FilterIntent> filters;
   std::vector<UplinkState> uplinks;   // ordered by id
   std::vector<std::string> warnings;  // e.g. strict rp_filter on an uplink
-  // Every least-connections choice, by the name of its policy.
+  // Every least-connections choice, by the name of its policy, with " (IPv6)"
+  // behind it for that family.
   std::map<std::string, CountedChoice> counted;
   RankedChoices ranked;  // every lowest-latency choice
   // The routing tables that belong to this spec, each with its uplink's name

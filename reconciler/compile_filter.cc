@@ -9,14 +9,18 @@
 namespace uplinkd {
 namespace {
 
-// Multicast, the reserved block and broadcast: 224.0.0.0/3.
-Prefix MulticastAndReserved() {
-  return {Address::FromIpv4(0xe0000000), 3};
+// What no uplink is for. IPv4: multicast, the reserved block and broadcast,
+// 224.0.0.0/3. IPv6: link-local addresses and multicast.
+std::set<Prefix> NeverRouted(Family family) {
+  if (family == Family::kIpv4) return {{Address::FromIpv4(0xe0000000), 3}};
+  return {{Address::FromBytes(family, {0xfe, 0x80}), 10},
+          {Address::FromBytes(family, {0xff}), 8}};
 }
 
-void AddOwnNetworks(const std::optional<Link>& link, std::set<Prefix>& all) {
+void AddOwnNetworks(const std::optional<Link>& link, Family family,
+                    std::set<Prefix>& all) {
   if (!link) return;
-  for (const LinkAddress& address : Ipv4Addresses(*link)) {
+  for (const LinkAddress& address : AddressesIn(*link, family)) {
     all.insert(address.network);
     all.insert(Prefix::Host(address.local));
   }
@@ -35,12 +39,14 @@ std::vector<Prefix> Outermost(const std::set<Prefix>& all) {
 }
 
 std::vector<Prefix> InternalDestinations(
-    const std::vector<ResolvedUplink>& uplinks,
+    Family family, const std::vector<ResolvedUplink>& uplinks,
     const std::vector<ResolvedLan>& lans) {
-  std::set<Prefix> all = {MulticastAndReserved()};
-  for (const ResolvedUplink& uplink : uplinks) AddOwnNetworks(uplink.link, all);
+  std::set<Prefix> all = NeverRouted(family);
+  for (const ResolvedUplink& uplink : uplinks) {
+    AddOwnNetworks(uplink.link, family, all);
+  }
   for (const ResolvedLan& lan : lans) {
-    AddOwnNetworks(lan.link, all);
+    AddOwnNetworks(lan.link, family, all);
     all.insert(lan.networks.begin(), lan.networks.end());
   }
   return Outermost(all);
@@ -49,18 +55,23 @@ std::vector<Prefix> InternalDestinations(
 void CompileNat(const std::vector<ResolvedUplink>& uplinks,
                 const std::vector<ResolvedLan>& lans, FilterIntent& intent) {
   std::set<Prefix> sources;
+  std::set<Prefix> own;
   for (const ResolvedLan& lan : lans) {
     sources.insert(lan.networks.begin(), lan.networks.end());
   }
   for (const ResolvedUplink& resolved : uplinks) {
-    if (resolved.address) sources.insert(Prefix::Host(*resolved.address));
-    const Nat nat = resolved.uplink.nat;
+    if (resolved.address) own.insert(Prefix::Host(*resolved.address));
+    const Nat nat = resolved.nat();
     const bool disabled = resolved.phase == UplinkPhase::kDisabled;
     if (nat == Nat::kNone || disabled) continue;
     if (nat == Nat::kSnat && !resolved.address) continue;
-    intent.nat.push_back({resolved.uplink.interface, nat, resolved.address});
+    if (nat == Nat::kPrefix && !(resolved.prefix && resolved.address)) continue;
+    intent.nat.push_back(
+        {resolved.uplink.interface, nat, resolved.address, resolved.prefix});
   }
+  sources.insert(own.begin(), own.end());
   intent.nat_sources = Outermost(sources);
+  intent.own_sources.assign(own.begin(), own.end());
 }
 
 // What `use` stands for.
@@ -79,14 +90,44 @@ TrafficVerdict VerdictOf(const std::string& use,
   return MainVerdict{};
 }
 
+// Leaves only the addresses of that family in `prefixes`. False: there were
+// others only.
+bool Narrow(Family family, std::vector<Prefix>& prefixes) {
+  const bool any = prefixes.empty();
+  std::erase_if(prefixes,
+                [family](const Prefix& p) { return p.family() != family; });
+  return any || !prefixes.empty();
+}
+
+// Leaves of the rule what is about that family. False: nothing is.
+bool Narrow(Family family, TrafficRule& rule) {
+  TrafficMatch& match = rule.match;
+  const bool ipv6 = family == Family::kIpv6;
+  const bool from = Narrow(family, match.source);
+  const bool to = Narrow(family, match.destination);
+  // Sets are of IPv4 addresses.
+  const bool of_set =
+      !match.source_set.empty() || !match.destination_set.empty();
+  if (!from || !to || (ipv6 && of_set)) return false;
+  Narrow(family, rule.except.source);
+  Narrow(family, rule.except.destination);
+  if (ipv6) {
+    rule.except.source_set.clear();
+    rule.except.destination_set.clear();
+  }
+  return true;
+}
+
 void CompileTraffic(const Spec& spec, const Facts& facts,
                     const std::vector<ResolvedUplink>& uplinks,
                     FilterIntent& intent) {
   LocalIntent local;
-  for (const TrafficRule& rule : spec.traffic) {
+  for (TrafficRule rule : spec.traffic) {
     // The kernel takes no rule about a set that is not there. Neither half of
     // such a rule would be what was asked for.
     if (!std::ranges::includes(facts.ipsets, IpsetsOf(rule))) continue;
+    // No packet of this family is from or to an address of the other one.
+    if (!Narrow(intent.family, rule)) continue;
     std::vector<TrafficIntent>& rules =
         IsLocal(rule) ? local.traffic : intent.traffic;
     rules.push_back({rule.name, rule.match, rule.except,
@@ -95,7 +136,10 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
   local.otherwise = VerdictOf(spec.local_use, uplinks, intent);
   if (!BalancesLocal(spec)) return;
   for (const ResolvedUplink& uplink : uplinks) {
-    if (!uplink.SetUp() || uplink.address == facts.default_source) continue;
+    const std::optional<Address>& usual = uplink.family == Family::kIpv4
+                                              ? facts.default_source
+                                              : facts.default_source6;
+    if (!uplink.SetUp() || uplink.address == usual) continue;
     local.bound[*uplink.address] = MarkOf(spec, uplink.uplink.id);
   }
   intent.local = std::move(local);
@@ -108,15 +152,19 @@ bool BalancesLocal(const Spec& spec) {
          std::ranges::any_of(spec.traffic, IsLocal);
 }
 
-FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
+FilterIntent CompileFilter(const Spec& spec, const Facts& facts, Family family,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans) {
   FilterIntent intent;
+  intent.family = family;
   intent.mark_mask = spec.mark_mask;
   const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    if (uplink.health) intent.bypass = BypassMark(spec.mark_mask);
+    // Probes go by IPv4.
+    if (uplink.health && family == Family::kIpv4) {
+      intent.bypass = BypassMark(spec.mark_mask);
+    }
     const Mark fate = MarkOf(spec, uplink.id);
     if (resolved.SetUp()) intent.arrivals[uplink.interface] = fate;
     if (multipath && resolved.Carries()) {
@@ -128,7 +176,11 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
       intent.lans.push_back({lan.interface, lan.networks});
     }
   }
-  intent.internal = InternalDestinations(uplinks, lans);
+  intent.internal = InternalDestinations(family, uplinks, lans);
+  if (family == Family::kIpv6) {
+    const std::set<Prefix> never = NeverRouted(family);
+    intent.on_link.assign(never.begin(), never.end());
+  }
   if (!multipath) {
     intent.choices[kBalance] =
         CompileChoice(spec, spec.balance, uplinks, facts);

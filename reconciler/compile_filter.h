@@ -12,7 +12,7 @@ namespace uplinkd {
 // Only uplinks that are ready get connections: as members, arrivals and
 // departures. Translation and estimators stay for the others as well, for the
 // connections that they already have.
-FilterIntent CompileFilter(const Spec& spec, const Facts& facts,
+FilterIntent CompileFilter(const Spec& spec, const Facts& facts, Family family,
                            const std::vector<ResolvedUplink>& uplinks,
                            const std::vector<ResolvedLan>& lans);
 

@@ -21,8 +21,10 @@ using Routes = std::map<RouteKey, Route>;
 Route LinkRoute(std::uint32_t table, const Prefix& network,
                 const std::string& link) {
   Route route;
-  route.key = {.table = table, .destination = network};
-  route.link_scope = true;
+  route.key = {.table = table,
+               .destination = network,
+               .metric = UsualMetric(network.family())};
+  route.link_scope = network.family() == Family::kIpv4;
   route.next_hops.emplace_back().link = link;
   return route;
 }
@@ -30,7 +32,7 @@ Route LinkRoute(std::uint32_t table, const Prefix& network,
 // The routes that main has for the link's own networks.
 void AddConnectedRoutes(std::uint32_t table, const ResolvedUplink& uplink,
                         Routes& routes) {
-  for (const LinkAddress& address : Ipv4Addresses(*uplink.link)) {
+  for (const LinkAddress& address : AddressesIn(*uplink.link, uplink.family)) {
     if (!HasConnectedNetwork(address)) continue;
     Route route = LinkRoute(table, address.network, uplink.link->name);
     const bool has_own =
@@ -43,7 +45,9 @@ void AddConnectedRoutes(std::uint32_t table, const ResolvedUplink& uplink,
 // Where no connected network has the gateway, the kernel takes the route only
 // with the promise that the gateway is on the link.
 bool NeedsOnlink(const Link& link, const Address& gateway) {
-  const std::vector<LinkAddress> addresses = Ipv4Addresses(link);
+  if (gateway.IsLinkLocal()) return false;
+  const std::vector<LinkAddress> addresses =
+      AddressesIn(link, gateway.family());
   return std::none_of(addresses.begin(), addresses.end(), [&](const auto& a) {
     return HasConnectedNetwork(a) && a.network.Contains(gateway);
   });
@@ -57,18 +61,23 @@ NextHop NextHopOf(const ResolvedUplink& uplink) {
   return hop;
 }
 
-Route DefaultThrough(std::uint32_t table, std::vector<NextHop> hops) {
+Route DefaultThrough(std::uint32_t table, Family family,
+                     std::vector<NextHop> hops) {
   Route route;
-  route.key = {.table = table, .destination = Prefix::Default(Family::kIpv4)};
-  route.link_scope = hops.size() == 1 && !hops.front().gateway;
+  route.key = {.table = table,
+               .destination = Prefix::Default(family),
+               .metric = UsualMetric(family)};
+  // IPv6 routes have no scope.
+  route.link_scope =
+      family == Family::kIpv4 && hops.size() == 1 && !hops.front().gateway;
   route.next_hops = std::move(hops);
   return route;
 }
 
-Route Floor(std::uint32_t table) {
+Route Floor(std::uint32_t table, Family family) {
   Route route;
   route.key = {.table = table,
-               .destination = Prefix::Default(Family::kIpv4),
+               .destination = Prefix::Default(family),
                .metric = kFloorMetric};
   route.type = RouteType::kUnreachable;
   return route;
@@ -76,7 +85,7 @@ Route Floor(std::uint32_t table) {
 
 void AddUplinkRoutes(std::uint32_t table, const ResolvedUplink& uplink,
                      const std::vector<ResolvedLan>& lans, Routes& routes) {
-  Route floor = Floor(table);
+  Route floor = Floor(table, uplink.family);
   routes.emplace(floor.key, std::move(floor));
   // The kernel takes no route through a link that is down.
   if (!uplink.link || !uplink.link->up) return;
@@ -89,7 +98,7 @@ void AddUplinkRoutes(std::uint32_t table, const ResolvedUplink& uplink,
     }
   }
   if (!uplink.address || !uplink.exit) return;
-  Route route = DefaultThrough(table, {NextHopOf(uplink)});
+  Route route = DefaultThrough(table, uplink.family, {NextHopOf(uplink)});
   route.preferred_source = uplink.address;
   routes.emplace(route.key, std::move(route));
 }
@@ -114,7 +123,7 @@ void ScaleWeights(std::vector<std::uint64_t>& weights) {
 
 // No floor here: what finds no next hop is routed by main, like any
 // connection without a fate.
-void AddMultipathRoute(const Spec& spec,
+void AddMultipathRoute(const Spec& spec, Family family,
                        const std::vector<ResolvedUplink>& uplinks,
                        Routes& routes) {
   std::vector<NextHop> hops;
@@ -129,7 +138,7 @@ void AddMultipathRoute(const Spec& spec,
   for (std::size_t i = 0; i < hops.size(); ++i) {
     hops[i].weight = static_cast<std::uint32_t>(weights[i]);
   }
-  Route route = DefaultThrough(spec.table_base, std::move(hops));
+  Route route = DefaultThrough(spec.table_base, family, std::move(hops));
   routes.emplace(route.key, std::move(route));
 }
 
@@ -163,19 +172,20 @@ PolicyRule LastResortRule(const Spec& spec, LastResort last_resort) {
 }  // namespace
 
 std::map<RouteKey, Route> CompileRoutes(
-    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const Spec& spec, Family family, const std::vector<ResolvedUplink>& uplinks,
     const std::vector<ResolvedLan>& lans) {
   Routes routes;
   for (const ResolvedUplink& uplink : uplinks) {
+    if (!CarriesFamily(uplink.uplink, family)) continue;
     AddUplinkRoutes(TableOf(spec, uplink.uplink.id), uplink, lans, routes);
   }
   if (spec.balance.algorithm == Algorithm::kMultipath) {
-    AddMultipathRoute(spec, uplinks, routes);
+    AddMultipathRoute(spec, family, uplinks, routes);
   }
   return routes;
 }
 
-std::vector<PolicyRule> CompileRules(const Spec& spec,
+std::vector<PolicyRule> CompileRules(const Spec& spec, Family family,
                                      const std::vector<ResolvedUplink>& uplinks,
                                      const std::vector<ResolvedLan>& lans) {
   std::vector<PolicyRule> rules;
@@ -187,6 +197,7 @@ std::vector<PolicyRule> CompileRules(const Spec& spec,
     rules.push_back(LastResortRule(spec, last_resort));
   }
   for (const ResolvedUplink& resolved : uplinks) {
+    if (!CarriesFamily(resolved.uplink, family)) continue;
     const UplinkId id = resolved.uplink.id;
     PolicyRule by_mark;
     by_mark.priority = kMarkPriority + id;
@@ -210,6 +221,7 @@ std::vector<PolicyRule> CompileRules(const Spec& spec,
       rules.push_back(rule);
     }
   }
+  for (PolicyRule& rule : rules) rule.family = family;
   std::sort(rules.begin(), rules.end());
   return rules;
 }

@@ -12,15 +12,17 @@
 
 namespace uplinkd {
 
+// Of one family, which is that of `uplinks` and `lans`.
+
 // Whatever routes can exist now: an uplink that waits keeps its floor, and the
 // routes through its link as long as the kernel can hold them.
 std::map<RouteKey, Route> CompileRoutes(
-    const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
+    const Spec& spec, Family family, const std::vector<ResolvedUplink>& uplinks,
     const std::vector<ResolvedLan>& lans);
 
 // Sorted. An uplink that waits keeps the rule of its mark, and that of its
 // address while the address is there.
-std::vector<PolicyRule> CompileRules(const Spec& spec,
+std::vector<PolicyRule> CompileRules(const Spec& spec, Family family,
                                      const std::vector<ResolvedUplink>& uplinks,
                                      const std::vector<ResolvedLan>& lans);
 

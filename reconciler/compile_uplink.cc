@@ -1,6 +1,7 @@
 #include "reconciler/compile_uplink.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -14,9 +15,12 @@ std::optional<Link> FindLink(const Facts& facts, const std::string& name) {
   return found->second;
 }
 
-std::optional<Exit> FindExit(const Uplink& uplink, const Link& link) {
-  if (uplink.gateway) return Exit{uplink.gateway};
-  if (link.default_route) return Exit{link.default_route->gateway};
+std::optional<Exit> FindExit(const Uplink& uplink, const Link& link,
+                             Family family) {
+  if (const auto& gateway = GatewayOf(uplink, family)) return Exit{gateway};
+  if (const auto& route = DefaultRouteOf(link, family)) {
+    return Exit{route->gateway};
+  }
   if (link.point_to_point) return Exit{};
   return std::nullopt;
 }
@@ -24,13 +28,14 @@ std::optional<Exit> FindExit(const Uplink& uplink, const Link& link) {
 // The address that the spec names, else the one that the gateway is next to,
 // else the link's first.
 std::optional<Address> FindAddress(const Uplink& uplink, const Link& link,
+                                   Family family,
                                    const std::optional<Exit>& exit) {
-  const std::vector<LinkAddress> addresses = Ipv4Addresses(link);
-  if (uplink.address) {
+  const std::vector<LinkAddress> addresses = AddressesIn(link, family);
+  if (const std::optional<Address>& wanted = AddressOf(uplink, family)) {
     const bool there =
         std::any_of(addresses.begin(), addresses.end(),
-                    [&](const auto& a) { return a.local == *uplink.address; });
-    return there ? uplink.address : std::nullopt;
+                    [&](const auto& a) { return a.local == *wanted; });
+    return there ? wanted : std::nullopt;
   }
   if (addresses.empty()) return std::nullopt;
   if (exit && exit->gateway) {
@@ -41,20 +46,46 @@ std::optional<Address> FindAddress(const Uplink& uplink, const Link& link,
   return addresses.front().local;
 }
 
+// The interface whose address lies in the delegated prefix.
+const std::string& PrefixInterface(const Uplink& uplink) {
+  return uplink.prefix6_interface.empty() ? uplink.interface : uplink.prefix6_interface;
+}
+
+// What Nat::kPrefix translates to: what the spec says, else the network of the
+// first address that has one.
+std::optional<Prefix> FindPrefix(const Uplink& uplink, const Facts& facts,
+                                 Family family) {
+  if (TranslationOf(uplink, family) != Nat::kPrefix) return std::nullopt;
+  if (uplink.prefix6) return uplink.prefix6;
+  const std::optional<Link> link = FindLink(facts, PrefixInterface(uplink));
+  if (!link) return std::nullopt;
+  for (const LinkAddress& address : AddressesIn(*link, family)) {
+    if (HasConnectedNetwork(address)) return address.network;
+  }
+  return std::nullopt;
+}
+
 // What keeps the uplink from working; "" if nothing does.
 std::string MissingPart(const ResolvedUplink& resolved) {
   const Uplink& uplink = resolved.uplink;
   const std::string& interface = uplink.interface;
+  const std::optional<Address>& wanted = AddressOf(uplink, resolved.family);
+  // People call IPv4 nothing.
+  const std::string ip = resolved.family == Family::kIpv6 ? "IPv6 " : "";
   if (!resolved.link) return "interface " + interface + " does not exist";
   if (!resolved.link->up) return interface + " is down";
   if (!resolved.link->carrier) return interface + " has no carrier";
-  if (!resolved.address && uplink.address) {
-    return "address " + uplink.address->ToString() + " is not on " + interface;
+  if (!resolved.address && wanted) {
+    return "address " + wanted->ToString() + " is not on " + interface;
   }
-  if (!resolved.address) return interface + " has no address";
+  if (!resolved.address) return interface + " has no " + ip + "address";
   if (!resolved.exit) {
-    return "no gateway is known for " + interface +
+    return "no " + ip + "gateway is known for " + interface +
            ": main has no default route through it";
+  }
+  if (resolved.nat() == Nat::kPrefix && !resolved.prefix) {
+    return "no prefix is known for " + interface + ": " +
+           PrefixInterface(uplink) + " has no IPv6 network";
   }
   return "";
 }
@@ -67,19 +98,23 @@ std::optional<std::string> Draining(const Uplink& uplink, const Facts& facts) {
   return std::nullopt;
 }
 
-ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
+ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts,
+                       Family family) {
   ResolvedUplink resolved;
   resolved.uplink = uplink;
-  if (uplink.mode == UplinkMode::kDisabled) {
+  resolved.family = family;
+  if (uplink.mode == UplinkMode::kDisabled || !CarriesFamily(uplink, family)) {
     resolved.phase = UplinkPhase::kDisabled;
     resolved.reason = "disabled by the spec";
     return resolved;
   }
   resolved.link = FindLink(facts, uplink.interface);
   if (resolved.link) {
-    resolved.exit = FindExit(uplink, *resolved.link);
-    resolved.address = FindAddress(uplink, *resolved.link, resolved.exit);
+    resolved.exit = FindExit(uplink, *resolved.link, family);
+    resolved.address =
+        FindAddress(uplink, *resolved.link, family, resolved.exit);
   }
+  resolved.prefix = FindPrefix(uplink, facts, family);
   const auto verdict = facts.health.find(uplink.name);
   if (uplink.health && verdict != facts.health.end()) {
     resolved.health = verdict->second;
@@ -87,7 +122,7 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
   resolved.reason = MissingPart(resolved);
   if (!resolved.reason.empty()) {
     resolved.phase = UplinkPhase::kWaiting;
-  } else if (const auto refused = facts.blocked.find(uplink.name);
+  } else if (const auto refused = facts.blocked.find({uplink.name, family});
              refused != facts.blocked.end()) {
     resolved.phase = UplinkPhase::kBlocked;
     resolved.reason = refused->second;
@@ -105,12 +140,12 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts) {
 
 }  // namespace
 
-std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec,
-                                           const Facts& facts) {
+std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec, const Facts& facts,
+                                           Family family) {
   std::vector<ResolvedUplink> all;
   all.reserve(spec.uplinks.size());
   for (const Uplink& uplink : spec.uplinks) {
-    all.push_back(Resolve(uplink, facts));
+    all.push_back(Resolve(uplink, facts, family));
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
     return a.uplink.id < b.uplink.id;
@@ -118,11 +153,14 @@ std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec,
   return all;
 }
 
-std::vector<LinkAddress> Ipv4Addresses(const Link& link) {
+std::vector<LinkAddress> AddressesIn(const Link& link, Family family) {
   std::vector<LinkAddress> addresses;
   std::copy_if(link.addresses.begin(), link.addresses.end(),
-               std::back_inserter(addresses),
-               [](const auto& a) { return a.local.family() == Family::kIpv4; });
+               std::back_inserter(addresses), [family](const auto& a) {
+                 return a.local.family() == family && !a.local.IsLinkLocal();
+               });
+  std::stable_partition(addresses.begin(), addresses.end(),
+                        [](const auto& a) { return a.preferred; });
   return addresses;
 }
 
@@ -130,16 +168,20 @@ bool HasConnectedNetwork(const LinkAddress& address) {
   return address.network != Prefix::Host(address.local);
 }
 
-std::vector<ResolvedLan> ResolveLans(const Spec& spec, const Facts& facts) {
+std::vector<ResolvedLan> ResolveLans(const Spec& spec, const Facts& facts,
+                                     Family family) {
   std::map<std::string, std::set<Prefix>> networks;
   for (const Lan& lan : spec.lans) {
-    networks[lan.interface].insert(lan.networks.begin(), lan.networks.end());
+    std::set<Prefix>& declared = networks[lan.interface];
+    std::ranges::copy_if(
+        lan.networks, std::inserter(declared, declared.end()),
+        [family](const Prefix& p) { return p.family() == family; });
   }
   std::vector<ResolvedLan> lans;
   for (auto& [interface, declared] : networks) {
     std::optional<Link> link = FindLink(facts, interface);
     if (declared.empty() && link) {
-      for (const LinkAddress& address : Ipv4Addresses(*link)) {
+      for (const LinkAddress& address : AddressesIn(*link, family)) {
         if (HasConnectedNetwork(address)) declared.insert(address.network);
       }
     }

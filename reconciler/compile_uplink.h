@@ -23,11 +23,15 @@ struct Exit {
   friend auto operator<=>(const Exit&, const Exit&) = default;
 };
 
+// An uplink in one family. One that does not carry the family is there as well,
+// as if it were disabled.
 struct ResolvedUplink {
   Uplink uplink;
+  Family family = Family::kIpv4;
   std::optional<Link> link;        // none: it does not exist
   std::optional<Address> address;  // the uplink's own, if it is on the link
   std::optional<Exit> exit;        // none: no gateway is known
+  std::optional<Prefix> prefix;    // what Nat::kPrefix translates to
   UplinkPhase phase = UplinkPhase::kWaiting;
   std::string reason;  // why it is not ready
   HealthVerdict health;
@@ -40,14 +44,16 @@ struct ResolvedUplink {
   // that is down as well, since its probes may be wrong.
   bool SetUp() const { return Carries() || phase == UplinkPhase::kDown; }
   bool Degraded() const { return health.state == HealthState::kDegraded; }
+  Nat nat() const { return TranslationOf(uplink, family); }
 };
 
-// Every uplink of `spec`, ordered by id.
-std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec,
-                                           const Facts& facts);
+// Every uplink of `spec`, ordered by id, as it is in `family`.
+std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec, const Facts& facts,
+                                           Family family);
 
-// The IPv4 addresses of `link`, in the kernel's order.
-std::vector<LinkAddress> Ipv4Addresses(const Link& link);
+// The addresses of `link` that mean something beyond it, in the kernel's order;
+// in IPv6 the preferred ones first.
+std::vector<LinkAddress> AddressesIn(const Link& link, Family family);
 
 // Whether the kernel has a connected route for `address`: a host address
 // without a peer has none.
@@ -60,8 +66,9 @@ struct ResolvedLan {
   std::optional<Link> link;      // none: it does not exist
 };
 
-// Ordered by interface, one entry for each.
-std::vector<ResolvedLan> ResolveLans(const Spec& spec, const Facts& facts);
+// Ordered by interface, one entry for each, with its networks in `family`.
+std::vector<ResolvedLan> ResolveLans(const Spec& spec, const Facts& facts,
+                                     Family family);
 
 }  // namespace uplinkd
 

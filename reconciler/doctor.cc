@@ -69,11 +69,17 @@ void CheckLegacyTables(const HostFacts& host, Findings& findings) {
   }
   for (const auto& [table, presence] : host.xt_tables) {
     if (presence != Presence::kNo) continue;
-    findings.push_back({Severity::kError, "legacy-tables-missing",
-                        "the kernel has no legacy iptables table " + table,
-                        "uplinkd writes its chains there",
-                        "modprobe iptable_" + table + "\necho iptable_" +
-                            table + " >> /etc/modules-load.d/uplinkd.conf"});
+    // "ip6 nat" is ip6tables' nat.
+    const bool ipv6 = table.starts_with("ip6 ");
+    const std::string name = ipv6 ? table.substr(4) : table;
+    const std::string program = ipv6 ? "ip6table" : "iptable";
+    const std::string module = program + "_" + name;
+    findings.push_back(
+        {Severity::kError, "legacy-tables-missing",
+         "the kernel has no legacy " + program + "s table " + name,
+         "uplinkd writes its chains there",
+         "modprobe " + module + "\necho " + module +
+             " >> /etc/modules-load.d/uplinkd.conf"});
   }
 }
 
@@ -182,6 +188,17 @@ void CheckForwarding(const HostFacts& host, Findings& findings) {
                       "net.ipv4.ip_forward is 0",
                       "the host forwards no packet of the LANs",
                       SetSysctl("net.ipv4.ip_forward=1")});
+}
+
+void CheckForwarding6(const HostFacts& host, const Expectation& expectation,
+                      Findings& findings) {
+  if (!expectation.ipv6 || host.forwarding6) return;
+  findings.push_back(
+      {Severity::kError, "forwarding6-off", "net.ipv6.conf.all.forwarding is 0",
+       "the host forwards no IPv6 packet of the LANs; once it does, it also "
+       "takes default routes from router advertisements only where accept_ra "
+       "is 2",
+       SetSysctl("net.ipv6.conf.all.forwarding=1")});
 }
 
 void CheckConntrack(const HostFacts& host, Findings& findings) {
@@ -408,6 +425,7 @@ std::vector<Finding> Diagnose(const HostFacts& host,
   CheckExtensions(host.targets, "target", findings);
   CheckInterfaces(host, expectation, findings);
   CheckForwarding(host, findings);
+  CheckForwarding6(host, expectation, findings);
   CheckReversePath(host, expectation, findings);
   CheckMarks(host, expectation, findings);
   CheckTables(host, expectation, findings);

@@ -41,11 +41,13 @@ struct Expectation {
   // Uplinks' interfaces, with the uplink's name; empty without a spec.
   std::map<std::string, std::string> uplinks;
   std::set<std::string> lans;
+  bool ipv6 = false;  // the spec is about IPv6 as well
   std::uint32_t mark_mask = 0;
   // Routing tables of the spec, each with its uplink's name ("" for the
   // multipath table).
   std::map<std::uint32_t, std::string> tables;
-  // Names of iptables tables, matches and targets that will be written.
+  // Titles of iptables tables ("nat", "ip6 nat"), and names of matches and
+  // targets that will be written.
   std::set<std::string> xt_tables;
   std::set<std::string> matches;
   std::set<std::string> targets;

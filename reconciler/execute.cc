@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -20,7 +21,8 @@ struct Overloaded : Visitors... {
 template <typename... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
-// What was not done so far, and what must not be done because of it.
+// What was not done so far of one family, and what must not be done because of
+// it.
 class Undone {
  public:
   void Note(const Step& step) {
@@ -103,15 +105,18 @@ std::vector<Outcome> ExecutePlan(const Plan& plan, Kernel& kernel) {
   const std::vector<Step>& steps = plan.steps;
   std::vector<Outcome> outcomes(steps.size(),
                                 Outcome{StepResult::kSkipped, {}});
-  Undone undone;
-  for (const ForeignConflict& conflict : plan.conflicts) undone.Note(conflict);
+  // A family does not rest on what the other one has.
+  std::map<Family, Undone> undone;
+  for (const ForeignConflict& conflict : plan.conflicts) {
+    undone[conflict.wanted.key.destination.family()].Note(conflict);
+  }
   for (std::size_t begin = 0; begin < steps.size();) {
     std::size_t end = begin;
     std::vector<std::size_t> places;
     std::vector<Step> tried;
     for (; end < steps.size() && steps[end].stage == steps[begin].stage;
          ++end) {
-      if (undone.Forbids(steps[end])) continue;
+      if (undone[FamilyOf(steps[end].change)].Forbids(steps[end])) continue;
       places.push_back(end);
       tried.push_back(steps[end]);
     }
@@ -120,7 +125,8 @@ std::vector<Outcome> ExecutePlan(const Plan& plan, Kernel& kernel) {
       outcomes[places[i]] = results[i];
     }
     for (; begin < end; ++begin) {
-      if (!Achieved(outcomes[begin])) undone.Note(steps[begin]);
+      if (Achieved(outcomes[begin])) continue;
+      undone[FamilyOf(steps[begin].change)].Note(steps[begin]);
     }
   }
   return outcomes;

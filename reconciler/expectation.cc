@@ -36,6 +36,7 @@ struct TargetName {
   std::string operator()(const EstimateTarget&) const { return "RATEEST"; }
   std::string operator()(const SnatTarget&) const { return "SNAT"; }
   std::string operator()(const MasqueradeTarget&) const { return "MASQUERADE"; }
+  std::string operator()(const NetmapTarget&) const { return "NETMAP"; }
   template <typename Verdict>
   std::string operator()(const Verdict&) const {
     return "";
@@ -85,9 +86,10 @@ Expectation ExpectSpec(const Spec& spec) {
   expectation.mark_mask = numbered.mark_mask;
   const Desired desired = Compile(numbered, AssumeFacts(numbered).facts);
   expectation.tables = desired.table_owner;
+  expectation.ipv6 = HasIpv6(numbered);
   for (const auto& [table, state] : desired.state.tables) {
     if (state->Empty()) continue;
-    expectation.xt_tables.emplace(XtTableName(table));
+    expectation.xt_tables.emplace(XtTableTitle(table));
     AddNames(*state, expectation);
   }
   expectation.matches.erase("");

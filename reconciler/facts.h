@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reconciler/health.h"
@@ -23,6 +24,9 @@ struct LinkAddress {
   Address local;
   Prefix network;               // the connected network; a /32 if none
   std::optional<Address> peer;  // point-to-point links only
+  // IPv6: false for a deprecated or a temporary one, which new connections of
+  // ours had better not begin with. (One that is tentative is not listed.)
+  bool preferred = true;
 
   friend auto operator<=>(const LinkAddress&, const LinkAddress&) = default;
 };
@@ -42,7 +46,8 @@ struct Link {
   bool carrier = false;                // IFF_LOWER_UP: the line's word
   bool point_to_point = false;         // IFF_POINTOPOINT
   std::vector<LinkAddress> addresses;  // kernel order, primary ones first
-  std::optional<DefaultRoute> default_route;
+  std::optional<DefaultRoute> default_route;   // IPv4
+  std::optional<DefaultRoute> default_route6;  // IPv6
   int rp_filter = 0;  // the effective value: max of "all" and the link's own
   bool src_valid_mark = false;  // effective too: "all" or the link's own
 
@@ -56,20 +61,48 @@ struct FactsScope {
   std::set<std::string> default_routes;
   bool default_source = false;
   std::set<std::string> ipsets;
+  // The same in IPv6, and its addresses.
+  bool ipv6 = false;
+  std::set<std::string> default_routes6;
 
   friend auto operator<=>(const FactsScope&, const FactsScope&) = default;
 };
+
+// The default route of `link` in that family.
+inline const std::optional<DefaultRoute>& DefaultRouteOf(const Link& link,
+                                                         Family family) {
+  return family == Family::kIpv4 ? link.default_route : link.default_route6;
+}
+
+// An uplink as far as it carries one family. Where the name alone stands for
+// it, IPv4 is meant.
+struct UplinkPart {
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  UplinkPart(std::string name, Family part = Family::kIpv4)
+      : uplink(std::move(name)), family(part) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  UplinkPart(const char* name) : uplink(name) {}
+
+  std::string uplink;
+  Family family = Family::kIpv4;
+
+  friend auto operator<=>(const UplinkPart&, const UplinkPart&) = default;
+};
+
+// Uplinks that the kernel refused, with its words.
+using BlockedParts = std::map<UplinkPart, std::string>;
 
 struct Facts {
   std::map<std::string, Link> links;  // by name
   // The source address of a connection of the router's own that is bound to
   // none and goes by main's default route; none: there is no such route.
-  std::optional<Address> default_source;
+  std::optional<Address> default_source;   // IPv4
+  std::optional<Address> default_source6;  // IPv6
   // The ipsets that exist, of those that the spec names.
   std::set<std::string> ipsets;
   // Uplinks that the kernel refused in an earlier pass, with its words; Compile
   // treats them as waiting. Filled by the caller, not by ReadFacts().
-  std::map<std::string, std::string> blocked;
+  BlockedParts blocked;
   // What least-connections levels out. Filled by the caller as well.
   Loads loads;
   // Whom lowest-latency prefers, by the policy's name. A policy that is absent

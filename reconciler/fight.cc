@@ -6,10 +6,15 @@
 namespace uplinkd {
 namespace {
 
+std::string Ip6(Family family) {
+  return family == Family::kIpv6 ? "IPv6 " : "";
+}
+
 std::string NameOf(const Route& route) {
-  std::string name = "route " + (route.key.destination.IsDefault()
-                                     ? std::string("default")
-                                     : route.key.destination.ToString());
+  const Prefix& destination = route.key.destination;
+  std::string name =
+      Ip6(destination.family()) + "route " +
+      (destination.IsDefault() ? "default" : destination.ToString());
   if (route.key.metric != 0) {
     name += " metric " + std::to_string(route.key.metric);
   }
@@ -17,8 +22,8 @@ std::string NameOf(const Route& route) {
 }
 
 std::string NameOf(const PolicyRule& rule) {
-  return "rule " + std::to_string(rule.priority) + " for table " +
-         std::to_string(rule.table);
+  return Ip6(rule.family) + "rule " + std::to_string(rule.priority) +
+         " for table " + std::to_string(rule.table);
 }
 
 std::string NameOf(const ChainEdit& edit, XtTable table) {
@@ -26,7 +31,7 @@ std::string NameOf(const ChainEdit& edit, XtTable table) {
                     edit.kind == ChainEdit::Kind::kDeleteJump;
   return (jump ? "jump from " + std::string(XtHookName(edit.hook))
                : "chain " + edit.chain) +
-         " in " + std::string(XtTableName(table));
+         " in " + std::string(XtTableTitle(table));
 }
 
 struct Namer {

@@ -83,6 +83,7 @@ struct SourceNat {
   std::string interface;
   Nat nat = Nat::kSnat;
   std::optional<Address> address;  // the uplink's own; always set for kSnat
+  std::optional<Prefix> prefix;    // what kPrefix translates to; set for it
 
   friend auto operator<=>(const SourceNat&, const SourceNat&) = default;
 };
@@ -122,7 +123,9 @@ struct LocalIntent {
   friend auto operator<=>(const LocalIntent&, const LocalIntent&) = default;
 };
 
+// Of one family: all addresses in it are of that.
 struct FilterIntent {
+  Family family = Family::kIpv4;
   std::uint32_t mark_mask = 0;
   // Packets of the router itself with this mark keep it and bypass all else.
   // None: there are no such packets.
@@ -136,6 +139,9 @@ struct FilterIntent {
   std::vector<LanSource> lans;
   // Destinations that are never diverted: LANs, connected networks, multicast.
   std::vector<Prefix> internal;
+  // What comes from or goes to these never gets a fate: IPv6's link-local
+  // addresses and multicast.
+  std::vector<Prefix> on_link;
   // By the name of the policy. Without the default one, kBalance, new
   // connections from the LANs get no fate here (multipath).
   std::map<std::string, Choice> choices;
@@ -149,6 +155,9 @@ struct FilterIntent {
   // Sources that are translated when they leave by an uplink: the LANs' and
   // the uplinks' own addresses. `nat` says how, per link.
   std::vector<Prefix> nat_sources;
+  // Those of them that are uplinks' addresses. A prefix is no translation for
+  // them: they get the uplink's address.
+  std::vector<Prefix> own_sources;
   std::vector<SourceNat> nat;
 
   friend auto operator<=>(const FilterIntent&, const FilterIntent&) = default;

@@ -75,7 +75,8 @@ struct TableName {
 struct HostFacts {
   bool net_admin = false;  // CAP_NET_ADMIN
   bool net_raw = false;    // CAP_NET_RAW
-  // By name ("mangle"; "statistic"; "CONNMARK"), only those asked about.
+  // By name ("mangle", "ip6 mangle"; "statistic"; "CONNMARK"), only those asked
+  // about.
   std::map<std::string, Presence> xt_tables;
   std::map<std::string, Presence> matches;
   std::map<std::string, Presence> targets;
@@ -84,6 +85,7 @@ struct HostFacts {
   NetworkdFacts networkd;
   std::map<std::string, LinkSettings> links;  // every link but lo
   bool forwarding = false;                    // net.ipv4.ip_forward
+  bool forwarding6 = false;                   // net.ipv6.conf.all.forwarding
   std::optional<ConntrackFacts> conntrack;    // absent: not loaded
   std::vector<MarkUse> mark_uses;             // foreign
   std::vector<PolicyRule> rules;              // every IPv4 rule, ours too

@@ -78,6 +78,11 @@ bool Address::IsUnspecified() const {
                      [](std::uint8_t byte) { return byte == 0; });
 }
 
+bool Address::IsLinkLocal() const {
+  return family_ == Family::kIpv6 && bytes_[0] == 0xfe &&
+         (bytes_[1] & 0xc0) == 0x80;
+}
+
 std::string Address::ToString() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(ToSystemFamily(family_), bytes_.data(), text.data(), text.size());

@@ -15,6 +15,11 @@ namespace uplinkd {
 
 enum class Family : std::uint8_t { kIpv4, kIpv6 };
 
+// As people write it: "IPv4".
+constexpr const char* FamilyName(Family family) {
+  return family == Family::kIpv4 ? "IPv4" : "IPv6";
+}
+
 // Address bits of the family: 32 or 128.
 constexpr int FamilyBits(Family family) {
   return family == Family::kIpv4 ? 32 : 128;
@@ -36,6 +41,8 @@ class Address {
   // Host order. Only for IPv4.
   std::uint32_t ipv4() const;
   bool IsUnspecified() const;
+  // In fe80::/10. Such an address means something on its link alone.
+  bool IsLinkLocal() const;
   std::string ToString() const;
 
   friend auto operator<=>(const Address&, const Address&) = default;

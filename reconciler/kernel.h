@@ -27,6 +27,9 @@ struct ObserveScope {
   // Also look for routes of ours in every other table. Costs a walk of all
   // routes in the kernel, so only for a first pass, a new spec and a cleanup.
   bool sweep = false;
+  // Also what is ours in IPv6. Without it, IPv6 is looked at in the first sweep
+  // alone, and from then on as long as something of ours is there.
+  bool ipv6 = false;
 };
 
 // What became of one step.
@@ -66,7 +69,8 @@ class Kernel {
   virtual Result<State> Observe(const ObserveScope& scope) = 0;
 
   // The chains only: they have no events, and are cheap to look at as long as
-  // they do not change. Fails as Observe() does.
+  // they do not change. Those of the families that the last Observe() looked
+  // at. Fails as Observe() does.
   virtual Result<ChainLook> LookAtChains() = 0;
 
   // Executes steps of one stage, in order, batched where the kernel allows.

@@ -112,10 +112,33 @@ std::string InterfaceFault(const std::string& name) {
   return "";
 }
 
-std::string AddressFault(const Prefix& prefix) {
-  if (prefix.family() == Family::kIpv6) {
-    return "is IPv6, which this version does not balance yet";
+namespace {
+
+std::string Ipv6Fault(const Prefix& prefix) {
+  const auto within = [&prefix](std::uint8_t first, std::uint8_t second,
+                                int length) {
+    const Address network = Address::FromBytes(Family::kIpv6, {first, second});
+    return Prefix(network, length).Overlaps(prefix);
+  };
+  if (prefix.IsDefault()) return "is every address";
+  if (within(0, 0, 8)) return "is in ::/8, which no network has";
+  if (within(0xfe, 0x80, 10)) return "is in fe80::/10, link-local";
+  if (within(0xff, 0, 8)) return "is in ff00::/8, multicast";
+  return "";
+}
+
+}  // namespace
+
+std::string AddressFault(const Prefix& prefix, Family family) {
+  if (prefix.family() != family) {
+    return std::string("is ") + FamilyName(prefix.family()) +
+           "; something of " + FamilyName(family) + " is needed here";
   }
+  return AddressFault(prefix);
+}
+
+std::string AddressFault(const Prefix& prefix) {
+  if (prefix.family() == Family::kIpv6) return Ipv6Fault(prefix);
   const auto within = [&prefix](std::uint32_t network, int length) {
     return Prefix(Address::FromIpv4(network), length).Overlaps(prefix);
   };

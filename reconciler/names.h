@@ -26,6 +26,8 @@ std::string InterfaceFault(const std::string& name);
 
 // Whether `prefix` can be a network or a host that we route.
 std::string AddressFault(const Prefix& prefix);
+// The same, where only that family has a meaning.
+std::string AddressFault(const Prefix& prefix, Family family);
 
 // `text` in double quotes, fit for a message to a person: control characters
 // replaced and, beyond 60 bytes, cut.

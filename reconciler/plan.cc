@@ -33,7 +33,8 @@ class Names {
 
   // "the default route of wan1"
   std::string Of(const Route& route) const {
-    const std::string of = " of " + Owner(route.key.table);
+    const Family family = route.key.destination.family();
+    const std::string of = " of " + Owner(route.key.table) + Words(family);
     if (!route.key.destination.IsDefault()) {
       return "the route to " + route.key.destination.ToString() + of;
     }
@@ -44,7 +45,7 @@ class Names {
 
   // "the mark rule of wan1"
   std::string Of(const PolicyRule& rule) const {
-    const std::string of = " of " + Owner(rule.table);
+    const std::string of = " of " + Owner(rule.table) + Words(rule.family);
     if (rule.mark) return "the mark rule" + of;
     if (rule.source) return "the source rule" + of;
     if (!rule.in_interface.empty()) {
@@ -54,6 +55,10 @@ class Names {
   }
 
  private:
+  static std::string Words(Family family) {
+    return family == Family::kIpv6 ? " in IPv6" : "";
+  }
+
   const std::map<std::uint32_t, std::string>& owners_;
 };
 
@@ -180,14 +185,16 @@ void PlanRules(const Desired& desired, const State& observed, Plan& plan) {
 
 // ---- xtables tables ----
 
-// The uplinks that the desired chains give fates of.
-std::set<std::string> FatedUplinks(const Desired& desired) {
+// The uplinks that the desired chains of one family give fates of.
+std::set<std::string> FatedUplinks(const Desired& desired, Family family) {
+  const auto filter = desired.filters.find(family);
+  if (filter == desired.filters.end()) return {};
   std::set<Mark> fates;
-  for (const auto& [policy, choice] : desired.filter.choices) {
+  for (const auto& [policy, choice] : filter->second.choices) {
     for (const Member& member : choice.members) fates.insert(member.fate);
   }
-  for (const auto& [link, fate] : desired.filter.arrivals) fates.insert(fate);
-  for (const auto& [link, fate] : desired.filter.departures) fates.insert(fate);
+  for (const auto& [link, fate] : filter->second.arrivals) fates.insert(fate);
+  for (const auto& [link, fate] : filter->second.departures) fates.insert(fate);
   std::set<std::string> uplinks;
   for (const UplinkState& uplink : desired.uplinks) {
     if (fates.contains(uplink.mark)) uplinks.insert(uplink.name);
@@ -201,9 +208,9 @@ const Shared<XtTableState>& TableOf(const State& state, XtTable table) {
   return found == state.tables.end() ? kEmpty : found->second;
 }
 
-bool SameTables(const State& a, const State& b) {
-  return TableOf(a, XtTable::kNat) == TableOf(b, XtTable::kNat) &&
-         TableOf(a, XtTable::kMangle) == TableOf(b, XtTable::kMangle);
+bool SameTables(const State& a, const State& b, Family family) {
+  return TableOf(a, NatOf(family)) == TableOf(b, NatOf(family)) &&
+         TableOf(a, MangleOf(family)) == TableOf(b, MangleOf(family));
 }
 
 void PlanTable(Stage stage, XtTable table, const XtTableState& have,
@@ -211,7 +218,7 @@ void PlanTable(Stage stage, XtTable table, const XtTableState& have,
                Plan& plan) {
   std::vector<ChainEdit> edits = DiffTables(have, want);
   if (edits.empty()) return;
-  const std::string name(XtTableName(table));
+  const std::string name(XtTableTitle(table));
   std::string reason = edits.front().reason;
   Cause cause = edits.front().cause;
   if (have.Empty()) {
@@ -227,21 +234,43 @@ void PlanTable(Stage stage, XtTable table, const XtTableState& have,
                                 cause, std::move(reason), uplinks));
 }
 
-void PlanTables(const Desired& desired, const State& observed, Plan& plan) {
-  if (SameTables(desired.state, observed)) return;  // as in nearly every pass
-  const std::set<std::string> uplinks = FatedUplinks(desired);
-  const XtTableState& have = *TableOf(observed, XtTable::kNat);
-  const XtTableState& want = *TableOf(desired.state, XtTable::kNat);
+void PlanTables(const Desired& desired, const State& observed, Family family,
+                Plan& plan) {
+  // As in nearly every pass.
+  if (SameTables(desired.state, observed, family)) return;
+  const std::set<std::string> uplinks = FatedUplinks(desired, family);
+  const XtTable nat = NatOf(family);
+  const XtTable mangle = MangleOf(family);
+  const XtTableState& have = *TableOf(observed, nat);
+  const XtTableState& want = *TableOf(desired.state, nat);
   const XtTableState between =
-      NatBeforeMangle(have, want, desired.state, observed);
-  PlanTable(Stage::kMakeNat, XtTable::kNat, have, between, uplinks, plan);
-  PlanTable(Stage::kMangle, XtTable::kMangle,
-            *TableOf(observed, XtTable::kMangle),
-            *TableOf(desired.state, XtTable::kMangle), uplinks, plan);
-  PlanTable(Stage::kBreakNat, XtTable::kNat, between, want, uplinks, plan);
+      NatBeforeMangle(have, want, desired.state, observed, family);
+  PlanTable(Stage::kMakeNat, nat, have, between, uplinks, plan);
+  PlanTable(Stage::kMangle, mangle, *TableOf(observed, mangle),
+            *TableOf(desired.state, mangle), uplinks, plan);
+  PlanTable(Stage::kBreakNat, nat, between, want, uplinks, plan);
 }
 
 }  // namespace
+
+Family FamilyOf(const Change& change) {
+  struct Finder {
+    Family operator()(const PutRoute& put) const {
+      return put.route.key.destination.family();
+    }
+    Family operator()(const RemoveRoute& remove) const {
+      return remove.route.key.destination.family();
+    }
+    Family operator()(const AddRule& add) const { return add.rule.family; }
+    Family operator()(const RemoveRule& remove) const {
+      return remove.rule.family;
+    }
+    Family operator()(const EditXtTable& edit) const {
+      return FamilyOf(edit.table);
+    }
+  };
+  return std::visit(Finder{}, change);
+}
 
 std::string_view CauseName(Cause cause) {
   switch (cause) {
@@ -256,7 +285,9 @@ Plan MakePlan(const Desired& desired, const State& observed) {
   Plan plan;
   PlanRoutes(desired, observed, plan);
   PlanRules(desired, observed, plan);
-  PlanTables(desired, observed, plan);
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    PlanTables(desired, observed, family, plan);
+  }
   std::ranges::stable_sort(plan.steps, {}, &Step::stage);
   return plan;
 }

@@ -82,6 +82,9 @@ struct EditXtTable {
 using Change =
     std::variant<PutRoute, RemoveRoute, AddRule, RemoveRule, EditXtTable>;
 
+// The family of what is changed.
+Family FamilyOf(const Change& change);
+
 // In the order in which they happen.
 enum class Stage {
   kPutRoutes,

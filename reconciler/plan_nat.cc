@@ -12,8 +12,8 @@ namespace {
 
 // Calls `visit` with every rule of our mangle chains.
 template <typename Visit>
-void ForEachMangleRule(const State& state, Visit visit) {
-  const auto mangle = state.tables.find(XtTable::kMangle);
+void ForEachMangleRule(const State& state, Family family, Visit visit) {
+  const auto mangle = state.tables.find(MangleOf(family));
   if (mangle == state.tables.end()) return;
   for (const auto& [name, rules] : mangle->second->chains) {
     for (const ChainRule& rule : rules) visit(rule);
@@ -21,28 +21,30 @@ void ForEachMangleRule(const State& state, Visit visit) {
 }
 
 // The links by which connections with a fate leave: mark, rule, table, route.
-std::set<std::string> LinksWithFates(const State& state) {
+std::set<std::string> LinksWithFates(const State& state, Family family) {
   std::set<Mark> marks;
-  ForEachMangleRule(state, [&marks](const ChainRule& rule) {
+  ForEachMangleRule(state, family, [&marks](const ChainRule& rule) {
     if (const auto* set = std::get_if<SetMarkTarget>(&rule.target)) {
       marks.insert(set->mark);
     }
   });
   std::set<std::uint32_t> tables;
   for (const PolicyRule& rule : state.rules) {
-    if (rule.mark && marks.contains(*rule.mark)) tables.insert(rule.table);
+    if (rule.family != family || !rule.mark) continue;
+    if (marks.contains(*rule.mark)) tables.insert(rule.table);
   }
   std::set<std::string> links;
   for (const auto& [key, route] : state.routes) {
-    if (!key.destination.IsDefault() || !tables.contains(key.table)) continue;
+    if (key.destination != Prefix::Default(family)) continue;
+    if (!tables.contains(key.table)) continue;
     for (const NextHop& hop : route.next_hops) links.insert(hop.link);
   }
   return links;
 }
 
-std::set<Prefix> SourcesInMangle(const State& state) {
+std::set<Prefix> SourcesInMangle(const State& state, Family family) {
   std::set<Prefix> sources;
-  ForEachMangleRule(state, [&sources](const ChainRule& rule) {
+  ForEachMangleRule(state, family, [&sources](const ChainRule& rule) {
     if (rule.source) sources.insert(rule.source->prefix);
   });
   return sources;
@@ -66,12 +68,13 @@ bool OnlyRemoves(const std::vector<ChainEdit>& edits) {
 }  // namespace
 
 XtTableState NatBeforeMangle(const XtTableState& have, const XtTableState& want,
-                             const State& desired, const State& observed) {
+                             const State& desired, const State& observed,
+                             Family family) {
   if (OnlyRemoves(DiffTables(have, want))) return have;
-  const std::set<std::string> leaving =
-      Without(LinksWithFates(observed), LinksWithFates(desired));
-  const std::set<Prefix> sources =
-      Without(SourcesInMangle(observed), SourcesInMangle(desired));
+  const std::set<std::string> leaving = Without(
+      LinksWithFates(observed, family), LinksWithFates(desired, family));
+  const std::set<Prefix> sources = Without(SourcesInMangle(observed, family),
+                                           SourcesInMangle(desired, family));
   return WithStillUsed(have, want, [&](const ChainRule& rule) {
     return leaving.contains(rule.out_interface) ||
            (rule.source && sources.contains(rule.source->prefix));

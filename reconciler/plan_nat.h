@@ -12,10 +12,11 @@
 namespace uplinkd {
 
 // The state of nat between kMakeNat and kBreakNat. `have` and `want` are the
-// nat tables of `observed` and `desired`. Equals `have` if there is nothing to
-// make, and `want` if there is nothing that must be left standing.
+// nat tables of `family` in `observed` and `desired`. Equals `have` if there is
+// nothing to make, and `want` if there is nothing that must be left standing.
 XtTableState NatBeforeMangle(const XtTableState& have, const XtTableState& want,
-                             const State& desired, const State& observed);
+                             const State& desired, const State& observed,
+                             Family family);
 
 }  // namespace uplinkd
 

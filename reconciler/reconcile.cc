@@ -55,8 +55,9 @@ void Unify(const State& observed, State& desired) {
   }
 }
 
-ObserveScope ScopeOf(const Desired& desired, const PassOptions& options) {
-  ObserveScope scope{options.more_tables, options.sweep};
+ObserveScope ScopeOf(const Spec& spec, const Desired& desired,
+                     const PassOptions& options) {
+  ObserveScope scope{options.more_tables, options.sweep, HasIpv6(spec)};
   for (const auto& [table, owner] : desired.table_owner) {
     scope.tables.insert(table);
   }
@@ -99,15 +100,16 @@ bool IsRefusal(const Outcome& outcome) {
   }
 }
 
-std::map<std::string, std::string> Refusals(const Report& report) {
-  std::map<std::string, std::string> refused;
+BlockedParts Refusals(const Report& report) {
+  BlockedParts refused;
   for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
     const Step& step = report.plan.steps[i];
     const bool make =
         step.stage == Stage::kPutRoutes || step.stage == Stage::kAddRules;
     if (!make || !IsRefusal(report.outcomes[i])) continue;
     for (const std::string& uplink : step.uplinks) {
-      refused.emplace(uplink, report.outcomes[i].error.message);
+      refused.emplace(UplinkPart(uplink, FamilyOf(step.change)),
+                      report.outcomes[i].error.message);
     }
   }
   return refused;
@@ -183,7 +185,7 @@ Report ReconcileOnce(const Spec& spec, const PassOptions& options,
   report.ranked = desired.ranked;
 
   const Result<State> observed = Timed(PassPhase::kObserve, report, now, [&] {
-    return kernel.Observe(ScopeOf(desired, options));
+    return kernel.Observe(ScopeOf(spec, desired, options));
   });
   if (!observed) {
     return FailedRead(report, PassPhase::kObserve, observed.error());
@@ -209,7 +211,7 @@ Report CleanUp(Kernel& kernel, bool dry_run, const MonotonicClock& now) {
   Report report;
   for (int round = 0;; ++round) {
     const Result<State> observed = Timed(PassPhase::kObserve, report, now, [&] {
-      return kernel.Observe({.tables = {}, .sweep = true});
+      return kernel.Observe({.tables = {}, .sweep = true, .ipv6 = true});
     });
     if (!observed) {
       return FailedRead(std::move(report), PassPhase::kObserve,

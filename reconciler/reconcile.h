@@ -46,7 +46,7 @@ struct Report {
   Plan plan;                      // what this pass meant to do
   std::vector<Outcome> outcomes;  // one per step of the plan
   // Uplinks with a step that the kernel refused, with its words.
-  std::map<std::string, std::string> refused;
+  BlockedParts refused;
   std::map<PassPhase, std::chrono::nanoseconds> durations;
   // Objects of ours now in the kernel's hands, by kind: "route", "rule",
   // "chain-rule". And foreign routes in our tables.
@@ -77,7 +77,7 @@ struct PassOptions {
   // Tables of earlier specs that may still hold routes of ours.
   std::set<std::uint32_t> more_tables = {};
   // Uplinks that the kernel refused earlier; see Facts::blocked.
-  std::map<std::string, std::string> blocked = {};
+  BlockedParts blocked = {};
   Loads loads = {};        // see Facts::loads
   Rankings rankings = {};  // see Facts::rankings
   // Uplinks that an operator drains; see Facts::draining.

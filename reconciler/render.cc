@@ -33,6 +33,7 @@ std::string RenderHop(const NextHop& hop) {
 // ip(8) derives the scope of a route from its gateway; say it where it differs
 // or where people are used to reading it.
 std::string RenderScope(const Route& route) {
+  if (route.key.destination.family() == Family::kIpv6) return "";
   if (route.link_scope) return " scope link";
   const bool derived_link =
       route.next_hops.size() == 1 && !route.next_hops.front().gateway;

@@ -18,8 +18,10 @@ namespace uplinkd {
 std::string RenderRoute(const Route& route);
 // "priority 20101 fwmark 0x1/0xff lookup 11 proto 117"
 std::string RenderRule(const PolicyRule& rule);
-// "-i wan1 -m conntrack --ctstate NEW -g UPL-MARK-1"
-std::string RenderChainRule(const ChainRule& rule);
+// "-i wan1 -m conntrack --ctstate NEW -g UPL-MARK-1", as iptables or ip6tables
+// has it.
+std::string RenderChainRule(const ChainRule& rule,
+                            Family family = Family::kIpv4);
 
 // One line of a plan.
 struct PlanLine {

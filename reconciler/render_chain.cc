@@ -48,9 +48,10 @@ std::string Render(const SourceCoinMatch& match) {
          "--cluster-local-nodemask 1 --cluster-hash-seed " + Hex(match.seed);
 }
 
-std::string Render(const CounterMatch& match) {
-  std::string list =
-      "-m recent --name " + match.name + " --mask 0.0.0.0 --rsource ";
+std::string Render(const CounterMatch& match, Family family) {
+  std::string list = "-m recent --name " + match.name + " --mask " +
+                     Prefix::Default(family).network().ToString() +
+                     " --rsource ";
   switch (match.operation) {
     case CounterMatch::Operation::kAtLeast:
       return list + "--rcheck --hitcount " + std::to_string(match.hits);
@@ -132,9 +133,12 @@ std::string_view KeyWords(LimitKey key) {
   return "";
 }
 
-std::string Render(const ClientListMatch& match) {
+std::string Render(const ClientListMatch& match, Family family) {
+  const std::string mask = family == Family::kIpv4
+                               ? "255.255.255.255"
+                               : "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
   std::string list =
-      "-m recent --name " + match.name + " --mask 255.255.255.255 --rsource ";
+      "-m recent --name " + match.name + " --mask " + mask + " --rsource ";
   switch (match.operation) {
     case ClientListMatch::Operation::kHolds:
       return list + "--rcheck --seconds " + std::to_string(match.seconds);
@@ -217,6 +221,10 @@ std::string Render(const MasqueradeTarget& /*target*/) {
   return "-j MASQUERADE";
 }
 
+std::string Render(const NetmapTarget& target) {
+  return "-j NETMAP --to " + target.prefix.ToString();
+}
+
 std::string Render(const OpaqueTarget& target) {
   return "-j " + target.text;
 }
@@ -268,7 +276,7 @@ EditWords WordsOf(ChainEdit::Kind kind) {
 
 }  // namespace
 
-std::string RenderChainRule(const ChainRule& rule) {
+std::string RenderChainRule(const ChainRule& rule, Family family) {
   std::string text;
   if (!rule.in_interface.empty()) Append(text, "-i " + rule.in_interface);
   if (!rule.out_interface.empty()) Append(text, "-o " + rule.out_interface);
@@ -279,7 +287,15 @@ std::string RenderChainRule(const ChainRule& rule) {
   }
   Append(text, rule.extra);
   for (const Match& match : rule.matches) {
-    Append(text, std::visit([](const auto& m) { return Render(m); }, match));
+    Append(text, std::visit(
+                     [family](const auto& m) {
+                       if constexpr (requires { Render(m, family); }) {
+                         return Render(m, family);
+                       } else {
+                         return Render(m);
+                       }
+                     },
+                     match));
   }
   Append(text,
          std::visit([](const auto& t) { return Render(t); }, rule.target));
@@ -294,14 +310,16 @@ PlanLine RenderEdit(XtTable table, const ChainEdit& edit) {
   const bool inserts =
       edit.kind == Kind::kInsertRule || edit.kind == Kind::kInsertJump;
   const bool about_rule = words.object != "chain";
-  std::string command = "iptables-legacy -t ";
+  const Family family = FamilyOf(table);
+  std::string command =
+      family == Family::kIpv6 ? "ip6tables-legacy -t " : "iptables-legacy -t ";
   command.append(XtTableName(table)).append(" ").append(words.option);
   Append(command, is_jump ? std::string(XtHookName(edit.hook)) : edit.chain);
   if (inserts || (about_rule && !HasWords(edit.rule))) {
     Append(command, std::to_string(edit.position + 1));
   }
   if (inserts || (about_rule && HasWords(edit.rule))) {
-    Append(command, RenderChainRule(edit.rule));
+    Append(command, RenderChainRule(edit.rule, family));
   }
   return {words.sign, std::move(command), edit.reason,
           std::string(words.object), edit.cause};

@@ -23,6 +23,12 @@ inline constexpr std::uint32_t kMainTable = 254;
 // The metric of the route that ends each uplink table.
 inline constexpr std::uint32_t kFloorMetric = 4294967295;
 
+// The metric of a route for which nobody asks for one. In IPv6 the kernel makes
+// 1024 of none (IP6_RT_PRIO_USER in net/ipv6.h), so we say it.
+constexpr std::uint32_t UsualMetric(Family family) {
+  return family == Family::kIpv4 ? 0 : 1024;
+}
+
 // The kernel's identity of a route: two routes with one key cannot coexist
 // (fib_table_insert in net/ipv4/fib_trie.c, without NLM_F_APPEND).
 struct RouteKey {

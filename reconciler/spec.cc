@@ -55,6 +55,40 @@ std::uint64_t ToWeight(std::uint64_t bits_per_second) {
 
 }  // namespace
 
+bool CarriesFamily(const Uplink& uplink, Family family) {
+  const UplinkFamilies other =
+      family == Family::kIpv4 ? UplinkFamilies::kIpv6 : UplinkFamilies::kIpv4;
+  return uplink.families != other;
+}
+
+std::vector<Family> FamiliesOf(const Spec& spec) {
+  std::vector<Family> families;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    const bool carried = std::ranges::any_of(
+        spec.uplinks,
+        [family](const Uplink& u) { return CarriesFamily(u, family); });
+    if (carried) families.push_back(family);
+  }
+  if (families.empty()) families.push_back(Family::kIpv4);
+  return families;
+}
+
+bool HasIpv6(const Spec& spec) {
+  return FamiliesOf(spec).back() == Family::kIpv6;
+}
+
+const std::optional<Address>& AddressOf(const Uplink& uplink, Family family) {
+  return family == Family::kIpv4 ? uplink.address : uplink.address6;
+}
+
+const std::optional<Address>& GatewayOf(const Uplink& uplink, Family family) {
+  return family == Family::kIpv4 ? uplink.gateway : uplink.gateway6;
+}
+
+Nat TranslationOf(const Uplink& uplink, Family family) {
+  return family == Family::kIpv4 ? uplink.nat : uplink.nat6;
+}
+
 bool IsContiguousMask(std::uint32_t mask) {
   if (mask == 0) return false;
   const std::uint64_t low = mask >> std::countr_zero(mask);

@@ -53,7 +53,15 @@ enum class Algorithm {
 enum class Measure { kDownload, kUpload, kBoth };
 
 // How the source address of a LAN connection is translated on an uplink.
-enum class Nat { kSnat, kMasquerade, kNone };
+enum class Nat {
+  kSnat,        // to the uplink's address
+  kMasquerade,  // to whatever address its link has
+  kNone,        // not at all
+  kPrefix,      // IPv6: its network is replaced, the rest of it stays
+};
+
+// What an uplink carries.
+enum class UplinkFamilies { kIpv4, kIpv6, kBoth };
 
 // An internal network whose connections are balanced.
 struct Lan {
@@ -87,6 +95,15 @@ struct Uplink {
   Nat nat = Nat::kSnat;
   UplinkMode mode = UplinkMode::kEnabled;
   std::optional<Health> health;  // none: it is not probed
+  UplinkFamilies families = UplinkFamilies::kIpv4;
+  std::optional<Address> address6;  // as `address`
+  std::optional<Address> gateway6;  // as `gateway`
+  Nat nat6 = Nat::kSnat;
+  // For Nat::kPrefix: the network that replaces that of a LAN. None: that of
+  // the first address of `prefix6_interface`, or of the uplink's own link if
+  // that is "".
+  std::optional<Prefix> prefix6;
+  std::string prefix6_interface;
 
   friend auto operator<=>(const Uplink&, const Uplink&) = default;
 };
@@ -185,6 +202,17 @@ std::vector<Violation> Validate(const Spec& spec);
 // New ids are given in the order of the names, not of the list. `spec` must be
 // valid. Pure: the caller stores the ids for the next time.
 Spec AssignIds(Spec spec, const std::map<std::string, UplinkId>& remembered);
+
+// Whether the uplink is for connections of that family.
+bool CarriesFamily(const Uplink& uplink, Family family);
+// Those that any uplink is for. Without uplinks: IPv4.
+std::vector<Family> FamiliesOf(const Spec& spec);
+// Whether one of them is IPv6.
+bool HasIpv6(const Spec& spec);
+// What the spec says of the uplink for one family.
+const std::optional<Address>& AddressOf(const Uplink& uplink, Family family);
+const std::optional<Address>& GatewayOf(const Uplink& uplink, Family family);
+Nat TranslationOf(const Uplink& uplink, Family family);
 
 // Whether the bits of `mask` are one run, and there is one at least.
 bool IsContiguousMask(std::uint32_t mask);

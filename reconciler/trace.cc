@@ -58,6 +58,10 @@ class MatchAnswer {
     return Answer::Perhaps(match.threshold / kCertain, "at random");
   }
   Answer operator()(const SourceCoinMatch& match) const {
+    // The kernel hashes IPv6 addresses in another way.
+    if (flow_.source.family() == Family::kIpv6) {
+      return Answer::Perhaps(0.5, "by the client's address");
+    }
     return Answer::Of(SourceCoin(match.seed, flow_.source) != match.invert);
   }
   Answer operator()(const CounterMatch& match) const {

@@ -12,6 +12,7 @@
 #include "reconciler/hex.h"
 #include "reconciler/names.h"
 #include "reconciler/spec.h"
+#include "reconciler/validate_families.h"
 #include "reconciler/validate_health.h"
 #include "reconciler/validate_policy.h"
 #include "reconciler/validate_traffic.h"
@@ -91,7 +92,8 @@ class Validator {
       const std::size_t networks = CheckCount(
           path + ".networks", "networks", lan.networks.size(), kMaxNetworks);
       for (std::size_t j = 0; j < networks; ++j) {
-        const std::string fault = AddressFault(lan.networks[j]);
+        std::string fault = AddressFault(lan.networks[j]);
+        if (fault.empty()) fault = NotCarriedFault(lan.networks[j].family());
         ReportUnlessEmpty(Index(path + ".networks", j),
                           fault.empty()
                               ? OverlapFault(i, j)
@@ -111,6 +113,13 @@ class Validator {
       }
     }
     return "";
+  }
+
+  std::string NotCarriedFault(Family family) const {
+    const std::vector<Family> families = FamiliesOf(spec_);
+    if (std::ranges::find(families, family) != families.end()) return "";
+    return std::string("is ") + FamilyName(family) +
+           ", which no uplink of this spec carries";
   }
 
   std::string OverlapFault(std::size_t lan, std::size_t network) const {
@@ -142,10 +151,7 @@ class Validator {
       const std::string path = Index("spec.uplinks", i);
       CheckUplinkName(path + ".name", i);
       ReportUnlessEmpty(path + ".interface", UplinkInterfaceFault(i));
-      CheckAddress(path + ".address", uplink.address);
-      CheckDuplicateAddress(path + ".address", i);
-      CheckAddress(path + ".gateway", uplink.gateway);
-      CheckGatewayIsForeign(path + ".gateway", uplink.gateway);
+      CheckAddresses(path, Family::kIpv4, i);
       CheckId(path + ".id", i);
       CheckCapacity(path + ".capacity", uplink);
       CheckWeight(path + ".weight", uplink);
@@ -153,7 +159,25 @@ class Validator {
         Add(CheckHealth(spec_, *uplink.health, path + ".health"));
       }
       Add(CheckRoundTrip(spec_, uplink, path));
+      CheckAddresses(path, Family::kIpv6, i);
+      Add(CheckFamilies(spec_, i));
     }
+  }
+
+  void CheckAddresses(const std::string& path, Family family,
+                      std::size_t index) {
+    const Uplink& uplink = spec_.uplinks[index];
+    const std::string six = family == Family::kIpv6 ? "6" : "";
+    const std::string address = path + ".address" + six;
+    const std::string gateway = path + ".gateway" + six;
+    CheckAddress(address, AddressOf(uplink, family), family);
+    CheckDuplicateAddress(address, family, index);
+    const std::optional<Address>& router = GatewayOf(uplink, family);
+    // Routers are often known by such an address alone.
+    if (!router || !router->IsLinkLocal() || family == Family::kIpv4) {
+      CheckAddress(gateway, router, family);
+    }
+    CheckGatewayIsForeign(gateway, family, router);
   }
 
   void CheckUplinkName(const std::string& field, std::size_t index) {
@@ -189,9 +213,9 @@ class Validator {
   }
 
   void CheckAddress(const std::string& field,
-                    const std::optional<Address>& address) {
+                    const std::optional<Address>& address, Family family) {
     if (!address) return;
-    const std::string fault = AddressFault(Prefix::Host(*address));
+    const std::string fault = AddressFault(Prefix::Host(*address), family);
     if (!fault.empty()) {
       return Report(field, address->ToString() + " " + fault);
     }
@@ -207,23 +231,25 @@ class Validator {
     }
   }
 
-  void CheckDuplicateAddress(const std::string& field, std::size_t index) {
-    const Uplink& uplink = spec_.uplinks[index];
-    if (!uplink.address) return;
+  void CheckDuplicateAddress(const std::string& field, Family family,
+                             std::size_t index) {
+    const std::optional<Address>& address =
+        AddressOf(spec_.uplinks[index], family);
+    if (!address) return;
     for (std::size_t i = 0; i < index; ++i) {
-      if (spec_.uplinks[i].address == uplink.address) {
-        return Report(field, uplink.address->ToString() +
+      if (AddressOf(spec_.uplinks[i], family) == address) {
+        return Report(field, address->ToString() +
                                  " is the address of uplink " +
                                  Quote(spec_.uplinks[i].name) + " already");
       }
     }
   }
 
-  void CheckGatewayIsForeign(const std::string& field,
+  void CheckGatewayIsForeign(const std::string& field, Family family,
                              const std::optional<Address>& gateway) {
     if (!gateway) return;
     for (const Uplink& uplink : spec_.uplinks) {
-      if (uplink.address == gateway) {
+      if (AddressOf(uplink, family) == gateway) {
         return Report(field, gateway->ToString() +
                                  " is this router's own address on uplink " +
                                  Quote(uplink.name) + ", not the provider's");

@@ -104,7 +104,8 @@ class HealthCheck {
   }
 
   void CheckTarget(const std::string& field, const Address& address) {
-    const std::string fault = AddressFault(Prefix::Host(address));
+    const std::string fault =
+        AddressFault(Prefix::Host(address), Family::kIpv4);
     if (!fault.empty()) {
       return Report(field, address.ToString() + " " + fault);
     }

@@ -164,10 +164,11 @@ class TrafficCheck {
     CheckCount(field, prefixes.size());
     for (std::size_t i = 0; i < prefixes.size(); ++i) {
       const Prefix& prefix = prefixes[i];
-      if (prefix.family() == Family::kIpv6) {
-        Report(Index(field, i),
-               prefix.ToString() +
-                   " is IPv6, which this version does not balance yet");
+      const std::vector<Family> families = FamiliesOf(spec_);
+      if (std::ranges::find(families, prefix.family()) == families.end()) {
+        Report(Index(field, i), prefix.ToString() + " is " +
+                                    FamilyName(prefix.family()) +
+                                    ", which no uplink of this spec carries");
       } else if (prefix.IsDefault()) {
         Report(Index(field, i),
                prefix.ToString() + " is every address; leave the field out");

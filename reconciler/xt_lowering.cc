@@ -25,6 +25,7 @@ constexpr std::string_view kOutputChain = "UPL-OUTPUT";
 constexpr std::string_view kPostroutingChain = "UPL-POSTROUTING";
 constexpr std::string_view kPreroutingChain = "UPL-PREROUTING";
 constexpr std::string_view kSnatChain = "UPL-SNAT";
+constexpr std::string_view kSnatOwnChain = "UPL-SNAT-OWN";
 
 ChainRule Rule(Target target) {
   ChainRule rule;
@@ -165,11 +166,17 @@ void WriteChoices(const FilterIntent& intent, XtTableState& mangle) {
   }
 }
 
-void ReturnIfInternal(const FilterIntent& intent, Chain& chain) {
-  for (const Prefix& network : intent.internal) {
-    ChainRule rule = Rule(ReturnTarget{});
-    rule.destination = {network};
-    chain.push_back(std::move(rule));
+void ReturnIfFrom(const std::vector<Prefix>& networks, Chain& chain) {
+  for (const Prefix& network : networks) {
+    chain.push_back(Rule(ReturnTarget{}));
+    chain.back().source = {network};
+  }
+}
+
+void ReturnIfTo(const std::vector<Prefix>& networks, Chain& chain) {
+  for (const Prefix& network : networks) {
+    chain.push_back(Rule(ReturnTarget{}));
+    chain.back().destination = {network};
   }
 }
 
@@ -177,7 +184,7 @@ void ReturnIfInternal(const FilterIntent& intent, Chain& chain) {
 void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
                XtTableState& mangle) {
   Chain& chain = Add(mangle, kNewChain);
-  ReturnIfInternal(intent, chain);
+  ReturnIfTo(intent.internal, chain);
   for (const LanSource& lan : intent.lans) {
     for (const Prefix& network : lan.networks) {
       ChainRule rule = Goto(fate_chain);
@@ -208,7 +215,8 @@ void WriteLocal(const FilterIntent& intent, XtTableState& mangle) {
   const LocalIntent& local = *intent.local;
   Chain before = {Rule(ReturnTarget{})};
   before.back().out_interface = "lo";
-  ReturnIfInternal(intent, before);
+  ReturnIfFrom(intent.on_link, before);
+  ReturnIfTo(intent.internal, before);
   for (const auto& [address, fate] : local.bound) {
     before.push_back(Goto(MarkChainName(IdOf(fate))));
     before.back().source = {Prefix::Host(address)};
@@ -227,6 +235,8 @@ void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
   chain.push_back(Goto(kNewChain));
   chain.back().matches = {NewConnectionMatch{}};
   Chain& arrivals = Add(mangle, kNewChain);
+  ReturnIfFrom(intent.on_link, arrivals);
+  ReturnIfTo(intent.on_link, arrivals);
   for (const auto& [interface, fate] : intent.arrivals) {
     arrivals.push_back(Goto(MarkChainName(IdOf(fate))));
     arrivals.back().in_interface = interface;
@@ -270,28 +280,62 @@ void WritePostrouting(const FilterIntent& intent, XtTableState& mangle) {
 
 // ---- nat ----
 
-ChainRule TranslationRule(const SourceNat& nat) {
-  ChainRule rule = nat.nat == Nat::kSnat ? Rule(SnatTarget{*nat.address})
-                                         : Rule(MasqueradeTarget{});
+Target TranslationTo(const SourceNat& nat, bool own) {
+  if (nat.nat == Nat::kPrefix && !own) return NetmapTarget{*nat.prefix};
+  if (nat.nat == Nat::kMasquerade) return MasqueradeTarget{};
+  return SnatTarget{*nat.address};
+}
+
+// `own`: for sources that are uplinks' addresses.
+ChainRule TranslationRule(const SourceNat& nat, bool own) {
+  ChainRule rule = Rule(TranslationTo(nat, own));
   rule.out_interface = nat.interface;
   // The uplink's own connections need no translation.
-  if (nat.address) rule.source = {Prefix::Host(*nat.address), true};
+  if (nat.nat == Nat::kPrefix && !own) {
+    rule.source = {*nat.prefix, true};
+  } else if (nat.address) {
+    rule.source = {Prefix::Host(*nat.address), true};
+  }
   return rule;
+}
+
+// Connections from `sources` are translated as `chain` says.
+void Translate(const std::vector<Prefix>& sources, std::string_view chain,
+               XtTableState& table) {
+  for (const Prefix& source : sources) {
+    ChainRule rule = Goto(chain);
+    rule.source = {source};
+    Add(table, kPostroutingChain).push_back(std::move(rule));
+  }
 }
 
 XtTableState LowerNat(const FilterIntent& intent) {
   XtTableState table;
   if (intent.nat.empty() || intent.nat_sources.empty()) return table;
-  for (const Prefix& source : intent.nat_sources) {
-    ChainRule rule = Goto(kSnatChain);
-    rule.source = {source};
-    Add(table, kPostroutingChain).push_back(std::move(rule));
-  }
+  const bool prefixes = std::ranges::find(intent.nat, Nat::kPrefix,
+                                          &SourceNat::nat) != intent.nat.end();
+  if (prefixes) Translate(intent.own_sources, kSnatOwnChain, table);
+  Translate(intent.nat_sources, kSnatChain, table);
   for (const SourceNat& nat : intent.nat) {
-    Add(table, kSnatChain).push_back(TranslationRule(nat));
+    Add(table, kSnatChain).push_back(TranslationRule(nat, false));
+    if (!prefixes) continue;
+    Add(table, kSnatOwnChain).push_back(TranslationRule(nat, true));
   }
   Hook(table, XtHook::kPostrouting, kPostroutingChain);
   return table;
+}
+
+// The kernel keeps the mask that a list of clients began with, so those of the
+// two families cannot have one name.
+void NameClientListsApart(XtTableState& mangle) {
+  for (auto& [name, chain] : mangle.chains) {
+    for (ChainRule& rule : chain) {
+      for (Match& match : rule.matches) {
+        auto* const list = std::get_if<ClientListMatch>(&match);
+        if (list != nullptr) list->name += ".6";
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -315,10 +359,11 @@ XtTables LowerToXtables(const FilterIntent& intent) {
   WriteMarkChains(intent, mangle);
   WriteOutput(intent, mangle);
   WritePostrouting(intent, mangle);
+  if (intent.family == Family::kIpv6) NameClientListsApart(mangle);
   XtTables tables;
-  tables[XtTable::kMangle] = std::move(mangle);
+  tables[MangleOf(intent.family)] = std::move(mangle);
   XtTableState nat = LowerNat(intent);
-  if (!nat.Empty()) tables[XtTable::kNat] = std::move(nat);
+  if (!nat.Empty()) tables[NatOf(intent.family)] = std::move(nat);
   return tables;
 }
 

@@ -13,7 +13,7 @@
 
 namespace uplinkd {
 
-// A table that holds nothing is absent.
+// The tables of the intent's family. One that holds nothing is absent.
 XtTables LowerToXtables(const FilterIntent& intent);
 
 // "u1-9ae16a3b", at most 15 characters: the id, and a digest of what is

@@ -23,9 +23,17 @@ namespace {
 // Destinations to look up; nothing is sent to them. The first is reserved, so
 // hardly any main has a longer prefix for it; the others stand in where
 // somebody routes (or blackholes) reserved networks.
-constexpr std::array<std::uint32_t, 3> kProbes = {0xf0000001,   // 240.0.0.1
-                                                  0x08080808,   // 8.8.8.8
-                                                  0xc7000001};  // 199.0.0.1
+using Probes = std::array<Address, 3>;
+const Probes& ProbesOf(Family family) {
+  static const Probes ipv4 = {Address::FromIpv4(0xf0000001),   // 240.0.0.1
+                              Address::FromIpv4(0x08080808),   // 8.8.8.8
+                              Address::FromIpv4(0xc7000001)};  // 199.0.0.1
+  static const Probes ipv6 = {
+      Address::FromBytes(Family::kIpv6, {0x40}),               // 4000::
+      Address::FromBytes(Family::kIpv6, {0x2a, 0x00, 0x10}),   // 2a00:1000::
+      Address::FromBytes(Family::kIpv6, {0x20, 0x01, 0x48})};  // 2001:4800::
+  return family == Family::kIpv4 ? ipv4 : ipv6;
+}
 
 // What is known of one link's default route.
 struct Search {
@@ -44,23 +52,35 @@ std::optional<DefaultRoute> AsDefaultRoute(const Route& route,
   return DefaultRoute{hop->gateway};
 }
 
-// Which route would the kernel take to `destination` through that link?
-NlRequest EncodeLookup(std::uint32_t destination, int ifindex) {
+std::optional<DefaultRoute>& Slot(Link& link, Family family) {
+  return family == Family::kIpv4 ? link.default_route : link.default_route6;
+}
+
+rtmsg LookupHeader(Family family) {
   rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
+  // IPv6 always tells the table, and refuses to be asked for it.
+  if (family == Family::kIpv4) header.rtm_flags = RTM_F_LOOKUP_TABLE;
+  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(family));
+  header.rtm_dst_len = static_cast<std::uint8_t>(FamilyBits(family));
+  return header;
+}
+
+// Which route would the kernel take to `destination` through that link?
+NlRequest EncodeLookup(const Address& destination, int ifindex) {
+  rtmsg header = LookupHeader(destination.family());
   // Without FIB_MATCH a link without any route gets an invented answer.
-  header.rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
+  header.rtm_flags |= RTM_F_FIB_MATCH;
   NlRequest request(RTM_GETROUTE, 0, header);
-  PutAddress(request, RTA_DST, Address::FromIpv4(destination));
+  PutAddress(request, RTA_DST, destination);
   request.PutU32(RTA_OIF, static_cast<std::uint32_t>(ifindex));
   return request;
 }
 
 // Looks up one destination for each search and drops those that are answered.
 Result<void> TryDestination(NlSocket& socket, LinkNames& names,
-                            std::uint32_t destination,
+                            const Address& destination,
                             std::vector<Search>& searches) {
+  const Family family = destination.family();
   std::vector<NlRequest> requests;
   requests.reserve(searches.size());
   for (const Search& search : searches) {
@@ -70,8 +90,8 @@ Result<void> TryDestination(NlSocket& socket, LinkNames& names,
       socket.Ask(requests, [&](std::size_t i, nlmsghdr* message) {
         const std::optional<Route> route = DecodeRoute(message, names);
         Link& link = *searches[i].link;
-        if (route) link.default_route = AsDefaultRoute(*route, link.name);
-        searches[i].hidden |= !link.default_route.has_value();
+        if (route) Slot(link, family) = AsDefaultRoute(*route, link.name);
+        searches[i].hidden |= !Slot(link, family).has_value();
       });
   for (const std::optional<Error>& error : answers) {
     // The other refusals mean: no route, or an unreachable one.
@@ -79,14 +99,14 @@ Result<void> TryDestination(NlSocket& socket, LinkNames& names,
       return tl::unexpected(*error);
     }
   }
-  std::erase_if(searches, [](const Search& search) {
-    return search.link->default_route.has_value();
+  std::erase_if(searches, [family](const Search& search) {
+    return Slot(*search.link, family).has_value();
   });
   return {};
 }
 
 // The source address in an answer about a route of main.
-std::optional<Address> SourceInMain(nlmsghdr* message) {
+std::optional<Address> SourceInMain(nlmsghdr* message, Family family) {
   std::optional<Address> source;
   std::uint32_t table = 0;
   nlattr* attribute = nullptr;
@@ -95,29 +115,31 @@ std::optional<Address> SourceInMain(nlmsghdr* message) {
                     nlmsg_attrlen(message, sizeof(rtmsg)), left) {
     if (nla_type(attribute) == RTA_TABLE) table = nla_get_u32(attribute);
     if (nla_type(attribute) == RTA_PREFSRC) {
-      source = DecodeAddress(attribute, Family::kIpv4);
+      source = DecodeAddress(attribute, family);
     }
   }
   return table == kMainTable ? source : std::nullopt;
 }
 
 // The slow way: all routes of main through that link.
-Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Link& link) {
+Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Family family,
+                        Link& link) {
   RouteFilter filter;
+  filter.family = family;
   filter.table = kMainTable;
   filter.ifindex = link.index;
   const Result<std::vector<Route>> routes = ReadRoutes(socket, names, filter);
   if (!routes) return tl::unexpected(routes.error());
   for (const Route& route : *routes) {
-    link.default_route = AsDefaultRoute(route, link.name);
-    if (link.default_route) break;
+    Slot(link, family) = AsDefaultRoute(route, link.name);
+    if (Slot(link, family)) break;
   }
   return {};
 }
 
 }  // namespace
 
-Result<void> ReadDefaultRoutes(NlSocket& socket,
+Result<void> ReadDefaultRoutes(NlSocket& socket, Family family,
                                const std::set<std::string>& wanted,
                                std::vector<Link>& links) {
   std::vector<Search> searches;
@@ -128,7 +150,7 @@ Result<void> ReadDefaultRoutes(NlSocket& socket,
     known.emplace(link.index, link.name);
   }
   LinkNames names(socket, std::move(known));
-  for (const std::uint32_t destination : kProbes) {
+  for (const Address& destination : ProbesOf(family)) {
     if (Result<void> asked =
             TryDestination(socket, names, destination, searches);
         !asked) {
@@ -137,7 +159,7 @@ Result<void> ReadDefaultRoutes(NlSocket& socket,
   }
   for (const Search& search : searches) {
     if (!search.hidden) continue;
-    if (Result<void> listed = ListRoutes(socket, names, *search.link);
+    if (Result<void> listed = ListRoutes(socket, names, family, *search.link);
         !listed) {
       return listed;
     }
@@ -145,18 +167,16 @@ Result<void> ReadDefaultRoutes(NlSocket& socket,
   return {};
 }
 
-Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket) {
-  for (const std::uint32_t destination : kProbes) {
-    rtmsg header{};
-    header.rtm_family = AF_INET;
-    header.rtm_dst_len = 32;
-    header.rtm_flags = RTM_F_LOOKUP_TABLE;
-    NlRequest request(RTM_GETROUTE, 0, header);
-    PutAddress(request, RTA_DST, Address::FromIpv4(destination));
+Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket,
+                                                 Family family) {
+  for (const Address& destination : ProbesOf(family)) {
+    NlRequest request(RTM_GETROUTE, 0, LookupHeader(family));
+    PutAddress(request, RTA_DST, destination);
     std::optional<Address> source;
-    const Result<void> asked = socket.Get(
-        request,
-        [&source](nlmsghdr* message) { source = SourceInMain(message); });
+    const Result<void> asked =
+        socket.Get(request, [&source, family](nlmsghdr* message) {
+          source = SourceInMain(message, family);
+        });
     // The other refusals mean: no route, or an unreachable one.
     if (!asked && asked.error().code == ErrorCode::kAborted) {
       return tl::unexpected(asked.error());

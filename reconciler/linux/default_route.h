@@ -13,18 +13,19 @@
 
 namespace uplinkd {
 
-// Fills in `default_route` of those `links` that are up and among `wanted`.
-// IPv4. For each link, the best default route of main through it, even if
-// another link has a better one. Asks the kernel's own lookup, so a full BGP
-// feed in main costs nothing; only where other routes or ip rules hide the
-// answer are the link's routes in main listed.
-Result<void> ReadDefaultRoutes(NlSocket& socket,
+// Fills in the default route of those `links` that are up and among `wanted`.
+// For each link, the best default route of main through it, even if another
+// link has a better one. Asks the kernel's own lookup, so a full BGP feed in
+// main costs nothing; only where other routes or ip rules hide the answer are
+// the link's routes in main listed.
+Result<void> ReadDefaultRoutes(NlSocket& socket, Family family,
                                const std::set<std::string>& wanted,
                                std::vector<Link>& links);
 
 // The source address that the kernel gives a connection of this machine's own
 // which goes by main's default route; none if it has no such route.
-Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket);
+Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket,
+                                                 Family family);
 
 }  // namespace uplinkd
 

@@ -77,6 +77,9 @@ void ReadSettings(HostFacts& facts) {
   }
   facts.forwarding =
       ReadNumber<int>("/proc/sys/net/ipv4/ip_forward").value_or(0) != 0;
+  facts.forwarding6 =
+      ReadNumber<int>("/proc/sys/net/ipv6/conf/all/forwarding").value_or(0) !=
+      0;
 }
 
 void ReadConntrack(HostFacts& facts) {

@@ -1,6 +1,6 @@
 #include "reconciler/linux/host_marks.h"
 
-#include <libiptc/libiptc.h>
+#include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_CONNMARK.h>
 #include <linux/netfilter/xt_MARK.h>
 #include <linux/netfilter/xt_connmark.h>
@@ -14,13 +14,16 @@
 #include <string_view>
 
 #include "reconciler/hex.h"
+#include "reconciler/linux/xt_layout.h"
+#include "reconciler/linux/xt_library.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
 namespace {
 
 struct FreeTable {
-  void operator()(xtc_handle* handle) const { iptc_free(handle); }
+  const XtLibrary* library;
+  void operator()(xtc_handle* handle) const { library->free(handle); }
 };
 using TableHandle = std::unique_ptr<xtc_handle, FreeTable>;
 
@@ -103,46 +106,51 @@ std::optional<MarkUse> DecodeTarget(const xt_entry_target& target) {
   return std::nullopt;
 }
 
-void ReadRule(const ipt_entry& entry, const std::string& place,
-              std::vector<MarkUse>& uses) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(&entry);
+void ReadRule(const XtLayout& layout, const std::byte* bytes,
+              const std::string& place, std::vector<MarkUse>& uses) {
   const auto add = [&](std::optional<MarkUse> use) {
     if (!use) return;
     use->place = place;
     uses.push_back(std::move(*use));
   };
-  std::size_t offset = sizeof(ipt_entry);
-  while (offset < entry.target_offset) {
+  const std::size_t target_offset = layout.TargetOffset(bytes);
+  std::size_t offset = layout.size;
+  while (offset < target_offset) {
     const auto& match =
         *reinterpret_cast<const xt_entry_match*>(bytes + offset);
     add(DecodeMatch(match));
     offset += match.u.match_size;
   }
   add(DecodeTarget(
-      *reinterpret_cast<const xt_entry_target*>(bytes + entry.target_offset)));
+      *reinterpret_cast<const xt_entry_target*>(bytes + target_offset)));
 }
 
 }  // namespace
 
-Result<std::vector<MarkUse>> ReadMarkUses(const std::string& table) {
-  const TableHandle handle(iptc_init(table.c_str()));
+Result<std::vector<MarkUse>> ReadMarkUses(Family family,
+                                          const std::string& table) {
+  const XtLibrary& library = LibraryOf(family);
+  const std::string program =
+      family == Family::kIpv4 ? "iptables" : "ip6tables";
+  const TableHandle handle(library.init(table.c_str()), FreeTable{&library});
   if (!handle) {
-    return Fail(
-        ErrorCode::kFailedPrecondition,
-        "cannot read the iptables table " + table + ": " + iptc_strerror(errno),
-        errno);
+    return Fail(ErrorCode::kFailedPrecondition,
+                "cannot read the " + program + " table " + table + ": " +
+                    library.strerror(errno),
+                errno);
   }
+  const std::string title = family == Family::kIpv4 ? table : "ip6 " + table;
   std::vector<MarkUse> uses;
-  for (const char* chain = iptc_first_chain(handle.get()); chain != nullptr;
-       chain = iptc_next_chain(handle.get())) {
+  for (const char* chain = library.first_chain(handle.get()); chain != nullptr;
+       chain = library.next_chain(handle.get())) {
     if (IsOwnedChain(chain)) continue;
     int number = 0;
-    for (const ipt_entry* entry = iptc_first_rule(chain, handle.get());
-         entry != nullptr; entry = iptc_next_rule(entry, handle.get())) {
+    for (const std::byte* entry = library.first_rule(chain, handle.get());
+         entry != nullptr; entry = library.next_rule(entry, handle.get())) {
       ++number;
-      if (IsOwnedChain(iptc_get_target(entry, handle.get()))) continue;
-      ReadRule(*entry, table + " " + chain + " rule " + std::to_string(number),
-               uses);
+      if (IsOwnedChain(library.get_target(entry, handle.get()))) continue;
+      ReadRule(LayoutOf(family), entry,
+               title + " " + chain + " rule " + std::to_string(number), uses);
     }
   }
   return uses;

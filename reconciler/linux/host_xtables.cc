@@ -2,51 +2,55 @@
 
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <sched.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "reconciler/linux/host_marks.h"
 #include "reconciler/linux/unique_fd.h"
+#include "reconciler/linux/xt_layout.h"
 
 namespace uplinkd {
 namespace {
 
+// What a title begins with if the table is one of ip6tables.
+constexpr std::string_view kIp6 = "ip6 ";
+
 // 0, or the errno of the question.
-int AskTable(const std::string& table) {
-  const UniqueFd fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+int AskTable(Family family, const std::string& table) {
+  const UniqueFd fd(OpenXtSocket(family));
   if (!fd) return errno;
   ipt_getinfo info{};
   table.copy(info.name, sizeof(info.name) - 1);
-  socklen_t size = sizeof(info);
-  return getsockopt(fd.get(), IPPROTO_IP, IPT_SO_GET_INFO, &info, &size) == 0
+  return AskXt(family, fd.get(), IPT_SO_GET_INFO, &info, sizeof(info)) == 0
              ? 0
              : errno;
 }
 
 // `option` is IPT_SO_GET_REVISION_MATCH or _TARGET.
 int AskExtension(const std::string& name, int option) {
-  const UniqueFd fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  const UniqueFd fd(OpenXtSocket(Family::kIpv4));
   if (!fd) return errno;
   xt_get_revision revision{};
   name.copy(revision.name, sizeof(revision.name) - 1);
-  socklen_t size = sizeof(revision);
-  return getsockopt(fd.get(), IPPROTO_IP, option, &revision, &size) >= 0
+  return AskXt(Family::kIpv4, fd.get(), option, &revision, sizeof(revision)) >=
+                 0
              ? 0
              : errno;
 }
 
 // Asked in a network namespace of its own, since the question registers the
 // table in the namespace where it is asked, for good.
-int AskTableElsewhere(const std::string& table) {
+int AskTableElsewhere(Family family, const std::string& table) {
   int error = 0;
-  std::thread asker(
-      [&] { error = unshare(CLONE_NEWNET) == 0 ? AskTable(table) : errno; });
+  std::thread asker([&] {
+    error = unshare(CLONE_NEWNET) == 0 ? AskTable(family, table) : errno;
+  });
   asker.join();
   return error;
 }
@@ -63,10 +67,12 @@ Presence PresenceOf(int error) {
 }
 
 // The tables that are registered in this namespace. Reading the file needs
-// root; it is not there on a kernel without ip_tables.
-std::set<std::string> RegisteredTables() {
+// root; it is not there on a kernel without ip_tables (or ip6_tables).
+std::set<std::string> RegisteredTables(Family family) {
   std::set<std::string> tables;
-  std::ifstream names("/proc/thread-self/net/ip_tables_names");
+  std::ifstream names(family == Family::kIpv4
+                          ? "/proc/thread-self/net/ip_tables_names"
+                          : "/proc/thread-self/net/ip6_tables_names");
   for (std::string name; std::getline(names, name);) tables.insert(name);
   return tables;
 }
@@ -77,7 +83,6 @@ class Asker {
 
   Presence Note(const std::string& subject, int error) {
     const Presence presence = PresenceOf(error);
-    if (error == ENOPROTOOPT) facts_.xt_error = strerror(error);
     if (presence == Presence::kUnknown) {
       facts_.unread.push_back(subject + ": " + strerror(error));
     }
@@ -88,17 +93,39 @@ class Asker {
   HostFacts& facts_;
 };
 
+// The tables that are expected, and the rules of others that touch marks.
+void ReadTables(const Expectation& expectation, Family family,
+                HostFacts& facts) {
+  Asker asker(facts);
+  const std::set<std::string> registered = RegisteredTables(family);
+  for (const std::string& title : expectation.xt_tables) {
+    const bool ipv6 = title.starts_with(kIp6);
+    if (ipv6 != (family == Family::kIpv6)) continue;
+    const std::string name = ipv6 ? title.substr(kIp6.size()) : title;
+    if (registered.contains(name)) {
+      facts.xt_tables[title] = Presence::kYes;
+      continue;
+    }
+    const int error = AskTableElsewhere(family, name);
+    if (error == ENOPROTOOPT && !ipv6) facts.xt_error = strerror(error);
+    facts.xt_tables[title] = asker.Note("iptables table " + title, error);
+  }
+  for (const std::string& table : registered) {
+    const auto uses = ReadMarkUses(family, table);
+    if (uses) {
+      facts.mark_uses.insert(facts.mark_uses.end(), uses->begin(), uses->end());
+    } else {
+      facts.unread.push_back(uses.error().message);
+    }
+  }
+}
+
 }  // namespace
 
 void ReadXtables(const Expectation& expectation, HostFacts& facts) {
+  ReadTables(expectation, Family::kIpv4, facts);
+  if (expectation.ipv6) ReadTables(expectation, Family::kIpv6, facts);
   Asker asker(facts);
-  const std::set<std::string> registered = RegisteredTables();
-  for (const std::string& table : expectation.xt_tables) {
-    facts.xt_tables[table] =
-        registered.contains(table)
-            ? Presence::kYes
-            : asker.Note("iptables table " + table, AskTableElsewhere(table));
-  }
   for (const std::string& match : expectation.matches) {
     facts.matches[match] =
         asker.Note("iptables match " + match,
@@ -108,14 +135,6 @@ void ReadXtables(const Expectation& expectation, HostFacts& facts) {
     facts.targets[target] =
         asker.Note("iptables target " + target,
                    AskExtension(target, IPT_SO_GET_REVISION_TARGET));
-  }
-  for (const std::string& table : registered) {
-    const auto uses = ReadMarkUses(table);
-    if (uses) {
-      facts.mark_uses.insert(facts.mark_uses.end(), uses->begin(), uses->end());
-    } else {
-      facts.unread.push_back(uses.error().message);
-    }
   }
 }
 

@@ -63,6 +63,12 @@ Link DecodeLink(nlmsghdr* message) {
 // An address and the number of its link.
 using NumberedAddress = std::pair<int, LinkAddress>;
 
+// In 32 bits; the header has room for the first eight.
+std::uint32_t DecodeAddressFlags(nlmsghdr* message, const ifaddrmsg& header) {
+  const nlattr* flags = nlmsg_find_attr(message, sizeof(header), IFA_FLAGS);
+  return flags == nullptr ? header.ifa_flags : nla_get_u32(flags);
+}
+
 std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
   ifaddrmsg header{};
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
@@ -76,14 +82,21 @@ std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
   // What the kernel's own connected route covers: the far end's network.
   address.network = Prefix(far_end, header.ifa_prefixlen);
   if (far_end != address.local) address.peer = far_end;
+  if (*family == Family::kIpv6) {
+    const std::uint32_t flags = DecodeAddressFlags(message, header);
+    // Nothing can be sent from it yet, and no route can name it.
+    if ((flags & IFA_F_TENTATIVE) != 0) return std::nullopt;
+    address.preferred = (flags & (IFA_F_DEPRECATED | IFA_F_TEMPORARY)) == 0;
+  }
   return NumberedAddress{static_cast<int>(header.ifa_index), address};
 }
 
 // One list for all links: a list per link would cost a request each, and the
-// links that are not asked for seldom have IPv4 addresses.
-Result<void> ReadAddresses(NlSocket& socket, std::vector<Link>& links) {
+// links that are not asked for seldom have addresses.
+Result<void> ReadAddresses(NlSocket& socket, Family family,
+                           std::vector<Link>& links) {
   ifaddrmsg header{};
-  header.ifa_family = AF_INET;
+  header.ifa_family = static_cast<std::uint8_t>(SystemFamily(family));
   const Result<std::vector<NumberedAddress>> addresses =
       ReadList<NumberedAddress>(socket,
                                 NlRequest(RTM_GETADDR, NLM_F_DUMP, header),
@@ -171,6 +184,28 @@ Result<std::vector<Link>> ReadLinksOnly(NlSocket& socket,
   return links;
 }
 
+// What hangs on the links in one family, and the default source address.
+Result<void> ReadFamily(NlSocket& socket, Family family,
+                        const FactsScope& scope, std::vector<Link>& links,
+                        Facts& facts) {
+  const bool ipv4 = family == Family::kIpv4;
+  if (Result<void> read = ReadAddresses(socket, family, links); !read) {
+    return read;
+  }
+  if (Result<void> read = ReadDefaultRoutes(
+          socket, family, ipv4 ? scope.default_routes : scope.default_routes6,
+          links);
+      !read) {
+    return read;
+  }
+  if (!scope.default_source) return {};
+  const Result<std::optional<Address>> source =
+      ReadDefaultSource(socket, family);
+  if (!source) return tl::unexpected(source.error());
+  (ipv4 ? facts.default_source : facts.default_source6) = *source;
+  return {};
+}
+
 }  // namespace
 
 const std::string& LinkNames::NameOf(int index) {
@@ -206,19 +241,13 @@ Result<Facts> ReadFacts(NlSocket& socket, const FactsScope& scope) {
                        });
   Result<std::vector<Link>> links = ReadLinksOnly(socket, names);
   if (!links) return tl::unexpected(links.error());
-  if (Result<void> read = ReadAddresses(socket, *links); !read) {
-    return tl::unexpected(read.error());
-  }
-  if (Result<void> read =
-          ReadDefaultRoutes(socket, scope.default_routes, *links);
-      !read) {
-    return tl::unexpected(read.error());
-  }
   Facts facts;
-  if (scope.default_source) {
-    const Result<std::optional<Address>> source = ReadDefaultSource(socket);
-    if (!source) return tl::unexpected(source.error());
-    facts.default_source = *source;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    if (family == Family::kIpv6 && !scope.ipv6) continue;
+    if (Result<void> read = ReadFamily(socket, family, scope, *links, facts);
+        !read) {
+      return tl::unexpected(read.error());
+    }
   }
   Result<std::set<std::string>> ipsets = ReadIpsets(scope.ipsets);
   if (!ipsets) return tl::unexpected(ipsets.error());

@@ -5,7 +5,6 @@
 #define UPLINKD_RECONCILER_LINUX_LINK_H_
 
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -35,8 +34,8 @@ class LinkNames {
   std::map<std::string, int> indexes_;
 };
 
-// What `scope` asks for. Costs a question per link, another per default route,
-// and one list of all IPv4 addresses.
+// What `scope` asks for. Costs a question per link, and, per family, another
+// per default route and one list of all addresses.
 Result<Facts> ReadFacts(NlSocket& socket, const FactsScope& scope);
 
 }  // namespace uplinkd

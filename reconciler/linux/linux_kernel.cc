@@ -42,6 +42,18 @@ void FileRoute(const Route& route, State& state) {
   if (!added) first->second.extra = "and another with the same key";
 }
 
+bool HasIpv6Objects(const State& state) {
+  const auto is_ipv6 = [](Family family) { return family == Family::kIpv6; };
+  return std::ranges::any_of(state.rules, is_ipv6, &PolicyRule::family) ||
+         std::ranges::any_of(state.routes,
+                             [&](const auto& route) {
+                               return is_ipv6(route.first.destination.family());
+                             }) ||
+         std::ranges::any_of(state.tables, [&](const auto& table) {
+           return is_ipv6(FamilyOf(table.first)) && !table.second->Empty();
+         });
+}
+
 class LinuxKernel : public Kernel {
  public:
   LinuxKernel(std::unique_ptr<NlSocket> socket,
@@ -59,16 +71,25 @@ class LinuxKernel : public Kernel {
   }
 
   Result<State> Observe(const ObserveScope& scope) override {
+    const bool ipv6 = scope.ipv6 || ipv6_there_ || (scope.sweep && !swept_);
     State state;
-    if (Result<void> read = ObserveRoutes(scope, state); !read) {
-      return tl::unexpected(read.error());
+    LinkNames names(*socket_, std::exchange(known_names_, {}));
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      if (family == Family::kIpv6 && !ipv6) continue;
+      if (auto read = ObserveRoutes(scope, family, names, state); !read) {
+        return tl::unexpected(read.error());
+      }
+      Result<std::vector<PolicyRule>> rules = ReadOwnRules(*socket_, family);
+      if (!rules) return tl::unexpected(rules.error());
+      std::ranges::move(*rules, std::back_inserter(state.rules));
     }
-    Result<std::vector<PolicyRule>> rules = ReadOwnRules(*socket_);
-    if (!rules) return tl::unexpected(rules.error());
-    state.rules = std::move(*rules);
-    Result<XtTables> tables = xtables_.Observe();
+    std::ranges::sort(state.rules);
+    Result<XtTables> tables = xtables_.Observe(ipv6);
     if (!tables) return tl::unexpected(tables.error());
     state.tables = std::move(*tables);
+    swept_ = swept_ || scope.sweep;
+    ipv6_there_ = ipv6 && HasIpv6Objects(state);
+    if (!scope.ipv6 && !ipv6_there_) xtables_.ForgetIpv6();
     const ChainLook look = xtables_.last_look();
     state.fates_given = look.fates_given;
     state.chains_version = look.version;
@@ -95,18 +116,18 @@ class LinuxKernel : public Kernel {
   }
 
  private:
-  Result<void> ObserveRoutes(const ObserveScope& scope, State& state) {
-    LinkNames names(*socket_, std::exchange(known_names_, {}));
+  Result<void> ObserveRoutes(const ObserveScope& scope, Family family,
+                             LinkNames& names, State& state) {
     for (const std::uint32_t table : scope.tables) {
       if (table == 0) continue;  // to the kernel that means every table
-      Result<std::vector<Route>> routes =
-          ReadRoutes(*socket_, names, RouteFilter{.table = table});
+      Result<std::vector<Route>> routes = ReadRoutes(
+          *socket_, names, RouteFilter{.family = family, .table = table});
       if (!routes) return tl::unexpected(routes.error());
       for (const Route& route : *routes) FileRoute(route, state);
     }
     if (!scope.sweep) return {};
-    Result<std::vector<Route>> routes =
-        ReadRoutes(*socket_, names, RouteFilter{.protocol = kProtocol});
+    Result<std::vector<Route>> routes = ReadRoutes(
+        *socket_, names, RouteFilter{.family = family, .protocol = kProtocol});
     if (!routes) return tl::unexpected(routes.error());
     for (const Route& route : *routes) {
       if (scope.tables.contains(route.key.table)) continue;  // filed above
@@ -133,6 +154,8 @@ class LinuxKernel : public Kernel {
   // follows: both see the links of the same moment, and none is asked twice.
   std::map<int, std::string> known_names_;
   Xtables xtables_;
+  bool swept_ = false;       // a sweep has looked at IPv6
+  bool ipv6_there_ = false;  // the last look at IPv6 found something of ours
 };
 
 }  // namespace

@@ -102,6 +102,16 @@ Result<void> Attach(int fd, const std::set<std::uint32_t>& tables) {
   return {};
 }
 
+// `change`: NETLINK_ADD_MEMBERSHIP or NETLINK_DROP_MEMBERSHIP.
+Result<void> Subscribe(int fd, int change, int group) {
+  if (setsockopt(fd, SOL_NETLINK, change, &group, sizeof(group)) == 0) {
+    return {};
+  }
+  Error error = NetlinkError(errno);
+  error.message = "cannot subscribe to the kernel's events: " + error.message;
+  return tl::unexpected(error);
+}
+
 Result<UniqueFd> Listen() {
   const auto fail = [](const char* what) {
     Error error = NetlinkError(errno);
@@ -128,9 +138,9 @@ Result<UniqueFd> Listen() {
   }
   for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
                           RTNLGRP_IPV4_RULE}) {
-    if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
-                   sizeof(group)) != 0) {
-      return fail("cannot subscribe to the kernel's events");
+    if (auto joined = Subscribe(fd.get(), NETLINK_ADD_MEMBERSHIP, group);
+        !joined) {
+      return tl::unexpected(joined.error());
     }
   }
   return fd;
@@ -146,7 +156,15 @@ Result<std::unique_ptr<Monitor>> Monitor::Open() {
   return std::unique_ptr<Monitor>(new Monitor(std::move(*fd)));
 }
 
-Result<void> Monitor::WatchTables(const std::set<std::uint32_t>& tables) {
+Result<void> Monitor::WatchTables(const std::set<std::uint32_t>& tables,
+                                  bool ipv6) {
+  for (const int group :
+       {RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE}) {
+    if (ipv6 == ipv6_) break;
+    const int change = ipv6 ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
+    if (auto changed = Subscribe(fd(), change, group); !changed) return changed;
+  }
+  ipv6_ = ipv6;
   return Attach(fd(), tables);
 }
 

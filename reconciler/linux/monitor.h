@@ -34,8 +34,9 @@ class Monitor {
   int fd() const { return fd_.get(); }
 
   // From now on routes of ours, routes of `tables` and default routes of main
-  // wake us, and no other route does. On failure the old filter stays.
-  Result<void> WatchTables(const std::set<std::uint32_t>& tables);
+  // wake us, and no other route does. IPv6's addresses, routes and rules wake
+  // us only if `ipv6`. On failure the old filter stays.
+  Result<void> WatchTables(const std::set<std::uint32_t>& tables, bool ipv6);
 
   // Reads everything that is queued, without blocking. True: something
   // happened that a pass must look at. An overrun counts, since what was lost
@@ -59,6 +60,7 @@ class Monitor {
   bool Matters(nlmsghdr* message);
 
   UniqueFd fd_;
+  bool ipv6_ = false;
   std::uint64_t overruns_ = 0;
   std::map<int, Seen> links_;  // by number
   std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);

@@ -38,6 +38,16 @@ class Round {
   std::vector<NlRequest> requests_;
 };
 
+// How a route takes the place of one of ours. In IPv4 the new one is put behind
+// the old one before that goes, so that a foreign one which has taken the place
+// meanwhile is never replaced.
+RouteOperation OperationFor(const PutRoute& put) {
+  if (!put.replaces) return RouteOperation::kCreate;
+  return put.route.key.destination.family() == Family::kIpv4
+             ? RouteOperation::kAppend
+             : RouteOperation::kReplace;
+}
+
 // What became of a step that the kernel (or an encoder) refused. `command` is
 // what a person would have typed.
 Outcome Refused(std::string_view command, std::string_view object,
@@ -111,9 +121,7 @@ class RouteSteps {
               ? EncodeRoute(RouteOperation::kRemove,
                             std::get<RemoveRoute>(steps_[i].change).route,
                             names_)
-              : EncodeRoute(put->replaces ? RouteOperation::kAppend
-                                          : RouteOperation::kCreate,
-                            put->route, names_);
+              : EncodeRoute(OperationFor(*put), put->route, names_);
       if (request) {
         round.Add(i, std::move(*request));
       } else {
@@ -132,7 +140,9 @@ class RouteSteps {
     Round round;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const PutRoute* put = PutOf(i);
-      if (put == nullptr || !put->replaces) continue;
+      if (put == nullptr || OperationFor(*put) != RouteOperation::kAppend) {
+        continue;
+      }
       if (outcomes_[i].result != StepResult::kDone) continue;
       Result<NlRequest> request =
           EncodeRoute(RouteOperation::kRemove, *put->replaces, names_);

@@ -1,5 +1,6 @@
 #include "reconciler/linux/route.h"
 
+#include <linux/icmpv6.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -149,6 +150,10 @@ bool DecodeAttribute(const nlattr* attribute, LinkNames& names,
     case RTA_MULTIPATH: return DecodeNextHops(attribute, names, route);
     // The cache's, not the route's.
     case RTA_CACHEINFO: return true;
+    // Every IPv6 route has one; medium is none.
+    case RTA_PREF:
+      if (nla_get_u8(attribute) == ICMPV6_ROUTER_PREF_MEDIUM) return true;
+      break;
     default: break;
   }
   if (!DecodeGateway(attribute, family, single.hop)) {
@@ -227,6 +232,8 @@ std::pair<int, int> EncodeOperation(RouteOperation operation) {
       return {RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL};
     case RouteOperation::kAppend:
       return {RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND};
+    case RouteOperation::kReplace:
+      return {RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE};
     case RouteOperation::kRemove: return {RTM_DELROUTE, 0};
   }
   return {RTM_DELROUTE, 0};
@@ -280,7 +287,7 @@ Result<void> PutNextHops(const Route& route, LinkNames& names,
 Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
                                       const RouteFilter& filter) {
   rtmsg header{};
-  header.rtm_family = AF_INET;
+  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(filter.family));
   header.rtm_protocol = filter.protocol;
   NlRequest request(RTM_GETROUTE, NLM_F_DUMP, header);
   if (filter.table != 0) request.PutU32(RTA_TABLE, filter.table);
@@ -288,10 +295,16 @@ Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
     request.PutU32(RTA_OIF, static_cast<std::uint32_t>(filter.ifindex));
   }
   Result<std::vector<Route>> routes = ReadList<Route>(
-      socket, request,
-      [&](nlmsghdr* message) { return DecodeRoute(message, names); });
+      socket, request, [&](nlmsghdr* message) -> std::optional<Route> {
+        std::optional<Route> route = DecodeRoute(message, names);
+        // A kernel without IPv6 answers with what it has.
+        const bool asked_for =
+            route && route->key.destination.family() == filter.family;
+        return asked_for ? route : std::nullopt;
+      });
   // "FIB table does not exist": nobody has put a route there yet.
-  if (!routes && routes.error().system_errno == ENOENT) {
+  if (!routes && (routes.error().system_errno == ENOENT ||
+                  routes.error().system_errno == EAFNOSUPPORT)) {
     return std::vector<Route>();
   }
   return routes;
@@ -315,7 +328,10 @@ std::optional<Route> DecodeRoute(nlmsghdr* message, LinkNames& names) {
                     nlmsg_attrlen(message, sizeof(header)), left) {
     if (!DecodeAttribute(attribute, names, header, single, route)) return {};
   }
-  if (single.ifindex != 0) {
+  // IPv6 has its routes that lead nowhere lead to the loopback.
+  const bool nowhere =
+      *family == Family::kIpv6 && route.type != RouteType::kUnicast;
+  if (single.ifindex != 0 && !nowhere) {
     single.hop.link = names.NameOf(single.ifindex);
     if (single.hop.link.empty()) return std::nullopt;
     DecodeFlags(header.rtm_flags, single.hop, route.extra);

@@ -18,12 +18,14 @@ namespace uplinkd {
 
 // Which routes to list. The kernel does the choosing.
 struct RouteFilter {
+  Family family = Family::kIpv4;
   std::uint32_t table = 0;    // 0: every table; then the kernel walks them all
   std::uint8_t protocol = 0;  // 0: every protocol
   int ifindex = 0;            // 0: every link
 };
 
-// IPv4 routes in the kernel's order. A table that does not exist is empty.
+// Routes in the kernel's order. A table that does not exist is empty, and so is
+// every table of a kernel without that family.
 // kAborted: see ReadList().
 Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
                                       const RouteFilter& filter);
@@ -34,6 +36,9 @@ std::optional<Route> DecodeRoute(nlmsghdr* message, LinkNames& names);
 enum class RouteOperation {
   kCreate,  // refused (EEXIST) if the key is taken, by whomever
   kAppend,  // behind the routes with that key; refused if there is an equal one
+  // In the place of the first route with that key, whoever's it is. For IPv6,
+  // where to append means one route with the next hops of both.
+  kReplace,
   kRemove,  // the first route that has all this, the protocol included
 };
 

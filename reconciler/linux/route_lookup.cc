@@ -14,11 +14,14 @@ namespace uplinkd {
 Result<Route> LookUpRoute(NlSocket& socket, LinkNames& names, const Flow& flow,
                           std::uint32_t mark) {
   rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
-  header.rtm_flags = RTM_F_LOOKUP_TABLE;
+  const Family family = flow.destination.family();
+  const auto bits = static_cast<std::uint8_t>(FamilyBits(family));
+  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(family));
+  header.rtm_dst_len = bits;
+  // IPv6 always tells the table, and refuses to be asked for it.
+  if (family == Family::kIpv4) header.rtm_flags = RTM_F_LOOKUP_TABLE;
   const bool has_source = !flow.source.IsUnspecified();
-  if (has_source) header.rtm_src_len = 32;
+  if (has_source) header.rtm_src_len = bits;
   NlRequest request(RTM_GETROUTE, 0, header);
   PutAddress(request, RTA_DST, flow.destination);
   if (has_source) PutAddress(request, RTA_SRC, flow.source);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <string>
 
@@ -89,8 +90,12 @@ bool DecodeAttribute(const nlattr* attribute, int source_length,
 }
 
 // Looks before decoding: there may be thousands of foreign rules.
-bool IsOurs(nlmsghdr* message) {
+bool IsOurs(nlmsghdr* message, std::uint8_t family) {
   constexpr int kHeader = sizeof(fib_rule_hdr);
+  fib_rule_hdr header{};
+  if (nlmsg_datalen(message) < kHeader) return false;
+  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (header.family != family) return false;
   const nlattr* protocol = nlmsg_find_attr(message, kHeader, FRA_PROTOCOL);
   if (protocol == nullptr || nla_get_u8(protocol) != kProtocol) return false;
   const nlattr* priority = nlmsg_find_attr(message, kHeader, FRA_PRIORITY);
@@ -99,16 +104,20 @@ bool IsOurs(nlmsghdr* message) {
 
 }  // namespace
 
-Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket) {
+Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket, Family family) {
   fib_rule_hdr header{};
-  header.family = AF_INET;
+  header.family = static_cast<std::uint8_t>(SystemFamily(family));
   Result<std::vector<PolicyRule>> rules = ReadList<PolicyRule>(
       socket, NlRequest(RTM_GETRULE, NLM_F_DUMP, header),
-      [](nlmsghdr* message) -> std::optional<PolicyRule> {
-        if (!IsOurs(message)) return std::nullopt;
+      [&header](nlmsghdr* message) -> std::optional<PolicyRule> {
+        if (!IsOurs(message, header.family)) return std::nullopt;
         return DecodeRule(message);
       },
-      RTNLGRP_IPV4_RULE);
+      family == Family::kIpv4 ? RTNLGRP_IPV4_RULE : RTNLGRP_IPV6_RULE);
+  // A kernel without that family has no rules of it.
+  if (!rules && rules.error().system_errno == EAFNOSUPPORT) {
+    return std::vector<PolicyRule>();
+  }
   if (rules) std::ranges::sort(*rules);
   return rules;
 }

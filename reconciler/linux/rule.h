@@ -14,10 +14,10 @@
 
 namespace uplinkd {
 
-// Our IPv4 rules (by protocol and priority), sorted; duplicates included. The
+// Our rules (by protocol and priority), sorted; duplicates included. The
 // kernel cannot filter rules, so the cost grows with all rules there are.
 // kAborted: see ReadList().
-Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket);
+Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket, Family family);
 
 PolicyRule DecodeRule(nlmsghdr* message);
 

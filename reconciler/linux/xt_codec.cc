@@ -2,7 +2,10 @@
 
 #include <endian.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -10,16 +13,13 @@
 #include "reconciler/linux/xt_codec_extension.h"
 #include "reconciler/linux/xt_codec_match.h"
 #include "reconciler/linux/xt_codec_target.h"
+#include "reconciler/linux/xt_layout.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
 namespace {
 
 // ---- the header: addresses, interfaces, flags ----
-
-std::uint32_t MaskOf(int length) {
-  return length == 0 ? 0 : ~std::uint32_t{0} << (32 - length);
-}
 
 // The mask covers the NUL, so that the name matches as a whole.
 Result<void> PackInterface(const std::string& name, char (&field)[IFNAMSIZ],
@@ -35,22 +35,78 @@ Result<void> PackInterface(const std::string& name, char (&field)[IFNAMSIZ],
   return {};
 }
 
-Result<void> PackPrefix(const std::optional<PrefixMatch>& match,
-                        in_addr& address, in_addr& mask, std::uint8_t inverted,
-                        ipt_ip& header) {
-  if (!match) return {};
-  if (match->prefix.family() != Family::kIpv4 || match->prefix.IsDefault()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "no rule can match the prefix " + match->prefix.ToString());
+Address AddressFrom(const in_addr& bytes) {
+  return Address::FromIpv4(be32toh(bytes.s_addr));
+}
+Address AddressFrom(const in6_addr& bytes) {
+  std::array<std::uint8_t, 16> copy;
+  std::memcpy(copy.data(), &bytes, sizeof bytes);
+  return Address::FromBytes(Family::kIpv6, copy);
+}
+
+// The first `length` bits.
+template <typename Bytes>
+Bytes MaskOf(int length) {
+  std::array<std::uint8_t, sizeof(Bytes)> ones;
+  for (std::size_t i = 0; i < ones.size(); ++i) {
+    const int set = std::clamp(length - 8 * static_cast<int>(i), 0, 8);
+    ones.at(i) = static_cast<std::uint8_t>(0xff00 >> set);
   }
-  address.s_addr = htobe32(match->prefix.network().ipv4());
-  mask.s_addr = htobe32(MaskOf(match->prefix.length()));
+  return std::bit_cast<Bytes>(ones);
+}
+
+// How many bits of a mask are set before the first that is not.
+template <typename Bytes>
+int LengthOf(const Bytes& mask) {
+  int length = 0;
+  for (const std::uint8_t byte :
+       std::bit_cast<std::array<std::uint8_t, sizeof(Bytes)>>(mask)) {
+    length += std::countl_one(byte);
+    if (byte != 0xff) break;
+  }
+  return length;
+}
+
+template <typename Bytes>
+constexpr Family kFamilyOf = sizeof(Bytes) == sizeof(in_addr) ? Family::kIpv4
+                                                              : Family::kIpv6;
+
+static_assert(IPT_INV_SRCIP == IP6T_INV_SRCIP);
+static_assert(IPT_INV_DSTIP == IP6T_INV_DSTIP);
+
+// `Bytes` is in_addr or in6_addr, `Header` ipt_ip or ip6t_ip6.
+template <typename Bytes, typename Header>
+Result<void> PackPrefix(const std::optional<PrefixMatch>& match, Bytes& address,
+                        Bytes& mask, std::uint8_t inverted, Header& header) {
+  if (!match) return {};
+  const Prefix& prefix = match->prefix;
+  if (prefix.family() != kFamilyOf<Bytes> || prefix.IsDefault()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "no rule can match the prefix " + prefix.ToString());
+  }
+  std::memcpy(&address, prefix.network().bytes().data(), sizeof address);
+  mask = MaskOf<Bytes>(prefix.length());
   if (match->invert) header.invflags |= inverted;
   return {};
 }
 
-Result<ipt_ip> PackHeader(const ChainRule& rule) {
-  ipt_ip header;
+// In IPv6 a flag says that the protocol counts.
+void PackProtocol(std::uint8_t protocol, ipt_ip& header) {
+  header.proto = protocol;
+}
+void PackProtocol(std::uint8_t protocol, ip6t_ip6& header) {
+  header.proto = protocol;
+  if (protocol != 0) header.flags |= IP6T_F_PROTO;
+}
+
+template <typename Header>
+constexpr std::uint8_t kGoto = IPT_F_GOTO;
+template <>
+constexpr std::uint8_t kGoto<ip6t_ip6> = IP6T_F_GOTO;
+
+template <typename Header>
+Result<Header> PackHeader(const ChainRule& rule) {
+  Header header;
   std::memset(&header, 0, sizeof header);
   for (const Result<void>& packed : {
            PackInterface(rule.in_interface, header.iniface,
@@ -64,30 +120,39 @@ Result<ipt_ip> PackHeader(const ChainRule& rule) {
        }) {
     if (!packed) return tl::unexpected(packed.error());
   }
-  header.proto = rule.protocol;
+  PackProtocol(rule.protocol, header);
   const auto* jump = std::get_if<JumpTarget>(&rule.target);
-  if (jump != nullptr && jump->go_to) header.flags |= IPT_F_GOTO;
+  if (jump != nullptr && jump->go_to) header.flags |= kGoto<Header>;
   return header;
 }
 
-std::optional<PrefixMatch> UnpackPrefix(const in_addr& address,
-                                        const in_addr& mask, bool inverted) {
-  if (mask.s_addr == 0) return std::nullopt;
-  const int length = std::countl_one(be32toh(mask.s_addr));
-  return PrefixMatch{Prefix(Address::FromIpv4(be32toh(address.s_addr)), length),
-                     inverted};
+template <typename Bytes>
+std::optional<PrefixMatch> UnpackPrefix(const Bytes& address, const Bytes& mask,
+                                        bool inverted) {
+  const Bytes none{};
+  if (std::memcmp(&mask, &none, sizeof mask) == 0) return std::nullopt;
+  return PrefixMatch{Prefix(AddressFrom(address), LengthOf(mask)), inverted};
+}
+
+// All of them: padding is kept as it was sent, and we send zeros.
+template <typename Header>
+std::span<const std::byte> BytesOf(const Header& header) {
+  return std::as_bytes(std::span(&header, 1));
 }
 
 // For people. The digest makes it differ wherever the bytes differ.
 std::string DescribeHeader(const ipt_ip& header) {
   std::string text;
   if ((header.flags & IPT_F_FRAG) != 0) text += "-f ";
-  const auto bytes = std::as_bytes(std::span(&header, 1));
-  return text + "header " + Digest(bytes);
+  return text + "header " + Digest(BytesOf(header));
+}
+std::string DescribeHeader(const ip6t_ip6& header) {
+  return "header " + Digest(BytesOf(header));
 }
 
 // Fills all but the matches and the target, which must be there already.
-void UnpackHeader(const ipt_ip& header, ChainRule& rule) {
+template <typename Header>
+void UnpackHeader(const Header& header, ChainRule& rule) {
   rule.in_interface = UnpackName(header.iniface);
   rule.out_interface = UnpackName(header.outiface);
   rule.source = UnpackPrefix(header.src, header.smsk,
@@ -95,8 +160,8 @@ void UnpackHeader(const ipt_ip& header, ChainRule& rule) {
   rule.destination = UnpackPrefix(header.dst, header.dmsk,
                                   (header.invflags & IPT_INV_DSTIP) != 0);
   rule.protocol = static_cast<std::uint8_t>(header.proto);
-  const Result<ipt_ip> ours = PackHeader(rule);
-  if (!ours || std::memcmp(&*ours, &header, sizeof header) != 0) {
+  const Result<Header> ours = PackHeader<Header>(rule);
+  if (!ours || !std::ranges::equal(BytesOf(*ours), BytesOf(header))) {
     rule.extra = DescribeHeader(header);
   }
 }
@@ -107,8 +172,8 @@ bool IsVerdict(std::string_view name) {
   return name == "ACCEPT" || name == "DROP" || name == "QUEUE";
 }
 
-Target UnpackTarget(const XtExtensionView& view, std::string_view target,
-                    bool go_to) {
+Target UnpackTarget(Family family, const XtExtensionView& view,
+                    std::string_view target, bool go_to) {
   // In the kernel a jump has no name of its own. A rule that libiptc has not
   // committed yet still carries the chain's or the verdict's; no extension has
   // our prefix, or the name of a verdict.
@@ -118,53 +183,97 @@ Target UnpackTarget(const XtExtensionView& view, std::string_view target,
     if (IsVerdict(target)) return OpaqueTarget{std::string(target)};
     return JumpTarget{std::string(target), go_to};
   }
-  return DecodeExtensionTarget(view);
+  return DecodeExtensionTarget(family, view);
+}
+
+// The header, which is the first member of an entry.
+template <typename Entry>
+struct HeaderOf;
+template <>
+struct HeaderOf<ipt_entry> {
+  using Type = ipt_ip;
+};
+template <>
+struct HeaderOf<ip6t_entry> {
+  using Type = ip6t_ip6;
+};
+
+// `Entry` is ipt_entry or ip6t_entry; what stands in front of the matches.
+template <typename Entry>
+Result<std::vector<std::byte>> EncodeEntry(const ChainRule& rule) {
+  using Header = typename HeaderOf<Entry>::Type;
+  const Result<Header> header = PackHeader<Header>(rule);
+  if (!header) return tl::unexpected(header.error());
+  std::vector<std::byte> bytes(sizeof(Entry));
+  std::memcpy(bytes.data(), &*header, sizeof *header);
+  return bytes;
+}
+
+template <typename Entry>
+void DecodeEntry(std::span<const std::byte> bytes, std::string_view target,
+                 const XtExtensionView& view, ChainRule& rule) {
+  using Header = typename HeaderOf<Entry>::Type;
+  Header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  constexpr Family kFamily = kFamilyOf<decltype(header.src)>;
+  rule.target =
+      UnpackTarget(kFamily, view, target, (header.flags & kGoto<Header>) != 0);
+  UnpackHeader(header, rule);
+}
+
+void WriteOffset(std::size_t value, std::size_t place,
+                 std::vector<std::byte>& bytes) {
+  const auto offset = static_cast<std::uint16_t>(value);
+  std::memcpy(bytes.data() + place, &offset, sizeof offset);
 }
 
 }  // namespace
 
-Result<std::vector<std::byte>> EncodeRule(const ChainRule& rule) {
+Result<std::vector<std::byte>> EncodeRule(Family family,
+                                          const ChainRule& rule) {
   if (!rule.extra.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the foreign rule '" + rule.extra + "' cannot be written");
   }
-  const Result<ipt_ip> header = PackHeader(rule);
-  if (!header) return tl::unexpected(header.error());
-
-  std::vector<std::byte> bytes(sizeof(ipt_entry));
+  Result<std::vector<std::byte>> bytes = family == Family::kIpv4
+                                             ? EncodeEntry<ipt_entry>(rule)
+                                             : EncodeEntry<ip6t_entry>(rule);
+  if (!bytes) return bytes;
   for (const Match& match : rule.matches) {
-    const Result<XtExtension> extension = EncodeMatch(match);
+    const Result<XtExtension> extension = EncodeMatch(family, match);
     if (!extension) return tl::unexpected(extension.error());
-    AppendExtension(*extension, bytes);
+    AppendExtension(*extension, *bytes);
   }
-  const std::size_t target_offset = bytes.size();
-  const Result<XtExtension> target = EncodeTarget(rule.target);
+  const std::size_t target_offset = bytes->size();
+  const Result<XtExtension> target = EncodeTarget(family, rule.target);
   if (!target) return tl::unexpected(target.error());
-  AppendExtension(*target, bytes);
-
-  auto* entry = reinterpret_cast<ipt_entry*>(bytes.data());
-  entry->ip = *header;
-  entry->target_offset = static_cast<__u16>(target_offset);
-  entry->next_offset = static_cast<__u16>(bytes.size());
+  AppendExtension(*target, *bytes);
+  const XtLayout& layout = LayoutOf(family);
+  WriteOffset(target_offset, layout.target_offset, *bytes);
+  WriteOffset(bytes->size(), layout.next_offset, *bytes);
   return bytes;
 }
 
-ChainRule DecodeRule(std::span<const std::byte> entry,
+ChainRule DecodeRule(Family family, std::span<const std::byte> entry,
                      std::string_view target) {
-  const auto* header = reinterpret_cast<const ipt_entry*>(entry.data());
+  const XtLayout& layout = LayoutOf(family);
+  const std::size_t target_offset = layout.TargetOffset(entry.data());
   ChainRule rule;
-  std::size_t offset = sizeof(ipt_entry);
-  while (offset < header->target_offset) {
+  std::size_t offset = layout.size;
+  while (offset < target_offset) {
     const auto* match =
         reinterpret_cast<const xt_entry_match*>(entry.data() + offset);
     const std::size_t size = match->u.match_size;
     rule.matches.push_back(
-        DecodeMatch(ViewExtension(entry.subspan(offset, size))));
+        DecodeMatch(family, ViewExtension(entry.subspan(offset, size))));
     offset += size;
   }
-  rule.target = UnpackTarget(ViewExtension(entry.subspan(offset)), target,
-                             (header->ip.flags & IPT_F_GOTO) != 0);
-  UnpackHeader(header->ip, rule);
+  const XtExtensionView view = ViewExtension(entry.subspan(offset));
+  if (family == Family::kIpv4) {
+    DecodeEntry<ipt_entry>(entry, target, view, rule);
+  } else {
+    DecodeEntry<ip6t_entry>(entry, target, view, rule);
+  }
   return rule;
 }
 

@@ -1,4 +1,5 @@
-// ChainRule <-> ipt_entry: the typed rule and its bytes in the kernel.
+// ChainRule <-> ipt_entry, ip6t_entry: the typed rule and its bytes in the
+// kernel.
 //
 //   EncodeRule -> bytes for libiptc        DecodeRule <- bytes of a dump
 //
@@ -19,15 +20,17 @@
 
 namespace uplinkd {
 
-// One entry, ready for iptc_insert_entry(). Fails kInvalidArgument for what
-// cannot be written: opaque parts, `extra`, IPv6, names without room, an
+// One entry, ready for iptc_insert_entry() or its brother for IPv6. Fails
+// kInvalidArgument for what cannot be written: opaque parts, `extra`, addresses
+// of another family than `family`, names without room, an
 // interface that ends in '+', a prefix that matches everything (leave it out).
-Result<std::vector<std::byte>> EncodeRule(const ChainRule& rule);
+Result<std::vector<std::byte>> EncodeRule(Family family, const ChainRule& rule);
 
 // `entry` is one whole entry, aligned to 8 bytes, that the kernel or libiptc
 // has vetted. `target` is what iptc_get_target() says of it: a verdict, the
 // chain it jumps to, "" for none, or the extension's name.
-ChainRule DecodeRule(std::span<const std::byte> entry, std::string_view target);
+ChainRule DecodeRule(Family family, std::span<const std::byte> entry,
+                     std::string_view target);
 
 }  // namespace uplinkd
 

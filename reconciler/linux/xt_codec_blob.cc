@@ -10,21 +10,29 @@
 #include <vector>
 
 #include "reconciler/linux/xt_codec.h"
+#include "reconciler/linux/xt_layout.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
 namespace {
 
-using Entries = std::span<const std::byte>;
+// The entries of a table, and where things lie in them.
+struct Entries {
+  Family family = Family::kIpv4;
+  std::span<const std::byte> bytes;
 
-const ipt_entry& EntryAt(Entries entries, std::size_t offset) {
-  return *reinterpret_cast<const ipt_entry*>(entries.data() + offset);
-}
-
-const xt_entry_target& TargetOf(const ipt_entry& entry) {
-  return *reinterpret_cast<const xt_entry_target*>(
-      reinterpret_cast<const std::byte*>(&entry) + entry.target_offset);
-}
+  const XtLayout& layout() const { return LayoutOf(family); }
+  std::size_t size() const { return bytes.size(); }
+  // The place of the entry behind that at `offset`.
+  std::size_t Next(std::size_t offset) const {
+    return offset + layout().NextOffset(bytes.data() + offset);
+  }
+  const xt_entry_target& TargetAt(std::size_t offset) const {
+    const std::byte* entry = bytes.data() + offset;
+    return *reinterpret_cast<const xt_entry_target*>(
+        entry + layout().TargetOffset(entry));
+  }
+};
 
 // ---- name tails ----
 
@@ -34,21 +42,24 @@ void ClearNameTail(char (&name)[XT_EXTENSION_MAXNAMELEN]) {
 }
 
 // Whether matches and target of the entry at `offset` lie where it says.
-bool EntryIsSound(std::span<const std::byte> entries, std::size_t offset) {
-  if (entries.size() - offset < sizeof(ipt_entry)) return false;
-  const ipt_entry& entry = EntryAt(entries, offset);
-  return entry.next_offset <= entries.size() - offset &&
-         entry.target_offset >= sizeof(ipt_entry) &&
-         entry.target_offset + sizeof(xt_entry_target) <= entry.next_offset;
+bool EntryIsSound(const Entries& entries, std::size_t offset) {
+  const XtLayout& layout = entries.layout();
+  const std::size_t room = entries.size() - offset;
+  if (room < layout.size) return false;
+  const std::byte* entry = entries.bytes.data() + offset;
+  const std::size_t next = layout.NextOffset(entry);
+  const std::size_t target = layout.TargetOffset(entry);
+  return next <= room && target >= layout.size &&
+         target + sizeof(xt_entry_target) <= next;
 }
 
 // False if a match does not lie inside its entry.
-bool ClearNameTailsOf(std::byte* entry) {
-  const auto* header = reinterpret_cast<const ipt_entry*>(entry);
-  std::size_t offset = sizeof(ipt_entry);
-  while (offset < header->target_offset) {
+bool ClearNameTailsOf(const XtLayout& layout, std::byte* entry) {
+  const std::size_t target_offset = layout.TargetOffset(entry);
+  std::size_t offset = layout.size;
+  while (offset < target_offset) {
     auto* match = reinterpret_cast<xt_entry_match*>(entry + offset);
-    const std::size_t room = header->target_offset - offset;
+    const std::size_t room = target_offset - offset;
     if (room < sizeof(xt_entry_match) || match->u.match_size > room ||
         match->u.match_size < sizeof(xt_entry_match)) {
       return false;
@@ -83,21 +94,20 @@ constexpr std::array<Builtin, NF_INET_NUMHOOKS> kBuiltins{{
 }};
 
 // The chain that starts at `offset`, if one does.
-std::optional<BlobChain> ChainAt(const ipt_getinfo& info, Entries entries,
-                                 std::size_t offset) {
+std::optional<BlobChain> ChainAt(const ipt_getinfo& info,
+                                 const Entries& entries, std::size_t offset) {
   for (const Builtin& builtin : kBuiltins) {
     if ((info.valid_hooks & (1U << builtin.number)) != 0 &&
         info.hook_entry[builtin.number] == offset) {
       return BlobChain{"", builtin.hook, offset, offset};
     }
   }
-  const ipt_entry& entry = EntryAt(entries, offset);
-  const xt_entry_target& target = TargetOf(entry);
+  const xt_entry_target& target = entries.TargetAt(offset);
   if (std::strcmp(target.u.user.name, XT_ERROR_TARGET) != 0) {
     return std::nullopt;
   }
   const auto* error = reinterpret_cast<const xt_error_target*>(&target);
-  const std::size_t first = offset + entry.next_offset;
+  const std::size_t first = entries.Next(offset);
   return BlobChain{
       {error->errorname, strnlen(error->errorname, sizeof error->errorname)},
       std::nullopt,
@@ -107,11 +117,12 @@ std::optional<BlobChain> ChainAt(const ipt_getinfo& info, Entries entries,
 
 // In the order of their offsets. The table's last entry looks like a chain
 // without rules named "ERROR".
-std::vector<BlobChain> FindChains(const ipt_getinfo& info, Entries entries) {
+std::vector<BlobChain> FindChains(const ipt_getinfo& info,
+                                  const Entries& entries) {
   std::vector<BlobChain> chains;
   std::size_t last = 0;
   for (std::size_t offset = 0; offset < entries.size();
-       offset += EntryAt(entries, offset).next_offset) {
+       offset = entries.Next(offset)) {
     if (const auto chain = ChainAt(info, entries, offset)) {
       if (!chains.empty()) {
         chains.back().end = std::max(chains.back().first, last);
@@ -124,10 +135,9 @@ std::vector<BlobChain> FindChains(const ipt_getinfo& info, Entries entries) {
 }
 
 // What iptc_get_target() would say of the rule at `offset`.
-std::string_view TargetName(Entries entries, std::size_t offset,
+std::string_view TargetName(const Entries& entries, std::size_t offset,
                             const std::vector<BlobChain>& chains) {
-  const ipt_entry& entry = EntryAt(entries, offset);
-  const xt_entry_target& target = TargetOf(entry);
+  const xt_entry_target& target = entries.TargetAt(offset);
   if (target.u.user.name[0] != '\0') return target.u.user.name;
   const int verdict =
       reinterpret_cast<const xt_standard_target*>(&target)->verdict;
@@ -139,24 +149,26 @@ std::string_view TargetName(Entries entries, std::size_t offset,
     default: break;
   }
   const auto destination = static_cast<std::size_t>(verdict);
-  if (destination == offset + entry.next_offset) return "";
+  if (destination == entries.Next(offset)) return "";
   const auto found =
       std::ranges::lower_bound(chains, destination, {}, &BlobChain::first);
   const bool known = found != chains.end() && found->first == destination;
   return known ? found->name : "(no chain)";  // the kernel refuses such jumps
 }
 
-ChainRule RuleAt(Entries entries, std::size_t offset, std::string_view target) {
+ChainRule RuleAt(const Entries& entries, std::size_t offset,
+                 std::string_view target) {
   return DecodeRule(
-      entries.subspan(offset, EntryAt(entries, offset).next_offset), target);
+      entries.family,
+      entries.bytes.subspan(offset, entries.Next(offset) - offset), target);
 }
 
-Chain DecodeChain(Entries entries, const BlobChain& chain,
+Chain DecodeChain(const Entries& entries, const BlobChain& chain,
                   const std::vector<BlobChain>& chains,
                   std::vector<FateEntry>& fates) {
   Chain rules;
   for (std::size_t offset = chain.first; offset < chain.end;
-       offset += EntryAt(entries, offset).next_offset) {
+       offset = entries.Next(offset)) {
     rules.push_back(
         RuleAt(entries, offset, TargetName(entries, offset, chains)));
     const Target& target = rules.back().target;
@@ -167,12 +179,13 @@ Chain DecodeChain(Entries entries, const BlobChain& chain,
   return rules;
 }
 
-std::vector<HookJump> DecodeJumps(Entries entries, const BlobChain& chain,
+std::vector<HookJump> DecodeJumps(const Entries& entries,
+                                  const BlobChain& chain,
                                   const std::vector<BlobChain>& chains) {
   std::vector<HookJump> jumps;
   std::size_t position = 0;
   for (std::size_t offset = chain.first; offset < chain.end;
-       offset += EntryAt(entries, offset).next_offset) {
+       offset = entries.Next(offset)) {
     const std::string_view target = TargetName(entries, offset, chains);
     if (IsOwnedChain(target)) {
       jumps.push_back({position, RuleAt(entries, offset, target)});
@@ -184,11 +197,12 @@ std::vector<HookJump> DecodeJumps(Entries entries, const BlobChain& chain,
 
 }  // namespace
 
-Result<void> ClearNameTails(std::span<std::byte> entries) {
+Result<void> ClearNameTails(Family family, std::span<std::byte> bytes) {
+  const Entries entries{family, bytes};
   for (std::size_t offset = 0; offset < entries.size();
-       offset += EntryAt(entries, offset).next_offset) {
+       offset = entries.Next(offset)) {
     if (!EntryIsSound(entries, offset) ||
-        !ClearNameTailsOf(entries.data() + offset)) {
+        !ClearNameTailsOf(entries.layout(), bytes.data() + offset)) {
       return Fail(ErrorCode::kInternal,
                   "the kernel's dump of the table is damaged at byte " +
                       std::to_string(offset));
@@ -197,8 +211,9 @@ Result<void> ClearNameTails(std::span<std::byte> entries) {
   return {};
 }
 
-DecodedBlob DecodeBlob(const ipt_getinfo& info,
-                       std::span<const std::byte> entries) {
+DecodedBlob DecodeBlob(Family family, const ipt_getinfo& info,
+                       std::span<const std::byte> bytes) {
+  const Entries entries{family, bytes};
   const std::vector<BlobChain> chains = FindChains(info, entries);
   DecodedBlob decoded;
   for (const BlobChain& chain : chains) {
@@ -215,9 +230,12 @@ DecodedBlob DecodeBlob(const ipt_getinfo& info,
   return decoded;
 }
 
-std::uint64_t PacketsAt(std::span<const std::byte> entries,
+std::uint64_t PacketsAt(Family family, std::span<const std::byte> entries,
                         std::size_t offset) {
-  return EntryAt(entries, offset).counters.pcnt;
+  xt_counters counters;
+  std::memcpy(&counters, entries.data() + offset + LayoutOf(family).counters,
+              sizeof counters);
+  return counters.pcnt;
 }
 
 }  // namespace uplinkd

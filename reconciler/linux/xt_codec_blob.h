@@ -19,7 +19,7 @@ namespace uplinkd {
 
 // Zeroes what the kernel does not write: the bytes after the NUL of the names
 // of matches and targets. Fails kInternal if `entries` is not a table.
-Result<void> ClearNameTails(std::span<std::byte> entries);
+Result<void> ClearNameTails(Family family, std::span<std::byte> entries);
 
 // A rule of ours that gives a fate, by the place of its entry in the dump.
 struct FateEntry {
@@ -32,13 +32,14 @@ struct DecodedBlob {
   std::vector<FateEntry> fates;
 };
 
-// `info` and `entries` belong together, and ClearNameTails() has accepted
-// `entries`.
-DecodedBlob DecodeBlob(const ipt_getinfo& info,
+// `info` (which has one form for both families) and `entries` belong together,
+// and ClearNameTails() has accepted `entries`.
+DecodedBlob DecodeBlob(Family family, const ipt_getinfo& info,
                        std::span<const std::byte> entries);
 
 // How often the rule at `offset` was hit.
-std::uint64_t PacketsAt(std::span<const std::byte> entries, std::size_t offset);
+std::uint64_t PacketsAt(Family family, std::span<const std::byte> entries,
+                        std::size_t offset);
 
 }  // namespace uplinkd
 

@@ -32,6 +32,8 @@ constexpr std::uint16_t kComparesCapacity =
     XT_RATEEST_MATCH_DELTA | XT_RATEEST_MATCH_BPS;
 
 struct MatchEncoder {
+  Family family = Family::kIpv4;
+
   Result<XtExtension> operator()(const MarkMatch& match) const {
     auto data = PackData<xt_mark_mtinfo1>([&](auto& info) {
       info.mark = match.mark.value;
@@ -108,7 +110,8 @@ struct MatchEncoder {
       info.side = XT_RECENT_SOURCE;
       // Every source is an entry of its own. The program's default has more
       // bits than an address, which a restore of its own save has not.
-      info.mask.ip = 0xffffffff;
+      std::memset(&info.mask, 0xff,
+                  static_cast<std::size_t>(FamilyBits(family)) / 8);
       std::memcpy(info.name, "DEFAULT", sizeof "DEFAULT");
       named = PackName(match.name, info.name);
     });
@@ -201,8 +204,8 @@ struct MatchEncoder {
       info.cfg.gc_interval = 1000;
       info.cfg.expire =
           static_cast<__u32>(RateOf(match).unit / std::chrono::milliseconds(1));
-      info.cfg.srcmask = 32;
-      info.cfg.dstmask = 32;
+      info.cfg.srcmask = static_cast<__u8>(FamilyBits(family));
+      info.cfg.dstmask = info.cfg.srcmask;
     });
     if (!named) return tl::unexpected(named.error());
     return XtExtension{"hashlimit", 3, std::move(data)};
@@ -417,18 +420,18 @@ constexpr std::array<MatchDecoder, 13> kDecoders{{
 
 }  // namespace
 
-Result<XtExtension> EncodeMatch(const Match& match) {
-  return std::visit(MatchEncoder{}, match);
+Result<XtExtension> EncodeMatch(Family family, const Match& match) {
+  return std::visit(MatchEncoder{family}, match);
 }
 
-Match DecodeMatch(const XtExtensionView& view) {
+Match DecodeMatch(Family family, const XtExtensionView& view) {
   for (const MatchDecoder& decoder : kDecoders) {
     if (decoder.name != view.name || decoder.revision != view.revision) {
       continue;
     }
     const std::optional<Match> match = decoder.decode(view.data);
     if (!match) break;
-    const Result<XtExtension> ours = EncodeMatch(*match);
+    const Result<XtExtension> ours = EncodeMatch(family, *match);
     if (ours && SameBytes(*ours, view)) return *match;
     break;
   }

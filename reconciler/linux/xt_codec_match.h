@@ -13,9 +13,9 @@
 namespace uplinkd {
 
 // Fails kInvalidArgument for a name that is too long, and for an OpaqueMatch.
-Result<XtExtension> EncodeMatch(const Match& match);
+Result<XtExtension> EncodeMatch(Family family, const Match& match);
 
-Match DecodeMatch(const XtExtensionView& view);
+Match DecodeMatch(Family family, const XtExtensionView& view);
 
 }  // namespace uplinkd
 

@@ -13,14 +13,14 @@
 
 namespace uplinkd {
 
-// Fails kInvalidArgument for a name that is too long, an address that is not
-// IPv4, and an OpaqueTarget. Continue, return and jump become the standard
+// Fails kInvalidArgument for a name that is too long, an address of another
+// family, and an OpaqueTarget. Continue, return and jump become the standard
 // target, with the name of what it does in place of the target's own: the form
 // that libiptc wants.
-Result<XtExtension> EncodeTarget(const Target& target);
+Result<XtExtension> EncodeTarget(Family family, const Target& target);
 
 // `view` must be an extension, not the standard target.
-Target DecodeExtensionTarget(const XtExtensionView& view);
+Target DecodeExtensionTarget(Family family, const XtExtensionView& view);
 
 }  // namespace uplinkd
 

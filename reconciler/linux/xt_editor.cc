@@ -1,6 +1,6 @@
 #include "reconciler/linux/xt_editor.h"
 
-#include <libiptc/libiptc.h>
+#include <linux/netfilter/x_tables.h>
 
 #include <array>
 #include <cerrno>
@@ -10,6 +10,7 @@
 
 #include "reconciler/linux/xt_codec.h"
 #include "reconciler/linux/xt_error.h"
+#include "reconciler/linux/xt_layout.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
@@ -18,46 +19,64 @@ namespace {
 constexpr std::array kHooks = {XtHook::kPrerouting, XtHook::kOutput,
                                XtHook::kPostrouting};
 
-ChainRule Decoded(const ipt_entry* entry, const char* target) {
-  return DecodeRule(
-      std::as_bytes(
-          std::span(reinterpret_cast<const char*>(entry), entry->next_offset)),
-      target);
-}
+// The tables of one family through its library.
+class Tables {
+ public:
+  Tables(Family family, xtc_handle* handle)
+      : family_(family), library_(LibraryOf(family)), handle_(handle) {}
 
-Chain DecodeChain(const char* name, xtc_handle* handle) {
-  Chain rules;
-  for (const ipt_entry* entry = iptc_first_rule(name, handle); entry != nullptr;
-       entry = iptc_next_rule(entry, handle)) {
-    rules.push_back(Decoded(entry, iptc_get_target(entry, handle)));
-  }
-  return rules;
-}
-
-std::vector<HookJump> DecodeJumps(const char* builtin, xtc_handle* handle) {
-  std::vector<HookJump> jumps;
-  std::size_t position = 0;
-  for (const ipt_entry* entry = iptc_first_rule(builtin, handle);
-       entry != nullptr; entry = iptc_next_rule(entry, handle)) {
-    const char* target = iptc_get_target(entry, handle);
-    if (IsOwnedChain(target)) {
-      jumps.push_back({position, Decoded(entry, target)});
+  // Calls `visit(entry, target)` for each rule of a chain.
+  template <typename Visit>
+  void ForEachRule(const char* chain, Visit visit) const {
+    for (const std::byte* entry = library_.first_rule(chain, handle_);
+         entry != nullptr; entry = library_.next_rule(entry, handle_)) {
+      visit(entry, library_.get_target(entry, handle_));
     }
-    ++position;
   }
-  return jumps;
-}
+
+  ChainRule Decoded(const std::byte* entry, const char* target) const {
+    const std::size_t size = LayoutOf(family_).NextOffset(entry);
+    return DecodeRule(family_, std::span(entry, size), target);
+  }
+
+  Chain DecodeChain(const char* name) const {
+    Chain rules;
+    ForEachRule(name, [&](const std::byte* entry, const char* target) {
+      rules.push_back(Decoded(entry, target));
+    });
+    return rules;
+  }
+
+  std::vector<HookJump> DecodeJumps(const char* builtin) const {
+    std::vector<HookJump> jumps;
+    std::size_t position = 0;
+    ForEachRule(builtin, [&](const std::byte* entry, const char* target) {
+      if (IsOwnedChain(target)) {
+        jumps.push_back({position, Decoded(entry, target)});
+      }
+      ++position;
+    });
+    return jumps;
+  }
+
+ private:
+  Family family_;
+  const XtLibrary& library_;
+  xtc_handle* handle_;
+};
 
 // libiptc subtracts what it read from the counters of the policies when it
 // commits: the programs zero them with every edit. Setting them is the one way
 // to keep them. (What a policy counts between reading and committing is lost;
 // libiptc adds that for rules only.)
-void KeepPolicyCounters(xtc_handle* handle) {
-  for (const char* chain = iptc_first_chain(handle); chain != nullptr;
-       chain = iptc_next_chain(handle)) {
+void KeepPolicyCounters(const XtLibrary& library, xtc_handle* handle) {
+  for (const char* chain = library.first_chain(handle); chain != nullptr;
+       chain = library.next_chain(handle)) {
     xt_counters counters{};
-    const char* policy = iptc_get_policy(chain, &counters, handle);
-    if (policy != nullptr) iptc_set_policy(chain, policy, &counters, handle);
+    const char* policy = library.get_policy(chain, &counters, handle);
+    if (policy != nullptr) {
+      library.set_policy(chain, policy, &counters, handle);
+    }
   }
 }
 
@@ -69,16 +88,18 @@ Result<void> Refuse(const std::string& chain) {
 }  // namespace
 
 void XtEditor::FreeHandle::operator()(xtc_handle* handle) const {
-  iptc_free(handle);
+  library->free(handle);
 }
 
 Result<XtEditor> XtEditor::Open(XtTable table) {
+  const XtLibrary& library = LibraryOf(FamilyOf(table));
   const std::string name(XtTableName(table));
-  Handle handle(iptc_init(name.c_str()));
+  Handle handle(library.init(name.c_str()), FreeHandle{&library});
   if (!handle) {
     const int number = errno;
-    return tl::unexpected(XtAccessError("cannot read the " + name + " table",
-                                        number, iptc_strerror(number)));
+    return tl::unexpected(XtAccessError(
+        table, "cannot read the " + std::string(XtTableTitle(table)) + " table",
+        number, library.strerror(number)));
   }
   return XtEditor(table, std::move(handle));
 }
@@ -86,17 +107,18 @@ Result<XtEditor> XtEditor::Open(XtTable table) {
 XtTableState XtEditor::Decode() const {
   XtTableState state;
   std::vector<const char*> ours;
-  for (const char* name = iptc_first_chain(handle_.get()); name != nullptr;
-       name = iptc_next_chain(handle_.get())) {
+  for (const char* name = library().first_chain(handle_.get()); name != nullptr;
+       name = library().next_chain(handle_.get())) {
     if (IsOwnedChain(name)) ours.push_back(name);
   }
+  const Tables tables(FamilyOf(table_), handle_.get());
   for (const char* name : ours) {
-    state.chains.emplace(name, DecodeChain(name, handle_.get()));
+    state.chains.emplace(name, tables.DecodeChain(name));
   }
   for (const XtHook hook : kHooks) {
     const std::string builtin(XtHookName(hook));
-    if (iptc_builtin(builtin.c_str(), handle_.get()) == 0) continue;
-    std::vector<HookJump> jumps = DecodeJumps(builtin.c_str(), handle_.get());
+    if (library().builtin(builtin.c_str(), handle_.get()) == 0) continue;
+    std::vector<HookJump> jumps = tables.DecodeJumps(builtin.c_str());
     if (!jumps.empty()) state.jumps.emplace(hook, std::move(jumps));
   }
   return state;
@@ -111,13 +133,13 @@ Result<void> XtEditor::Apply(const ChainEdit& edit) {
   const char* chain = edit.chain.c_str();
   switch (edit.kind) {
     case Kind::kCreateChain:
-      if (iptc_create_chain(chain, handle_.get()) != 0) return {};
+      if (library().create_chain(chain, handle_.get()) != 0) return {};
       return tl::unexpected(ErrorOf("cannot create the chain " + edit.chain));
     case Kind::kFlushChain:
-      if (iptc_flush_entries(chain, handle_.get()) != 0) return {};
+      if (library().flush_entries(chain, handle_.get()) != 0) return {};
       return tl::unexpected(ErrorOf("cannot flush the chain " + edit.chain));
     case Kind::kDeleteChain:
-      if (iptc_delete_chain(chain, handle_.get()) != 0) return {};
+      if (library().delete_chain(chain, handle_.get()) != 0) return {};
       return tl::unexpected(
           ErrorOf("cannot delete the chain " + edit.chain,
                   errno == EMLINK ? "other rules still jump to it" : nullptr));
@@ -138,20 +160,21 @@ Result<void> XtEditor::EditJump(const ChainEdit& edit) {
 }
 
 bool XtEditor::IsOwnJump(const char* chain, std::size_t position) const {
-  const ipt_entry* entry = iptc_first_rule(chain, handle_.get());
+  const std::byte* entry = library().first_rule(chain, handle_.get());
   for (; entry != nullptr && position > 0; --position) {
-    entry = iptc_next_rule(entry, handle_.get());
+    entry = library().next_rule(entry, handle_.get());
   }
   return entry != nullptr &&
-         IsOwnedChain(iptc_get_target(entry, handle_.get()));
+         IsOwnedChain(library().get_target(entry, handle_.get()));
 }
 
 Result<void> XtEditor::Insert(const std::string& chain, const ChainEdit& edit) {
-  const Result<std::vector<std::byte>> bytes = EncodeRule(edit.rule);
+  const Result<std::vector<std::byte>> bytes =
+      EncodeRule(FamilyOf(table_), edit.rule);
   if (!bytes) return tl::unexpected(bytes.error());
-  if (iptc_insert_entry(
-          chain.c_str(), reinterpret_cast<const ipt_entry*>(bytes->data()),
-          static_cast<unsigned int>(edit.position), handle_.get()) != 0) {
+  if (library().insert_entry(chain.c_str(), bytes->data(),
+                             static_cast<unsigned int>(edit.position),
+                             handle_.get()) != 0) {
     return {};
   }
   return tl::unexpected(ErrorOf("cannot insert rule " +
@@ -160,9 +183,9 @@ Result<void> XtEditor::Insert(const std::string& chain, const ChainEdit& edit) {
 }
 
 Result<void> XtEditor::Delete(const std::string& chain, const ChainEdit& edit) {
-  if (iptc_delete_num_entry(chain.c_str(),
-                            static_cast<unsigned int>(edit.position),
-                            handle_.get()) != 0) {
+  if (library().delete_num_entry(chain.c_str(),
+                                 static_cast<unsigned int>(edit.position),
+                                 handle_.get()) != 0) {
     return {};
   }
   return tl::unexpected(ErrorOf("cannot delete rule " +
@@ -171,17 +194,17 @@ Result<void> XtEditor::Delete(const std::string& chain, const ChainEdit& edit) {
 }
 
 Result<void> XtEditor::Commit() {
-  KeepPolicyCounters(handle_.get());
-  if (iptc_commit(handle_.get()) != 0) return {};
+  KeepPolicyCounters(library(), handle_.get());
+  if (library().commit(handle_.get()) != 0) return {};
   return tl::unexpected(ErrorOf("cannot commit the " +
-                                std::string(XtTableName(table_)) + " table"));
+                                std::string(XtTableTitle(table_)) + " table"));
 }
 
 // libiptc's words depend on its last call: ask at once.
 Error XtEditor::ErrorOf(const std::string& doing, const char* words) const {
   const int number = errno;
   return XtError(doing, number,
-                 words != nullptr ? words : iptc_strerror(number));
+                 words != nullptr ? words : library().strerror(number));
 }
 
 }  // namespace uplinkd

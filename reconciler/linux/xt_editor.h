@@ -14,10 +14,9 @@
 #include <utility>
 
 #include "reconciler/chain.h"
+#include "reconciler/linux/xt_library.h"
 #include "reconciler/plan.h"
 #include "reconciler/result.h"
-
-struct xtc_handle;
 
 namespace uplinkd {
 
@@ -40,6 +39,7 @@ class XtEditor {
 
  private:
   struct FreeHandle {
+    const XtLibrary* library = nullptr;
     void operator()(xtc_handle* handle) const;
   };
   using Handle = std::unique_ptr<xtc_handle, FreeHandle>;
@@ -47,6 +47,7 @@ class XtEditor {
   XtEditor(XtTable table, Handle handle)
       : table_(table), handle_(std::move(handle)) {}
 
+  const XtLibrary& library() const { return *handle_.get_deleter().library; }
   bool IsOwnJump(const char* chain, std::size_t position) const;
   Result<void> Insert(const std::string& chain, const ChainEdit& edit);
   Result<void> Delete(const std::string& chain, const ChainEdit& edit);

@@ -46,14 +46,17 @@ Error XtError(std::string_view doing, int system_errno,
   return Error{CodeOf(system_errno), std::move(message), system_errno};
 }
 
-Error XtAccessError(std::string_view doing, int system_errno,
+Error XtAccessError(XtTable table, std::string_view doing, int system_errno,
                     std::string_view words) {
   Error error = XtError(doing, system_errno, words);
   if (error.code == ErrorCode::kFailedPrecondition) {
-    error.message +=
-        "; this kernel has no legacy iptables tables: load the modules "
-        "ip_tables, iptable_mangle and iptable_nat, or boot a kernel that has "
-        "them (CONFIG_IP_NF_IPTABLES_LEGACY)";
+    const bool ipv6 = FamilyOf(table) == Family::kIpv6;
+    const std::string six = ipv6 ? "6" : "";
+    error.message += "; this kernel has no legacy ip" + six +
+                     "tables tables: load the modules ip" + six +
+                     "_tables, ip" + six + "table_mangle and ip" + six +
+                     "table_nat, or boot a kernel that has them (CONFIG_IP" +
+                     six + "_NF_IPTABLES_LEGACY)";
   } else if (error.code == ErrorCode::kPermissionDenied) {
     error.message += "; CAP_NET_ADMIN and CAP_NET_RAW are needed";
   }

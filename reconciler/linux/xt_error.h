@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "reconciler/chain.h"
 #include "reconciler/result.h"
 
 namespace uplinkd {
@@ -14,9 +15,9 @@ namespace uplinkd {
 Error XtError(std::string_view doing, int system_errno,
               std::string_view words = {});
 
-// The same for a first access to a table: says as well what to do if this
+// The same for a first access to `table`: says as well what to do if this
 // kernel has no legacy tables or a capability is missing.
-Error XtAccessError(std::string_view doing, int system_errno,
+Error XtAccessError(XtTable table, std::string_view doing, int system_errno,
                     std::string_view words = {});
 
 }  // namespace uplinkd

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "reconciler/linux/xt_error.h"
+#include "reconciler/linux/xt_layout.h"
 
 namespace uplinkd {
 namespace {
@@ -23,22 +24,19 @@ std::span<std::byte> EntriesOf(std::vector<std::byte>& dump) {
 
 // Whether two dumps differ in counters only. Both are of one size, and
 // `last` is sound.
-bool SameButCounters(std::span<const std::byte> last,
+bool SameButCounters(const XtLayout& layout, std::span<const std::byte> last,
                      std::span<const std::byte> next) {
   // One comparison per entry: from the counters of one to those of the next.
-  static_assert(offsetof(ipt_entry, elems) ==
-                offsetof(ipt_entry, counters) + sizeof(xt_counters));
   std::size_t compared = 0;
   std::size_t offset = 0;
   while (offset < last.size()) {
-    const std::size_t counters = offset + offsetof(ipt_entry, counters);
+    const std::size_t counters = offset + layout.counters;
     if (std::memcmp(last.data() + compared, next.data() + compared,
                     counters - compared) != 0) {
       return false;
     }
     compared = counters + sizeof(xt_counters);
-    offset +=
-        reinterpret_cast<const ipt_entry*>(last.data() + offset)->next_offset;
+    offset += layout.NextOffset(last.data() + offset);
   }
   return std::memcmp(last.data() + compared, next.data() + compared,
                      last.size() - compared) == 0;
@@ -61,7 +59,8 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
 
     const bool same_layout =
         info_ && std::memcmp(info_.get(), &*info, sizeof *info) == 0;
-    if (same_layout && SameButCounters(EntriesOf(last_), EntriesOf(next_))) {
+    if (same_layout && SameButCounters(LayoutOf(FamilyOf(table_)),
+                                       EntriesOf(last_), EntriesOf(next_))) {
       return &*state_;
     }
     // The kernel compares only the size: see that the layout is the dump's.
@@ -74,7 +73,7 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
     return &*state_;
   }
   return Fail(ErrorCode::kAborted,
-              "the " + std::string(XtTableName(table_)) + " table changed " +
+              "the " + std::string(XtTableTitle(table_)) + " table changed " +
                   std::to_string(kMaxAttempts) + " times under the read",
               EAGAIN);
 }
@@ -85,19 +84,23 @@ std::map<Mark, std::uint64_t> XtSnapshot::FatesGiven() const {
   const std::span<const std::byte> entries =
       std::span(next_).subspan(sizeof(ipt_get_entries));
   for (const FateEntry& entry : fates_) {
-    given[entry.fate] += PacketsAt(entries, entry.offset);
+    given[entry.fate] += PacketsAt(FamilyOf(table_), entries, entry.offset);
   }
   return given;
+}
+
+Error XtSnapshot::CannotRead(int system_errno) const {
+  return XtAccessError(
+      table_, "cannot read the " + std::string(XtTableTitle(table_)) + " table",
+      system_errno);
 }
 
 Result<ipt_getinfo> XtSnapshot::ReadInfo(int socket) const {
   ipt_getinfo info{};
   XtTableName(table_).copy(info.name, sizeof info.name - 1);
-  socklen_t size = sizeof info;
-  if (getsockopt(socket, IPPROTO_IP, IPT_SO_GET_INFO, &info, &size) != 0) {
-    return tl::unexpected(XtAccessError(
-        "cannot read the " + std::string(XtTableName(table_)) + " table",
-        errno));
+  if (AskXt(FamilyOf(table_), socket, IPT_SO_GET_INFO, &info, sizeof info) !=
+      0) {
+    return tl::unexpected(CannotRead(errno));
   }
   return info;
 }
@@ -108,19 +111,19 @@ Result<bool> XtSnapshot::ReadEntries(int socket, const ipt_getinfo& info) {
   auto* request = reinterpret_cast<ipt_get_entries*>(next_.data());
   std::memcpy(request->name, info.name, sizeof request->name);
   request->size = info.size;
-  auto length = static_cast<socklen_t>(size);
-  if (getsockopt(socket, IPPROTO_IP, IPT_SO_GET_ENTRIES, next_.data(),
-                 &length) == 0) {
+  if (AskXt(FamilyOf(table_), socket, IPT_SO_GET_ENTRIES, next_.data(), size) ==
+      0) {
     return true;
   }
   if (errno == EAGAIN) return false;
-  return tl::unexpected(XtAccessError(
-      "cannot read the " + std::string(XtTableName(table_)) + " table", errno));
+  return tl::unexpected(CannotRead(errno));
 }
 
 Result<void> XtSnapshot::Accept(const ipt_getinfo& info) {
-  if (auto sound = ClearNameTails(EntriesOf(next_)); !sound) return sound;
-  DecodedBlob decoded = DecodeBlob(info, EntriesOf(next_));
+  const Family family = FamilyOf(table_);
+  if (auto sound = ClearNameTails(family, EntriesOf(next_)); !sound)
+    return sound;
+  DecodedBlob decoded = DecodeBlob(family, info, EntriesOf(next_));
   state_ = std::move(decoded.state);
   fates_ = std::move(decoded.fates);
   ++version_;

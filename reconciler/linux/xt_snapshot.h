@@ -28,9 +28,9 @@ class XtSnapshot {
   XtSnapshot(XtSnapshot&&) noexcept;
   XtSnapshot& operator=(XtSnapshot&&) noexcept;
 
-  // What is ours in the table, in the network namespace of `socket` (raw,
-  // IPv4). The pointee changes with the next Read(). The kernel creates the
-  // table if it does not exist yet. Fails: kFailedPrecondition,
+  // What is ours in the table, in the network namespace of `socket` (raw, of
+  // the table's family). The pointee changes with the next Read(). The kernel
+  // creates the table if it does not exist yet. Fails: kFailedPrecondition,
   // kPermissionDenied, kAborted (somebody writes all the time).
   Result<const XtTableState*> Read(int socket);
   const Shared<XtTableState>& state() const {
@@ -45,6 +45,7 @@ class XtSnapshot {
   std::uint64_t version() const { return version_; }
 
  private:
+  Error CannotRead(int system_errno) const;
   Result<ipt_getinfo> ReadInfo(int socket) const;
   // False: the table changed since `info` was read.
   Result<bool> ReadEntries(int socket, const ipt_getinfo& info);

@@ -1,9 +1,7 @@
 #include "reconciler/linux/xtables.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -16,23 +14,27 @@
 #include "reconciler/linux/unique_fd.h"
 #include "reconciler/linux/xt_editor.h"
 #include "reconciler/linux/xt_error.h"
+#include "reconciler/linux/xt_layout.h"
 #include "reconciler/linux/xt_snapshot.h"
 #include "reconciler/linux/xtables_lock.h"
 
 namespace uplinkd {
 namespace {
 
-constexpr std::array kTables{XtTable::kMangle, XtTable::kNat};
-
-// Of the calling thread's network namespace, which may not be its process's.
-constexpr const char* kTableNames = "/proc/thread-self/net/ip_tables_names";
+// "ip_tables" or "ip6_tables", the kernel's name of its module.
+std::string ModuleOf(Family family) {
+  return family == Family::kIpv4 ? "ip_tables" : "ip6_tables";
+}
 
 // What exists now. Unlike every access to a table, reading this creates none.
-Result<std::set<std::string>> ReadTableNames() {
-  const UniqueFd file(open(kTableNames, O_RDONLY | O_CLOEXEC));
+Result<std::set<std::string>> ReadTableNames(Family family) {
+  // Of the calling thread's network namespace, which may not be its process's.
+  const std::string path =
+      "/proc/thread-self/net/" + ModuleOf(family) + "_names";
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
     return tl::unexpected(
-        XtAccessError(std::string("cannot read ") + kTableNames, errno));
+        XtAccessError(MangleOf(family), "cannot read " + path, errno));
   }
   std::set<std::string> names;
   std::array<char, 1024> text;  // the kernel knows five tables
@@ -51,8 +53,9 @@ Result<std::set<std::string>> ReadTableNames() {
 
 // Nothing in the kernel loads ip_tables on demand, so every iptables program
 // does. Whether it helped is for the next read to tell.
-void LoadIpTables() {
-  std::array<const char*, 4> arguments{"modprobe", "-q", "ip_tables", nullptr};
+void LoadModule(const std::string& module) {
+  std::array<const char*, 4> arguments{"modprobe", "-q", module.c_str(),
+                                       nullptr};
   std::array<char*, 1> environment{nullptr};
   pid_t pid = 0;
   if (posix_spawn(&pid, "/sbin/modprobe", nullptr, nullptr,
@@ -98,7 +101,7 @@ Outcome Conflict(const EditXtTable& edit, const XtTableState& found) {
   }
   return {StepResult::kConflict,
           Error{ErrorCode::kAborted,
-                "the " + std::string(XtTableName(edit.table)) +
+                "the " + std::string(XtTableTitle(edit.table)) +
                     " table changed since it was read: " + difference,
                 0}};
 }
@@ -138,79 +141,117 @@ Outcome Edit(const EditXtTable& edit) {
 }  // namespace
 
 struct Xtables::Parts {
+  // What there is per family.
+  struct Door {
+    UniqueFd socket;  // raw: the way to the tables of its network namespace
+    bool tried_to_load = false;
+  };
+
   std::chrono::milliseconds lock_timeout;
   XtablesLock lock;
-  UniqueFd socket;  // raw: the way to the tables of its network namespace
+  std::map<Family, Door> doors;
   std::map<XtTable, XtSnapshot> snapshots;
-  bool tried_to_load = false;
+  bool ipv6 = false;  // the last Observe() was about IPv6 as well
+  // Of snapshots that were forgotten, so that the sum never falls.
+  std::uint64_t forgotten_versions = 0;
 
-  Result<void> OpenSocket();
-  Result<std::set<std::string>> TableNames();
+  Result<int> Socket(Family family);
+  Result<std::set<std::string>> TableNames(Family family);
+  void LoadOnce(Family family);
 };
 
-Result<void> Xtables::Parts::OpenSocket() {
-  if (socket) return {};
-  socket = UniqueFd(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
-  if (socket) return {};
-  return tl::unexpected(XtAccessError("cannot open a raw socket", errno));
+Result<int> Xtables::Parts::Socket(Family family) {
+  UniqueFd& socket = doors[family].socket;
+  if (!socket) socket = UniqueFd(OpenXtSocket(family));
+  if (socket) return socket.get();
+  return tl::unexpected(
+      XtAccessError(MangleOf(family), "cannot open a raw socket", errno));
 }
 
-Result<std::set<std::string>> Xtables::Parts::TableNames() {
-  Result<std::set<std::string>> names = ReadTableNames();
-  if (names || names.error().system_errno != ENOENT || tried_to_load) {
-    return names;
-  }
-  tried_to_load = true;
-  LoadIpTables();
-  return ReadTableNames();
+void Xtables::Parts::LoadOnce(Family family) {
+  if (std::exchange(doors[family].tried_to_load, true)) return;
+  LoadModule(ModuleOf(family));
 }
 
-Xtables::Xtables(std::chrono::milliseconds lock_timeout)
-    : parts_(new Parts{lock_timeout, {}, {}, {}, false}) {}
+Result<std::set<std::string>> Xtables::Parts::TableNames(Family family) {
+  Result<std::set<std::string>> names = ReadTableNames(family);
+  if (names || names.error().system_errno != ENOENT) return names;
+  // Without IPv6's there is nothing of ours, and the other family goes on. An
+  // edit loads them.
+  if (family == Family::kIpv6) return std::set<std::string>();
+  if (doors[family].tried_to_load) return names;
+  LoadOnce(family);
+  return ReadTableNames(family);
+}
+
+Xtables::Xtables(std::chrono::milliseconds lock_timeout) : parts_(new Parts) {
+  parts_->lock_timeout = lock_timeout;
+}
 
 Xtables::~Xtables() = default;
 
-// Brings every table that exists into its snapshot.
-Result<void> Xtables::Read() {
-  if (auto opened = parts_->OpenSocket(); !opened) return opened;
-  for (const XtTable table : kTables) {
+// Brings every table of `family` that exists into its snapshot.
+Result<void> Xtables::Read(Family family) {
+  for (const XtTable table : {MangleOf(family), NatOf(family)}) {
     // A table, once there, stays as long as its namespace.
     if (!parts_->snapshots.contains(table)) {
-      const auto names = parts_->TableNames();
+      const auto names = parts_->TableNames(family);
       if (!names) return tl::unexpected(names.error());
       if (!names->contains(std::string(XtTableName(table)))) continue;
       parts_->snapshots.emplace(table, XtSnapshot(table));
     }
+    const Result<int> socket = parts_->Socket(family);
+    if (!socket) return tl::unexpected(socket.error());
     XtSnapshot& snapshot = parts_->snapshots.at(table);
-    if (auto read = snapshot.Read(parts_->socket.get()); !read) {
+    if (auto read = snapshot.Read(*socket); !read) {
       return tl::unexpected(read.error());
     }
   }
   return {};
 }
 
-Result<XtTables> Xtables::Observe() {
-  if (auto read = Read(); !read) return tl::unexpected(read.error());
+Result<XtTables> Xtables::Observe(bool ipv6) {
+  parts_->ipv6 = ipv6;
   XtTables tables;
-  for (const XtTable table : kTables) {
-    const auto snapshot = parts_->snapshots.find(table);
-    tables.emplace(table, snapshot == parts_->snapshots.end()
-                              ? XtTableState{}
-                              : snapshot->second.state());
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    if (family == Family::kIpv6 && !ipv6) continue;
+    if (auto read = Read(family); !read) return tl::unexpected(read.error());
+    for (const XtTable table : {MangleOf(family), NatOf(family)}) {
+      const auto snapshot = parts_->snapshots.find(table);
+      tables.emplace(table, snapshot == parts_->snapshots.end()
+                                ? XtTableState{}
+                                : snapshot->second.state());
+    }
   }
   return tables;
 }
 
+void Xtables::ForgetIpv6() {
+  parts_->ipv6 = false;
+  std::erase_if(parts_->snapshots, [this](const auto& entry) {
+    if (FamilyOf(entry.first) == Family::kIpv4) return false;
+    parts_->forgotten_versions += entry.second.version();
+    return true;
+  });
+}
+
 Result<ChainLook> Xtables::Look() {
-  if (auto read = Read(); !read) return tl::unexpected(read.error());
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    if (family == Family::kIpv6 && !parts_->ipv6) continue;
+    if (auto read = Read(family); !read) return tl::unexpected(read.error());
+  }
   return last_look();
 }
 
 ChainLook Xtables::last_look() const {
   ChainLook look;
+  look.version = parts_->forgotten_versions;
   for (const auto& [table, snapshot] : parts_->snapshots) {
     look.version += snapshot.version();
-    if (table == XtTable::kMangle) look.fates_given = snapshot.FatesGiven();
+    if (table != MangleOf(FamilyOf(table))) continue;
+    for (const auto& [fate, packets] : snapshot.FatesGiven()) {
+      look.fates_given[fate] += packets;
+    }
   }
   return look;
 }
@@ -219,6 +260,10 @@ Outcome Xtables::Execute(const EditXtTable& edit) {
   const Result<XtablesLock::Held> held =
       parts_->lock.Acquire(parts_->lock_timeout);
   if (!held) return Failed(held.error());
+  const Family family = FamilyOf(edit.table);
+  if (family == Family::kIpv6 && !ReadTableNames(family)) {
+    parts_->LoadOnce(family);
+  }
   return Edit(edit);
 }
 

@@ -1,4 +1,5 @@
-// Xtables: what is ours in the mangle and nat tables, read and edited.
+// Xtables: what is ours in the mangle and nat tables of iptables and ip6tables,
+// read and edited.
 //
 // The packet-filter half of LinuxKernel. Reading is one raw dump per table,
 // compared with the last one; libiptc only does the edits. Foreign rules, their
@@ -29,13 +30,18 @@ class Xtables {
   Xtables(const Xtables&) = delete;
   Xtables& operator=(const Xtables&) = delete;
 
-  // What is ours in both tables. Cheap if nothing changed since the last call.
-  // A table that does not exist in this namespace yet is empty, and is not
-  // created by reading. Fails: kFailedPrecondition (no legacy tables in this
-  // kernel), kPermissionDenied, kAborted (changed under the read too often).
-  Result<XtTables> Observe();
+  // What is ours in both tables; with `ipv6`, in those of ip6tables as well.
+  // Cheap if nothing changed since the last call. A table that does not exist
+  // in this namespace yet is empty, and is not created by reading. Fails:
+  // kFailedPrecondition (no legacy tables for IPv4 in this kernel; without
+  // those for IPv6, they are empty), kPermissionDenied, kAborted (changed under
+  // the read too often).
+  Result<XtTables> Observe(bool ipv6 = false);
+  // As if IPv6 had never been looked at.
+  void ForgetIpv6();
 
-  // The same read, without what is in it. Fails as Observe() does.
+  // The same read as the last Observe(), without what is in it. Fails as that
+  // does.
   Result<ChainLook> Look();
   // As of the last Observe() or Look().
   ChainLook last_look() const;
@@ -49,7 +55,7 @@ class Xtables {
   std::chrono::nanoseconds lock_wait() const;
 
  private:
-  Result<void> Read();
+  Result<void> Read(Family family);
 
   struct Parts;  // keeps the kernel's C headers out of this one
   std::unique_ptr<Parts> parts_;

@@ -13,7 +13,7 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 
 // A pass over wan1 and wan2 that refused these.
-Report ReportOf(const std::map<std::string, std::string>& refused) {
+Report ReportOf(const BlockedParts& refused) {
   Report report;
   for (const char* name : {"wan1", "wan2"}) {
     UplinkState uplink;

@@ -18,7 +18,7 @@ class CountedHost final : public Host {
  public:
   Kernel& kernel() override { return kernel_; }
   std::vector<Wake> wakes() override { return {}; }
-  Result<void> WatchTables(const std::set<std::uint32_t>&) override {
+  Result<void> WatchTables(const std::set<std::uint32_t>&, bool) override {
     return {};
   }
   std::map<int, LinkCounters> ReadLinks(const std::set<int>&) override {

@@ -77,7 +77,8 @@ class FakeMachine::HostOnMachine final : public Host {
                return read(fd, &count, sizeof(count)) == sizeof(count);
              }}};
   }
-  Result<void> WatchTables(const std::set<std::uint32_t>& tables) override {
+  Result<void> WatchTables(const std::set<std::uint32_t>& tables,
+                           bool /*ipv6*/) override {
     machine_.WithCounters([&](Counters& it) { it.watched_tables = tables; });
     return {};
   }

@@ -92,7 +92,8 @@ TEST(HookEvents, HaveAnEnvironment) {
                   "UPLINKD_MESSAGE=fibre went down: wan1 has no carrier",
                   "UPLINKD_ROUTER=office", "UPLINKD_UPLINK=fibre",
                   "UPLINKD_INTERFACE=wan1", "UPLINKD_ADDRESS=198.51.100.2",
-                  "UPLINKD_GATEWAY=198.51.100.1", "UPLINKD_PHASE=Down",
+                  "UPLINKD_GATEWAY=198.51.100.1", "UPLINKD_ADDRESS6=",
+                  "UPLINKD_GATEWAY6=", "UPLINKD_PREFIX6=", "UPLINKD_PHASE=Down",
                   "UPLINKD_REASON=wan1 has no carrier", "UPLINKD_TABLE=11",
                   "UPLINKD_MARK=0x1/0xff"));
 }

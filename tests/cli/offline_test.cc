@@ -159,6 +159,26 @@ spec:
   EXPECT_THAT(result.out, Not(HasSubstr("WAN1_GATEWAY")));
 }
 
+TEST_F(OfflineTest, ExplainSaysIpv6InItsPrograms) {
+  Write("six.yaml", R"(apiVersion: uplinkd/v1
+kind: Router
+metadata: {name: office}
+spec:
+  lans: [{interface: lan0}]
+  uplinks:
+    - {name: wan1, interface: wan1, family: both, nat6: prefix,
+       prefix6Interface: pd0, capacity: {download: 40mbit}}
+)");
+  const auto result = Ctl("explain -f six.yaml");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\nip -6 rule add priority 20101 "));
+  EXPECT_THAT(result.out, HasSubstr("-j NETMAP --to $WAN1_PREFIX6\n"));
+  EXPECT_THAT(result.out, HasSubstr("$(network6_of pd0)"));
+  EXPECT_THAT(result.out, HasSubstr("via $WAN1_GATEWAY6 dev wan1 src "
+                                    "$WAN1_ADDRESS6 metric 1024 table 11"));
+  EXPECT_THAT(result.out, Not(HasSubstr(" 100:")));
+}
+
 TEST_F(OfflineTest, ExplainRefusesABadSpec) {
   Write("bad.yaml", kBadSpec);
   const auto result = Ctl("explain -f bad.yaml");

@@ -41,7 +41,8 @@ Facts With(const std::map<std::string, HealthState>& states) {
 
 std::vector<UplinkId> Members(const Spec& spec, const Facts& facts,
                               const std::string& policy = kBalance) {
-  const Choice choice = Compile(spec, facts).filter.choices.at(policy);
+  const Choice choice =
+      Compile(spec, facts).filters.at(Family::kIpv4).choices.at(policy);
   std::vector<UplinkId> ids;
   for (const Member& member : choice.members) ids.push_back(member.id);
   return ids;
@@ -70,10 +71,14 @@ TEST(CompileHealth, AnUplinkThatIsDownKeepsAllThatItsConnectionsNeed) {
       Compile(ProbedSpec(), With({{"wan2", HealthState::kDown}}));
   EXPECT_EQ(down.state.routes, up.state.routes);
   EXPECT_EQ(down.state.rules, up.state.rules);
-  EXPECT_EQ(down.filter.nat, up.filter.nat);
-  EXPECT_EQ(down.filter.nat_sources, up.filter.nat_sources);
-  EXPECT_EQ(down.filter.arrivals, up.filter.arrivals);
-  EXPECT_EQ(down.filter.internal, up.filter.internal);
+  EXPECT_EQ(down.filters.at(Family::kIpv4).nat,
+            up.filters.at(Family::kIpv4).nat);
+  EXPECT_EQ(down.filters.at(Family::kIpv4).nat_sources,
+            up.filters.at(Family::kIpv4).nat_sources);
+  EXPECT_EQ(down.filters.at(Family::kIpv4).arrivals,
+            up.filters.at(Family::kIpv4).arrivals);
+  EXPECT_EQ(down.filters.at(Family::kIpv4).internal,
+            up.filters.at(Family::kIpv4).internal);
 }
 
 TEST(CompileHealth, TheMultipathRouteLeavesOutWhatIsDown) {
@@ -86,16 +91,18 @@ TEST(CompileHealth, TheMultipathRouteLeavesOutWhatIsDown) {
     links.push_back(hop.link);
   }
   EXPECT_THAT(links, ElementsAre("wan1", "wan3"));
-  EXPECT_FALSE(desired.filter.departures.contains("wan2"));
+  EXPECT_FALSE(desired.filters.at(Family::kIpv4).departures.contains("wan2"));
 }
 
 TEST(CompileHealth, ARuleForThisUplinkAloneIsToldThatItIsDown) {
   Spec spec = ProbedSpec();
   spec.traffic = {{"guests", {}, {}, "wan2"}};
-  EXPECT_FALSE(
-      Compile(spec, With({{"wan2", HealthState::kDown}})).filter.only.at(2));
+  EXPECT_FALSE(Compile(spec, With({{"wan2", HealthState::kDown}}))
+                   .filters.at(Family::kIpv4)
+                   .only.at(2));
   EXPECT_TRUE(Compile(spec, With({{"wan2", HealthState::kDegraded}}))
-                  .filter.only.at(2));
+                  .filters.at(Family::kIpv4)
+                  .only.at(2));
 }
 
 TEST(CompileHealth, ADegradedUplinkIsSecondChoiceWithinItsTier) {

@@ -12,7 +12,7 @@ namespace {
 using testing::RandomSpecs;
 
 TEST(CompileLaw, IgnoresTheOrderOfNamedThings) {
-  RandomSpecs random;
+  RandomSpecs random(RandomSpecs::Families::kBoth);
   for (int i = 0; i < 10'000; ++i) {
     const Spec spec = random.MakeSpec();
     const Facts facts = random.MakeFacts();
@@ -21,7 +21,7 @@ TEST(CompileLaw, IgnoresTheOrderOfNamedThings) {
     ASSERT_EQ(one.state.routes, other.state.routes);
     ASSERT_EQ(one.state.rules, other.state.rules);
     ASSERT_EQ(one.state.tables, other.state.tables);
-    ASSERT_EQ(one.filter, other.filter);
+    ASSERT_EQ(one.filters, other.filters);
     ASSERT_EQ(one.uplinks, other.uplinks);
     ASSERT_EQ(one.warnings, other.warnings);
     ASSERT_EQ(one.table_owner, other.table_owner);
@@ -29,22 +29,30 @@ TEST(CompileLaw, IgnoresTheOrderOfNamedThings) {
 }
 
 TEST(CompileLaw, EveryUplinkAlwaysHasItsFloorAndItsMarkRule) {
-  RandomSpecs random;
+  RandomSpecs random(RandomSpecs::Families::kBoth);
   for (int i = 0; i < 10'000; ++i) {
     const Spec spec = random.MakeSpec();
     const Desired desired = Compile(spec, random.MakeFacts());
     for (const Uplink& uplink : spec.uplinks) {
-      const std::uint32_t table = TableOf(spec, uplink.id);
-      RouteKey floor;
-      floor.table = table;
-      floor.metric = kFloorMetric;
-      ASSERT_EQ(desired.state.routes.at(floor).type, RouteType::kUnreachable);
-      PolicyRule rule;
-      rule.priority = kMarkPriority + uplink.id;
-      rule.mark = MarkOf(spec, uplink.id);
-      rule.table = table;
-      ASSERT_TRUE(std::binary_search(desired.state.rules.begin(),
-                                     desired.state.rules.end(), rule));
+      for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+        const std::uint32_t table = TableOf(spec, uplink.id);
+        RouteKey floor;
+        floor.table = table;
+        floor.destination = Prefix::Default(family);
+        floor.metric = kFloorMetric;
+        PolicyRule rule;
+        rule.priority = kMarkPriority + uplink.id;
+        rule.family = family;
+        rule.mark = MarkOf(spec, uplink.id);
+        rule.table = table;
+        const bool wanted = CarriesFamily(uplink, family);
+        ASSERT_EQ(desired.state.routes.contains(floor), wanted);
+        ASSERT_EQ(std::binary_search(desired.state.rules.begin(),
+                                     desired.state.rules.end(), rule),
+                  wanted);
+        if (!wanted) continue;
+        ASSERT_EQ(desired.state.routes.at(floor).type, RouteType::kUnreachable);
+      }
     }
   }
 }
@@ -52,7 +60,7 @@ TEST(CompileLaw, EveryUplinkAlwaysHasItsFloorAndItsMarkRule) {
 // A verdict moves new connections and nothing else: what is set up for an
 // uplink does not depend on it.
 TEST(CompileLaw, AVerdictChangesOnlyWhoIsChosen) {
-  RandomSpecs random;
+  RandomSpecs random(RandomSpecs::Families::kBoth);
   for (int i = 0; i < 10'000; ++i) {
     const Spec spec = random.MakeSpec();
     const Facts facts = random.MakeFacts();
@@ -65,17 +73,19 @@ TEST(CompileLaw, AVerdictChangesOnlyWhoIsChosen) {
       std::erase_if(desired->state.routes, [&](const auto& route) {
         return route.first.table == spec.table_base;  // that of multipath
       });
-      desired->filter.choices.clear();
-      desired->filter.departures.clear();
+      for (auto& [family, filter] : desired->filters) {
+        filter.choices.clear();
+        filter.departures.clear();
+      }
     }
     ASSERT_EQ(one.state.routes, other.state.routes);
-    ASSERT_EQ(one.filter, other.filter);
+    ASSERT_EQ(one.filters, other.filters);
     ASSERT_EQ(one.warnings, other.warnings);
   }
 }
 
 TEST(CompileLaw, StaysInItsBandAndItsTables) {
-  RandomSpecs random;
+  RandomSpecs random(RandomSpecs::Families::kBoth);
   for (int i = 0; i < 10'000; ++i) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
     for (const PolicyRule& rule : desired.state.rules) {

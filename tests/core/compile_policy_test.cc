@@ -47,7 +47,8 @@ Facts WithDown(std::vector<std::string> links) {
 
 std::vector<UplinkId> Members(const Spec& spec, const Facts& facts,
                               const std::string& policy = "voice") {
-  const Choice choice = Compile(spec, facts).filter.choices.at(policy);
+  const Choice choice =
+      Compile(spec, facts).filters.at(Family::kIpv4).choices.at(policy);
   std::vector<UplinkId> ids;
   for (const Member& member : choice.members) ids.push_back(member.id);
   return ids;
@@ -90,10 +91,10 @@ TEST(CompilePolicy, OverflowFillsUpToTheThreshold) {
   Spec spec = WithPolicy(Algorithm::kOverflow, {{{"wan2", {}}, {"wan1", {}}}});
   spec.policies[0].threshold = 60;
   const Desired desired = Compile(spec, WithDown({}));
-  const Choice& choice = desired.filter.choices.at("voice");
+  const Choice& choice = desired.filters.at(Family::kIpv4).choices.at("voice");
   EXPECT_EQ(choice.members[0].capacity, 20'000'000U / 8 * 60 / 100);
   EXPECT_EQ(choice.members[1].capacity, 10'000'000U / 8 * 60 / 100);
-  EXPECT_EQ(desired.filter.estimators.size(), 2U);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).estimators.size(), 2U);
 }
 
 TEST(CompilePolicy, AnIdleRouterGivesAllToTheFirstOfOverflow) {
@@ -114,7 +115,8 @@ TEST(CompilePolicy, WeighsByTheMemberThenTheUplinkThenTheCapacity) {
   Spec spec = WithPolicy(Algorithm::kWeightedRandom,
                          {{{"wan1", 7}, {"wan2", {}}, {"wan3", {}}}});
   spec.uplinks[1].weight = 5;
-  const Choice choice = Compile(spec, WithDown({})).filter.choices.at("voice");
+  const Choice choice =
+      Compile(spec, WithDown({})).filters.at(Family::kIpv4).choices.at("voice");
   EXPECT_EQ(choice.members[0].weight, 7U);
   EXPECT_EQ(choice.members[1].weight, 5U);
   EXPECT_EQ(choice.members[2].weight, 30'000U);
@@ -126,7 +128,8 @@ TEST(CompilePolicy, MeasuresOnlyWhatAPolicyCompares) {
   spec.policies[0].measure = Measure::kUpload;
   const Desired desired = Compile(spec, WithDown({"wan2"}));
   std::vector<UplinkId> measured;
-  for (const RateEstimator& estimator : desired.filter.estimators) {
+  for (const RateEstimator& estimator :
+       desired.filters.at(Family::kIpv4).estimators) {
     EXPECT_EQ(estimator.measure, Measure::kUpload);
     measured.push_back(estimator.id);
   }
@@ -136,9 +139,13 @@ TEST(CompilePolicy, MeasuresOnlyWhatAPolicyCompares) {
 TEST(CompilePolicy, TwoPoliciesOfOneKindShareTheirEstimators) {
   Spec spec = SpecWithUplinks(3, Algorithm::kLeastLoaded);
   spec.policies = {MakePolicy(Algorithm::kLeastLoaded, {})};
-  EXPECT_EQ(Compile(spec, WithDown({})).filter.estimators.size(), 3U);
+  EXPECT_EQ(
+      Compile(spec, WithDown({})).filters.at(Family::kIpv4).estimators.size(),
+      3U);
   spec.policies[0].estimator.window *= 2;
-  EXPECT_EQ(Compile(spec, WithDown({})).filter.estimators.size(), 6U);
+  EXPECT_EQ(
+      Compile(spec, WithDown({})).filters.at(Family::kIpv4).estimators.size(),
+      6U);
 }
 
 TEST(CompilePolicy, SharesAreThoseOfTheLiveTierOfBalance) {
@@ -231,13 +238,17 @@ TEST(CompilePolicy, KeepsTheChainsOfPoliciesApart) {
 // ---- affinity ----
 
 std::vector<UplinkId> Keepers(const Spec& spec, const Facts& facts) {
-  const auto memory = Compile(spec, facts).filter.choices.at("voice").memory;
+  const auto memory =
+      Compile(spec, facts).filters.at(Family::kIpv4).choices.at("voice").memory;
   return memory ? memory->uplinks : std::vector<UplinkId>{};
 }
 
 TEST(CompilePolicy, WithoutAffinityNobodyIsRemembered) {
   const Spec spec = WithPolicy(Algorithm::kWeightedRandom, {});
-  EXPECT_EQ(Compile(spec, WithDown({})).filter.choices.at("voice").memory,
+  EXPECT_EQ(Compile(spec, WithDown({}))
+                .filters.at(Family::kIpv4)
+                .choices.at("voice")
+                .memory,
             std::nullopt);
 }
 
@@ -253,9 +264,11 @@ TEST(CompilePolicy, ClientsStayWithAllThatCouldBeChosen) {
     }
     spec.policies[0].affinity = {AffinityKey::kSource,
                                  std::chrono::seconds(90)};
-    EXPECT_EQ(
-        Compile(spec, WithDown({})).filter.choices.at("voice").memory->lifetime,
-        std::chrono::seconds(90));
+    EXPECT_EQ(Compile(spec, WithDown({}))
+                  .filters.at(Family::kIpv4)
+                  .choices.at("voice")
+                  .memory->lifetime,
+              std::chrono::seconds(90));
     EXPECT_THAT(Keepers(spec, WithDown({})), ElementsAre(1, 3, 4));
     EXPECT_THAT(Keepers(spec, WithDown({"wan3"})), ElementsAre(1, 4));
     EXPECT_THAT(Keepers(spec, WithDown({"wan1", "wan3", "wan4"})),

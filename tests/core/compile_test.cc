@@ -36,7 +36,8 @@ const UplinkState& UplinkNamed(const Desired& desired, std::string_view name) {
 
 std::vector<UplinkId> MemberIds(const Desired& desired) {
   std::vector<UplinkId> ids;
-  for (const Member& member : desired.filter.choices.at(kBalance).members) {
+  for (const Member& member :
+       desired.filters.at(Family::kIpv4).choices.at(kBalance).members) {
     ids.push_back(member.id);
   }
   return ids;
@@ -94,7 +95,7 @@ TEST_P(CompileWaiting, NamesWhatIsMissing) {
   EXPECT_EQ(wan2.share, 0);
   EXPECT_EQ(UplinkNamed(desired, "wan1").share, 1);
   EXPECT_THAT(MemberIds(desired), ElementsAre(1));
-  EXPECT_FALSE(desired.filter.arrivals.contains("wan2"));
+  EXPECT_FALSE(desired.filters.at(Family::kIpv4).arrivals.contains("wan2"));
   // Its connections must not fall through to another uplink.
   EXPECT_THAT(RouteLines(desired, 12),
               Contains("unreachable default metric 4294967295 table 12"
@@ -176,7 +177,7 @@ TEST(Compile, RetriesABlockedUplinkButGivesItNothing) {
   EXPECT_EQ(wan2.phase, UplinkPhase::kBlocked);
   EXPECT_EQ(wan2.reason, "route refused: Nexthop has invalid gateway");
   EXPECT_THAT(MemberIds(desired), ElementsAre(1));
-  EXPECT_FALSE(desired.filter.arrivals.contains("wan2"));
+  EXPECT_FALSE(desired.filters.at(Family::kIpv4).arrivals.contains("wan2"));
   const Desired unblocked = Compile(TwoUplinkSpec(), TwoUplinkFacts());
   EXPECT_EQ(desired.state.routes, unblocked.state.routes);
   EXPECT_EQ(desired.state.rules, unblocked.state.rules);
@@ -264,7 +265,8 @@ TEST(Compile, NeedsNoGatewayOnAPointToPointLink) {
   EXPECT_EQ(RouteLines(desired, 12), expected);
   EXPECT_EQ(UplinkNamed(desired, "wan2").gateway, std::nullopt);
   // Its own address is not in the connected network, but is internal.
-  EXPECT_THAT(desired.filter.internal, Contains(Net("203.0.113.2/32")));
+  EXPECT_THAT(desired.filters.at(Family::kIpv4).internal,
+              Contains(Net("203.0.113.2/32")));
   // Even where main has no default route through it.
   facts.links["wan2"].default_route.reset();
   EXPECT_EQ(RouteLines(Compile(TwoUplinkSpec(), facts), 12), expected);
@@ -286,11 +288,11 @@ TEST(Compile, NamesNoNetworkWithinAnotherOne) {
   spec.lans[0].networks = {Net("192.168.10.128/25"), Net("192.168.11.0/24"),
                            Net("192.168.10.0/23"), Net("192.168.12.0/24")};
   const Desired desired = Compile(spec, TwoUplinkFacts());
-  EXPECT_THAT(desired.filter.internal,
+  EXPECT_THAT(desired.filters.at(Family::kIpv4).internal,
               ElementsAre(Net("192.168.10.0/23"), Net("192.168.12.0/24"),
                           Net("198.51.100.0/24"), Net("203.0.113.0/24"),
                           Net("224.0.0.0/3")));
-  EXPECT_THAT(desired.filter.nat_sources,
+  EXPECT_THAT(desired.filters.at(Family::kIpv4).nat_sources,
               ElementsAre(Net("192.168.10.0/23"), Net("192.168.12.0/24"),
                           Net("198.51.100.2/32"), Net("203.0.113.2/32")));
 }
@@ -362,7 +364,8 @@ TEST(Compile, MeasuresInBytesInTheChosenDirection) {
   const auto capacity = [&spec](Measure measure) {
     spec.balance.measure = measure;
     return Compile(spec, TwoUplinkFacts())
-        .filter.choices.at(kBalance)
+        .filters.at(Family::kIpv4)
+        .choices.at(kBalance)
         .members[0]
         .capacity;
   };
@@ -385,8 +388,9 @@ TEST(Compile, RoutesByNextHopsForMultipath) {
   EXPECT_THAT(RuleLines(desired),
               Contains("priority 20702 iif lan1 lookup 10 proto 117"));
   EXPECT_EQ(desired.table_owner.at(10), "");
-  EXPECT_TRUE(desired.filter.choices.empty());
-  EXPECT_EQ(desired.filter.departures, desired.filter.arrivals);
+  EXPECT_TRUE(desired.filters.at(Family::kIpv4).choices.empty());
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).departures,
+            desired.filters.at(Family::kIpv4).arrivals);
   EXPECT_DOUBLE_EQ(UplinkNamed(desired, "wan1").share, 0.8);
 }
 

@@ -136,9 +136,11 @@ TEST(Law3, CleanupConvergesAfterAnyOneFaultAtAnyStep) {
 
 // ---- law 6 ----
 
-std::set<std::string> NatLinks(const State& state) {
+constexpr std::array kFamilies = {Family::kIpv4, Family::kIpv6};
+
+std::set<std::string> NatLinks(const State& state, Family family) {
   std::set<std::string> links;
-  const auto nat = state.tables.find(XtTable::kNat);
+  const auto nat = state.tables.find(NatOf(family));
   if (nat == state.tables.end()) return links;
   for (const auto& [name, rules] : nat->second->chains) {
     for (const ChainRule& rule : rules) {
@@ -148,9 +150,9 @@ std::set<std::string> NatLinks(const State& state) {
   return links;
 }
 
-std::set<Mark> MarksSet(const State& state) {
+std::set<Mark> MarksSet(const State& state, Family family) {
   std::set<Mark> marks;
-  const auto mangle = state.tables.find(XtTable::kMangle);
+  const auto mangle = state.tables.find(MangleOf(family));
   if (mangle == state.tables.end()) return marks;
   for (const auto& [name, rules] : mangle->second->chains) {
     for (const ChainRule& rule : rules) {
@@ -161,9 +163,10 @@ std::set<Mark> MarksSet(const State& state) {
   return marks;
 }
 
-bool HasLiveDefault(const State& state, std::uint32_t table) {
-  return std::ranges::any_of(state.routes, [table](const auto& route) {
-    return route.first.table == table && route.first.destination.IsDefault() &&
+bool HasLiveDefault(const State& state, std::uint32_t table, Family family) {
+  return std::ranges::any_of(state.routes, [&](const auto& route) {
+    return route.first.table == table &&
+           route.first.destination == Prefix::Default(family) &&
            !route.second.next_hops.empty();
   });
 }
@@ -172,12 +175,12 @@ bool HasLiveDefault(const State& state, std::uint32_t table) {
 // translated, by the new spec or, as long as it does not take over, by the old
 // one; but for which no rule translates them now.
 std::vector<std::string> Untranslated(const Desired& from, const Desired& to,
-                                      const State& now) {
-  const std::set<std::string> by_old = NatLinks(from.state);
-  const std::set<std::string> by_new = NatLinks(to.state);
-  const std::set<Mark> fates_to_come = MarksSet(to.state);
-  const std::set<Mark> fates = MarksSet(now);
-  const std::set<std::string> translated = NatLinks(now);
+                                      const State& now, Family family) {
+  const std::set<std::string> by_old = NatLinks(from.state, family);
+  const std::set<std::string> by_new = NatLinks(to.state, family);
+  const std::set<Mark> fates_to_come = MarksSet(to.state, family);
+  const std::set<Mark> fates = MarksSet(now, family);
+  const std::set<std::string> translated = NatLinks(now, family);
   std::vector<std::string> untranslated;
   for (const Desired* spec : {&from, &to}) {
     for (const UplinkState& uplink : spec->uplinks) {
@@ -185,7 +188,7 @@ std::vector<std::string> Untranslated(const Desired& from, const Desired& to,
                           (by_old.contains(uplink.interface) &&
                            !fates_to_come.contains(uplink.mark));
       if (wanted && fates.contains(uplink.mark) &&
-          HasLiveDefault(now, uplink.table) &&
+          HasLiveDefault(now, uplink.table, family) &&
           !translated.contains(uplink.interface)) {
         untranslated.push_back(uplink.name);
       }
@@ -194,9 +197,10 @@ std::vector<std::string> Untranslated(const Desired& from, const Desired& to,
   return untranslated;
 }
 
-bool HooksHold(const State& now, const State& from, const State& to) {
-  const auto jumps = [](const State& state) {
-    const auto mangle = state.tables.find(XtTable::kMangle);
+bool HooksHold(const State& now, const State& from, const State& to,
+               Family family) {
+  const auto jumps = [family](const State& state) {
+    const auto mangle = state.tables.find(MangleOf(family));
     return mangle == state.tables.end()
                ? std::map<XtHook, std::vector<HookJump>>{}
                : mangle->second->jumps;
@@ -266,16 +270,20 @@ TEST(Law6, HooksAndTranslationsHoldAtEachStep) {
     const State from = transition.from().kernel.Ours();
     // What was untranslated before was so by the old spec's wish.
     const Desired& old_desired = transition.from().desired;
-    const std::vector<std::string> at_first =
-        Untranslated(old_desired, world.desired, from);
+    const auto untranslated = [&](const State& state, Family family) {
+      return Untranslated(old_desired, world.desired, state, family);
+    };
     const std::size_t n = random.Between(1, 20);
     PassWithFault(world, Fault::kDies, n, {});
     const State now = world.kernel.Ours();
-    ASSERT_TRUE(HooksHold(now, from, world.desired.state)) << "case " << i;
-    for (const std::string& uplink :
-         Untranslated(old_desired, world.desired, now)) {
-      ASSERT_THAT(at_first, ::testing::Contains(uplink))
-          << "case " << i << ", dead before write " << n;
+    for (const Family family : kFamilies) {
+      ASSERT_TRUE(HooksHold(now, from, world.desired.state, family))
+          << "case " << i;
+      const std::vector<std::string> at_first = untranslated(from, family);
+      for (const std::string& uplink : untranslated(now, family)) {
+        ASSERT_THAT(at_first, ::testing::Contains(uplink))
+            << "case " << i << ", dead before write " << n;
+      }
     }
   }
 }
@@ -291,8 +299,10 @@ TEST(Law6, OneCommitPerTableAndTwoForNatAtMost) {
       const auto* edit = std::get_if<EditXtTable>(&step.change);
       if (edit != nullptr) ++commits[edit->table];
     }
-    ASSERT_LE(commits[XtTable::kMangle], 1u) << "case " << i;
-    ASSERT_LE(commits[XtTable::kNat], 2u) << "case " << i;
+    for (const Family family : kFamilies) {
+      ASSERT_LE(commits[MangleOf(family)], 1u) << "case " << i;
+      ASSERT_LE(commits[NatOf(family)], 2u) << "case " << i;
+    }
     twice += commits[XtTable::kNat] == 2 ? 1 : 0;
   }
   EXPECT_GT(twice, 0u);

@@ -23,6 +23,31 @@ bool IsOurs(const PolicyRule& rule) {
   return rule.protocol == kProtocol && IsOwnedPriority(rule.priority);
 }
 
+bool IsIpv6(const Route& route) {
+  return route.key.destination.family() == Family::kIpv6;
+}
+
+void DropIpv6(Link& link) {
+  std::erase_if(link.addresses, [](const LinkAddress& address) {
+    return address.local.family() == Family::kIpv6;
+  });
+  link.default_route6.reset();
+}
+
+// True: there was something.
+bool DropIpv6(State& state) {
+  const std::size_t dropped =
+      std::erase_if(state.routes,
+                    [](const auto& route) { return IsIpv6(route.second); }) +
+      std::erase_if(
+          state.rules,
+          [](const PolicyRule& rule) { return rule.family == Family::kIpv6; }) +
+      std::erase_if(state.tables, [](const auto& table) {
+        return FamilyOf(table.first) == Family::kIpv6;
+      });
+  return dropped != 0;
+}
+
 Outcome Failed(ErrorCode code, int system_errno, std::string message) {
   return {StepResult::kFailed, Error{code, std::move(message), system_errno}};
 }
@@ -32,7 +57,8 @@ Outcome Failed(ErrorCode code, int system_errno, std::string message) {
 FakeKernel::FakeKernel()
     : rules{DefaultRule(0, 255), DefaultRule(32766, kMainTable),
             DefaultRule(32767, 253)} {
-  for (const XtTable table : {XtTable::kMangle, XtTable::kNat}) {
+  for (const XtTable table :
+       {XtTable::kMangle, XtTable::kNat, XtTable::kMangle6, XtTable::kNat6}) {
     tables[table].table = table;
   }
 }
@@ -46,11 +72,16 @@ Result<Facts> FakeKernel::ReadFacts(const FactsScope& scope) {
   }
   Facts facts;
   if (scope.default_source) facts.default_source = host_.default_source;
+  if (scope.default_source && scope.ipv6) {
+    facts.default_source6 = host_.default_source6;
+  }
   for (const std::string& name : scope.links) {
     const auto link = host_.links.find(name);
     if (link == host_.links.end()) continue;
     Link& told = facts.links.insert(*link).first->second;
     if (!scope.default_routes.contains(name)) told.default_route.reset();
+    if (!scope.default_routes6.contains(name)) told.default_route6.reset();
+    if (!scope.ipv6) DropIpv6(told);
   }
   for (const std::string& name : scope.ipsets) {
     if (host_.ipsets.contains(name)) facts.ipsets.insert(name);
@@ -64,6 +95,13 @@ Result<State> FakeKernel::Observe(const ObserveScope& scope) {
     return tl::unexpected<Error>(*std::exchange(read_error, {}));
   }
   State state = Ours();
+  State without = state;
+  const bool there = DropIpv6(without);
+  if (scope.ipv6 || scope.sweep || ipv6_there_) {
+    ipv6_there_ = there;
+  } else {
+    state = std::move(without);
+  }
   std::erase_if(state.routes, [&scope](const auto& route) {
     return !scope.sweep && !scope.tables.contains(route.first.table);
   });
@@ -163,11 +201,12 @@ std::vector<Outcome> FakeKernel::Execute(std::span<const Step> steps) {
   std::vector<Outcome> outcomes;
   for (const Step& step : steps) {
     if (before_write) std::exchange(before_write, nullptr)(*this);
-    const std::set<Mark> before = MarksThatLeadNowhere();
+    const std::set<FamilyMark> before = MarksThatLeadNowhere();
     outcomes.push_back(ExecuteOne(step));
-    for (const Mark& mark : MarksThatLeadNowhere()) {
-      if (before.contains(mark)) continue;
-      broken_promises.push_back("mark " + std::to_string(mark.value) +
+    for (const FamilyMark& lost : MarksThatLeadNowhere()) {
+      if (before.contains(lost)) continue;
+      broken_promises.push_back(std::string(FamilyName(lost.first)) + " mark " +
+                                std::to_string(lost.second.value) +
                                 " after: " + step.reason);
     }
   }
@@ -232,7 +271,9 @@ std::optional<Error> FakeKernel::Refuses(const NextHop& hop) const {
     return Error{ErrorCode::kFailedPrecondition, "Device for nexthop is not up",
                  ENETDOWN};
   }
-  if (!hop.gateway || hop.onlink) return std::nullopt;
+  if (!hop.gateway || hop.onlink || hop.gateway->IsLinkLocal()) {
+    return std::nullopt;
+  }
   const bool reachable =
       std::ranges::any_of(link.addresses, [&hop](const LinkAddress& address) {
         return address.network.Contains(*hop.gateway) ||
@@ -302,25 +343,28 @@ void FakeKernel::NoFaults() {
 
 // ---- what must hold at every instant ----
 
-std::set<Mark> FakeKernel::MarksThatLeadNowhere() const {
-  std::set<Mark> marks;
-  for (const auto& [name, chain] : tables.at(XtTable::kMangle).chains) {
-    if (!IsOwnedChain(name)) continue;
-    for (const FakeRule& rule : chain) {
-      const auto* set = std::get_if<SetMarkTarget>(&rule.rule.target);
-      if (set != nullptr && !LeadsSomewhere(set->mark)) marks.insert(set->mark);
+std::set<FakeKernel::FamilyMark> FakeKernel::MarksThatLeadNowhere() const {
+  std::set<FamilyMark> marks;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    for (const auto& [name, chain] : tables.at(MangleOf(family)).chains) {
+      if (!IsOwnedChain(name)) continue;
+      for (const FakeRule& rule : chain) {
+        const auto* set = std::get_if<SetMarkTarget>(&rule.rule.target);
+        if (set == nullptr || LeadsSomewhere(set->mark, family)) continue;
+        marks.emplace(family, set->mark);
+      }
     }
   }
   return marks;
 }
 
-bool FakeKernel::LeadsSomewhere(const Mark& mark) const {
+bool FakeKernel::LeadsSomewhere(const Mark& mark, Family family) const {
   return std::ranges::any_of(rules, [&](const PolicyRule& rule) {
-    if (rule.mark != mark) return false;
+    if (rule.family != family || rule.mark != mark) return false;
     if (rule.action != RuleAction::kLookup) return true;
-    return std::ranges::any_of(routes, [&rule](const auto& route) {
+    return std::ranges::any_of(routes, [&](const auto& route) {
       return route.first.table == rule.table &&
-             route.first.destination.IsDefault();
+             route.first.destination == Prefix::Default(family);
     });
   });
 }

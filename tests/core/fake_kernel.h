@@ -15,6 +15,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reconciler/kernel.h"
@@ -90,13 +91,15 @@ class FakeKernel : public Kernel {
   std::optional<Error> Refuses(const Route& route) const;
   std::optional<Error> Refuses(const NextHop& hop) const;
   void SetFault(Fault fault, std::size_t n, const Error& error);
-  std::set<Mark> MarksThatLeadNowhere() const;
-  bool LeadsSomewhere(const Mark& mark) const;
+  using FamilyMark = std::pair<Family, Mark>;
+  std::set<FamilyMark> MarksThatLeadNowhere() const;
+  bool LeadsSomewhere(const Mark& mark, Family family) const;
 
   // Changes with anything in the tables.
   std::uint64_t ChainsVersion();
 
   Facts host_;
+  bool ipv6_there_ = false;  // what the last look at IPv6 found
   std::map<XtTable, FakeXtable> seen_tables_;  // by ChainsVersion()
   std::uint64_t chains_version_ = 0;
   Fault fault_ = Fault::kNone;

@@ -7,16 +7,12 @@
 #include <utility>
 
 #include "reconciler/ownership.h"
+#include "tests/core/numbered_addresses.h"
 
 namespace uplinkd::testing {
 namespace {
 
 constexpr std::uint32_t kMaxId = 40;
-
-Address Ipv4(std::uint32_t a, std::uint32_t b, std::uint32_t c,
-             std::uint32_t d) {
-  return Address::FromIpv4(a << 24 | b << 16 | c << 8 | d);
-}
 
 // Uplink `id` is 198.18.ID.2 behind 198.18.ID.1, or .3 after a new lease.
 Address AddressOf(UplinkId id, bool moved) {
@@ -24,6 +20,23 @@ Address AddressOf(UplinkId id, bool moved) {
 }
 Address GatewayOf(UplinkId id) {
   return Ipv4(198, 18, id, 1);
+}
+
+// Uplink `id` is 2001:db8:ID::2, or ::3 once it was renumbered.
+Address Address6Of(UplinkId id, bool moved) {
+  return Ipv6(id, 0, moved ? 3 : 2);
+}
+Address Gateway6Of(Random& random, UplinkId id) {
+  if (random.Chance(50)) return Ipv6(id, 0, 1);
+  return Address::FromBytes(Family::kIpv6,
+                            {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                             static_cast<std::uint8_t>(id)});
+}
+
+bool HasFamily(const Spec& spec, Family family) {
+  return std::ranges::any_of(spec.uplinks, [family](const Uplink& uplink) {
+    return CarriesFamily(uplink, family);
+  });
 }
 
 std::size_t UplinkCount(Random& random) {
@@ -34,6 +47,29 @@ std::size_t UplinkCount(Random& random) {
 }
 
 Health RandomHealth(Random& random);
+
+// Gives the uplink IPv6, with or without IPv4.
+void AddIpv6(Random& random, Uplink& uplink) {
+  uplink.families = UplinkFamilies::kBoth;
+  if (random.Chance(25)) {
+    uplink.families = UplinkFamilies::kIpv6;
+    uplink.address.reset();
+    uplink.gateway.reset();
+    uplink.nat = Nat::kSnat;
+    uplink.health.reset();
+  }
+  if (random.Chance(30)) uplink.address6 = Address6Of(uplink.id, false);
+  if (random.Chance(40)) uplink.gateway6 = Gateway6Of(random, uplink.id);
+  constexpr std::array kNats = {Nat::kSnat, Nat::kMasquerade, Nat::kNone,
+                                Nat::kPrefix, Nat::kPrefix};
+  uplink.nat6 = random.AnyOf(kNats);
+  if (uplink.nat6 != Nat::kPrefix) return;
+  if (random.Chance(40)) {
+    uplink.prefix6 = Prefix(Ipv6(0x8000 + uplink.id, 0, 0), 48);
+  } else if (random.Chance(50)) {
+    uplink.prefix6_interface = random.Chance(50) ? "lan0" : "pd0";
+  }
+}
 
 Uplink RandomUplink(Random& random, UplinkId id, bool weighted) {
   Uplink uplink;
@@ -52,6 +88,7 @@ Uplink RandomUplink(Random& random, UplinkId id, bool weighted) {
   constexpr std::array kModes = {UplinkMode::kDraining, UplinkMode::kDisabled};
   if (random.Chance(10)) uplink.mode = random.AnyOf(kModes);
   if (random.Chance(30)) uplink.health = RandomHealth(random);
+  if (random.Chance(25)) AddIpv6(random, uplink);
   return uplink;
 }
 
@@ -143,9 +180,15 @@ void AddTraffic(Random& random, Spec& spec) {
     rule.use = random.AnyOf(uses);
     // A destination of its own, so that none takes all of another one.
     const auto net = static_cast<std::uint32_t>(n);
-    rule.match.destination = {Prefix(Ipv4(203, 0, 113, net * 16), 28)};
-    if (random.Chance(50)) {
-      rule.match.destination.emplace_back(Ipv4(100, 64, net, 0), 24);
+    if (HasFamily(spec, Family::kIpv4)) {
+      rule.match.destination = {Prefix(Ipv4(203, 0, 113, net * 16), 28)};
+      if (random.Chance(50)) {
+        rule.match.destination.emplace_back(Ipv4(100, 64, net, 0), 24);
+      }
+    }
+    if (HasFamily(spec, Family::kIpv6) &&
+        (rule.match.destination.empty() || random.Chance(50))) {
+      rule.match.destination.emplace_back(Ipv6(0x9000 + net, 0, 0), 48);
     }
     if (random.Chance(25)) rule.match.uid = {{0, 999}};
     if (random.Chance(50)) rule.match.protocol = std::uint8_t{17};
@@ -156,12 +199,18 @@ void AddTraffic(Random& random, Spec& spec) {
   }
 }
 
-std::vector<Lan> RandomLans(Random& random) {
+// After the uplinks, on which it depends what networks there may be.
+std::vector<Lan> RandomLans(Random& random, const Spec& spec) {
+  const bool ipv4 = HasFamily(spec, Family::kIpv4);
+  const bool ipv6 = HasFamily(spec, Family::kIpv6);
   std::vector<Lan> lans;
   const std::uint64_t count = random.Between(1, 2);
   for (std::uint32_t i = 0; i < count; ++i) {
     Lan lan{"lan" + std::to_string(i), {}};
-    if (random.Chance(60)) {
+    if (ipv6 && random.Chance(30)) {
+      lan.networks.emplace_back(Ipv6(0xf000 + i, 0, 0), 64);
+    }
+    if (ipv4 && random.Chance(60)) {
       lan.networks = {Prefix(Ipv4(192, 168, 10 + i, 0), 24)};
       if (random.Chance(30)) {
         lan.networks.emplace_back(Ipv4(10, 10 + i, 0, 0), 16);
@@ -174,6 +223,11 @@ std::vector<Lan> RandomLans(Random& random) {
 
 // ---- hosts ----
 
+void AddAddress6(Random& random, const Address& own, Link& link) {
+  const bool preferred = random.Chance(80);
+  link.addresses.push_back({own, Prefix(own, 64), std::nullopt, preferred});
+}
+
 Link LanLink(Random& random, const std::string& name, std::uint32_t i) {
   Link link;
   link.name = name;
@@ -181,6 +235,10 @@ Link LanLink(Random& random, const std::string& name, std::uint32_t i) {
   link.up = link.carrier = random.Chance(95);
   const Address own = Ipv4(192, 168, 10 + i, 1);
   link.addresses.push_back({own, Prefix(own, 24), std::nullopt});
+  if (random.Chance(50)) {
+    AddAddress6(random, Ipv6(0xf000 + i, 0, 1), link);
+    if (random.Chance(30)) AddAddress6(random, Ipv6(0xf100 + i, 0, 1), link);
+  }
   return link;
 }
 
@@ -202,196 +260,25 @@ Link UplinkLink(Random& random, const Uplink& uplink) {
   if (random.Chance(90)) {
     link.default_route = DefaultRoute{GatewayOf(uplink.id)};
   }
+  if (random.Chance(80)) {
+    AddAddress6(random, Address6Of(uplink.id, random.Chance(10)), link);
+  }
+  if (random.Chance(80)) {
+    link.default_route6 = DefaultRoute{Gateway6Of(random, uplink.id)};
+  }
   return link;
 }
-
-// ---- damage ----
-
-class Damage {
- public:
-  Damage(Random& random, State state)
-      : random_(random), state_(std::move(state)) {}
-
-  State Do() {
-    if (random_.Chance(5)) return State{};
-    if (random_.Chance(10)) state_.tables.clear();
-    for (std::uint64_t n = random_.Below(8); n > 0; --n) {
-      switch (random_.Below(4)) {
-        case 0: HurtRoutes(); break;
-        case 1: HurtRules(); break;
-        case 2: HurtJumps(); break;
-        default: HurtChains(); break;
-      }
-    }
-    std::ranges::sort(state_.rules);
-    return std::move(state_);
-  }
-
- private:
-  void HurtRoutes() {
-    if (state_.routes.empty() || random_.Chance(25)) return AddRoute();
-    auto& [key, route] = random_.AnyOf(state_.routes);
-    if (random_.Chance(50)) {
-      state_.routes.erase(key);
-    } else if (route.next_hops.empty()) {
-      route.type = RouteType::kBlackhole;
-    } else if (random_.Chance(50)) {
-      route.extra = "mtu 1400";
-    } else {
-      route.link_scope = !route.link_scope;
-    }
-  }
-
-  void AddRoute() {
-    Route route;
-    const auto any = static_cast<std::uint32_t>(random_.Below(60));
-    route.key.table = 10 + any;
-    route.key.destination = random_.Chance(40)
-                                ? Prefix::Default(Family::kIpv4)
-                                : Prefix(Ipv4(172, 16, any, 0), 24);
-    route.key.metric = static_cast<std::uint32_t>(random_.Between(1, 3));
-    route.type = RouteType::kUnreachable;
-    state_.routes.insert_or_assign(route.key, route);
-  }
-
-  void HurtRules() {
-    std::vector<PolicyRule>& rules = state_.rules;
-    if (rules.empty() || random_.Chance(20)) return AddRule();
-    const auto place = rules.begin() +
-                       static_cast<std::ptrdiff_t>(random_.Below(rules.size()));
-    const auto priority =
-        static_cast<std::uint32_t>(random_.Between(20000, 20999));
-    switch (random_.Below(4)) {
-      case 0: rules.erase(place); break;
-      case 1: rules.push_back(PolicyRule(*place)); break;
-      case 2: place->priority = priority; break;
-      default: place->extra = "tos 0x10"; break;
-    }
-  }
-
-  void AddRule() {
-    PolicyRule rule;
-    rule.priority = static_cast<std::uint32_t>(random_.Between(20000, 20999));
-    rule.table = static_cast<std::uint32_t>(random_.Between(10, 60));
-    if (random_.Chance(50)) {
-      rule.mark =
-          Mark{static_cast<std::uint32_t>(random_.Between(1, 60)), 0xff};
-    }
-    state_.rules.push_back(rule);
-  }
-
-  XtTableState& AnyTable() {
-    return state_.tables[random_.Chance(70) ? XtTable::kMangle : XtTable::kNat]
-        .Edit();
-  }
-
-  void HurtJumps() {
-    constexpr std::array kHooks = {XtHook::kPrerouting, XtHook::kOutput,
-                                   XtHook::kPostrouting};
-    XtTableState& table = AnyTable();
-    const XtHook hook = random_.AnyOf(kHooks);
-    std::vector<HookJump>& jumps = table.jumps[hook];
-    if (jumps.empty() || random_.Chance(30)) {
-      if (!table.chains.empty()) {
-        ChainRule rule;
-        rule.target =
-            JumpTarget{random_.AnyOf(table.chains).first, random_.Chance(20)};
-        jumps.push_back({random_.Below(4), rule});
-      }
-    } else if (random_.Chance(50)) {
-      jumps.erase(jumps.begin());
-    } else {
-      jumps.front().position += random_.Below(3);
-    }
-    if (jumps.empty()) table.jumps.erase(hook);
-  }
-
-  void HurtChains() {
-    XtTableState& table = AnyTable();
-    if (table.chains.empty() || random_.Chance(15)) return AddChain(table);
-    if (random_.Chance(15)) {
-      const std::string name = random_.AnyOf(table.chains).first;
-      return RemoveChain(table, name);
-    }
-    Chain& chain = random_.AnyOf(table.chains).second;
-    const std::uint64_t where = random_.Below(chain.size() + 1);
-    const auto place = chain.begin() + static_cast<std::ptrdiff_t>(where);
-    if (place == chain.end()) {
-      chain.push_back(StrayRule());
-    } else if (random_.Chance(40)) {
-      chain.erase(place);
-    } else if (random_.Chance(40)) {
-      std::swap(*place, chain.front());
-    } else if (random_.Chance(50)) {
-      chain.insert(place, ChainRule(*place));
-    } else {
-      chain.insert(place, StrayRule());
-    }
-  }
-
-  ChainRule StrayRule() {
-    ChainRule rule;
-    rule.out_interface = random_.Chance(50) ? "wan1" : "wan2";
-    if (random_.Chance(50)) {
-      rule.source = PrefixMatch{Prefix(Ipv4(192, 168, 99, 0), 24), false};
-    }
-    if (random_.Chance(50)) {
-      rule.target = OpaqueTarget{"TOS r0 0123abcd"};
-    } else {
-      rule.target = ReturnTarget{};
-    }
-    return rule;
-  }
-
-  void AddChain(XtTableState& table) {
-    Chain& chain =
-        table.chains["UPL-STRAY-" + std::to_string(random_.Below(3))];
-    if (chain.empty()) {
-      chain.push_back(StrayRule());
-      ChainRule mark;
-      mark.target = SetMarkTarget{Mark{77, 0xff}};
-      chain.push_back(mark);
-    }
-    // A chain that jumps to it, such that no loop can arise.
-    const std::string name = table.chains.begin()->first;
-    const std::string stray = "UPL-STRAY-9";
-    if (name >= "UPL-STRAY" || random_.Chance(50)) return;
-    table.chains[stray];
-    ChainRule jump;
-    jump.target = JumpTarget{stray, false};
-    table.chains[name].push_back(jump);
-  }
-
-  // As somebody would by hand: first what refers to it.
-  static void RemoveChain(XtTableState& table, const std::string& name) {
-    const auto refers = [&name](const ChainRule& rule) {
-      const auto* jump = std::get_if<JumpTarget>(&rule.target);
-      return jump != nullptr && jump->chain == name;
-    };
-    for (auto& [other, rules] : table.chains) std::erase_if(rules, refers);
-    for (auto& [hook, jumps] : table.jumps) {
-      std::erase_if(jumps,
-                    [&](const HookJump& jump) { return refers(jump.rule); });
-    }
-    std::erase_if(table.jumps,
-                  [](const auto& hook) { return hook.second.empty(); });
-    table.chains.erase(name);
-  }
-
-  Random& random_;
-  State state_;
-};
 
 }  // namespace
 
 Spec RandomSpec(Random& random) {
   Spec spec;
   spec.name = "random";
-  spec.lans = RandomLans(random);
   const bool weighted = random.Chance(30);
   for (std::size_t n = UplinkCount(random); n > 0; --n) {
     AddUplink(random, spec, weighted);
   }
+  spec.lans = RandomLans(random, spec);
   spec.balance = RandomBalance(random);
   spec.policies = RandomPolicies(random, spec);
   AddTraffic(random, spec);
@@ -401,11 +288,12 @@ Spec RandomSpec(Random& random) {
 Spec RandomEdit(Random& random, const Spec& spec) {
   Spec next = spec;
   const bool weighted = IsWeighted(spec);
+  bool new_lans = false;
   for (std::uint64_t n = random.Between(1, 3); n > 0; --n) {
     Uplink& uplink = random.AnyOf(next.uplinks);
     switch (random.Below(6)) {
       case 0: next.balance = RandomBalance(random); break;
-      case 1: next.lans = RandomLans(random); break;
+      case 1: new_lans = true; break;
       case 2: uplink = RandomUplink(random, uplink.id, weighted); break;
       case 3:
         if (next.uplinks.size() < kMaxUplinks) {
@@ -418,6 +306,10 @@ Spec RandomEdit(Random& random, const Spec& spec) {
       default: uplink.capacity.download += 1000000; break;
     }
   }
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    new_lans |= HasFamily(next, family) != HasFamily(spec, family);
+  }
+  if (new_lans) next.lans = RandomLans(random, next);
   next.policies = RandomPolicies(random, next);
   AddTraffic(random, next);
   return next;
@@ -433,6 +325,12 @@ Facts RandomFacts(Random& random, const Spec& spec) {
     if (random.Chance(5)) continue;
     facts.links[uplink.interface] = UplinkLink(random, uplink);
   }
+  if (random.Chance(50)) {
+    facts.links["pd0"] = LanLink(random, "pd0", 9);
+  }
+  if (random.Chance(90)) {
+    facts.default_source6 = Address6Of(random.AnyOf(spec.uplinks).id, false);
+  }
   if (random.Chance(90)) {
     facts.default_source = AddressOf(random.AnyOf(spec.uplinks).id, false);
   }
@@ -442,16 +340,13 @@ Facts RandomFacts(Random& random, const Spec& spec) {
   return facts;
 }
 
-State RandomDamage(Random& random, const State& desired) {
-  return Damage(random, desired).Do();
-}
-
 void AddForeign(Random& random, const Spec& spec, FakeKernel& kernel) {
   for (std::uint32_t n = 0; n < 3; ++n) {
     Route route;
     route.key.table =
         random.Chance(50) ? kMainTable : TableOf(spec, spec.uplinks[0].id);
-    route.key.destination = Prefix(Ipv4(100, 64 + n, 0, 0), 16);
+    route.key.destination = n == 2 ? Prefix(Ipv6(0xb000, 0, 0), 48)
+                                   : Prefix(Ipv4(100, 64 + n, 0, 0), 16);
     route.type = RouteType::kBlackhole;
     route.protocol = 4;  // RTPROT_STATIC
     kernel.routes.insert_or_assign(route.key, route);
@@ -460,6 +355,7 @@ void AddForeign(Random& random, const Spec& spec, FakeKernel& kernel) {
     // Also within our band: without our protocol it is not ours.
     rule.priority = static_cast<std::uint32_t>(random.Between(19990, 20500));
     rule.table = 100 + n;
+    rule.family = n == 2 ? Family::kIpv6 : Family::kIpv4;
     rule.protocol = 4;
     kernel.InsertRule(rule);
   }

@@ -141,7 +141,8 @@ Spec Voice(std::vector<Tier> tiers) {
 }
 
 UplinkId Chosen(const Spec& spec, const Facts& facts) {
-  const Choice choice = Compile(spec, facts).filter.choices.at("voice");
+  const Choice choice =
+      Compile(spec, facts).filters.at(Family::kIpv4).choices.at("voice");
   EXPECT_EQ(choice.members.size(), 1U);
   return choice.members.empty() ? 0 : choice.members.front().id;
 }

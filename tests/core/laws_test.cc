@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "reconciler/execute.h"
 #include "reconciler/reconcile.h"
@@ -46,10 +48,12 @@ TEST(Generators, MakeEveryKindOfCase) {
   std::set<Algorithm> algorithms;
   std::size_t damaged = 0;
   std::size_t waiting = 0;
+  std::map<std::vector<Family>, std::size_t> families;
   for (std::uint64_t i = 0; i < 2000; ++i) {
     const World world = RandomWorld(random);
     uplink_counts.insert(world.spec.uplinks.size());
     algorithms.insert(world.spec.balance.algorithm);
+    ++families[FamiliesOf(world.spec)];
     damaged += IsDesired(world.kernel.Ours(), world.desired.state) ? 0 : 1;
     for (const UplinkState& uplink : world.desired.uplinks) {
       waiting += uplink.phase == UplinkPhase::kWaiting ? 1 : 0;
@@ -59,6 +63,9 @@ TEST(Generators, MakeEveryKindOfCase) {
   EXPECT_EQ(algorithms.size(), 6u);
   EXPECT_GT(damaged, 1000u);
   EXPECT_GT(waiting, 500u);
+  EXPECT_EQ(families.size(), 3u);
+  EXPECT_GT(families[{Family::kIpv6}], 20u);
+  EXPECT_GT((families[{Family::kIpv4, Family::kIpv6}]), 300u);
 }
 
 TEST(Law1, ASecondPassPlansNothing) {

@@ -17,6 +17,11 @@ namespace uplinkd::testing {
 
 class RandomSpecs {
  public:
+  enum class Families { kIpv4, kBoth };
+
+  explicit RandomSpecs(Families families = Families::kIpv4)
+      : ipv6_(families == Families::kBoth) {}
+
   int Draw(int low, int high) {
     return std::uniform_int_distribution<int>(low, high)(random_);
   }
@@ -42,6 +47,11 @@ class RandomSpecs {
       Uplink& uplink = spec.uplinks[i];
       uplink.id = ids[i];
       uplink.nat = static_cast<Nat>(Draw(0, 2));
+      if (ipv6_ && Draw(0, 3) == 0) {
+        uplink.families = i == 0 || Draw(0, 1) == 0 ? UplinkFamilies::kBoth
+                                                    : UplinkFamilies::kIpv6;
+        uplink.nat6 = static_cast<Nat>(Draw(0, 3));
+      }
       if (Draw(0, 8) == 0) uplink.mode = static_cast<UplinkMode>(Draw(1, 2));
       if (Draw(0, 1) == 0) {
         uplink.weight = static_cast<std::uint32_t>(Draw(1, 300));
@@ -51,6 +61,7 @@ class RandomSpecs {
         uplink.health.emplace().probes = {IcmpProbe{Ip("192.0.2.1")}};
       }
     }
+    if (ipv6_) spec.lans[0].networks.push_back(Net("fd00:10::/64"));
     for (int lan = 1; lan < Draw(1, 4); ++lan) {
       const std::string network = "172.16." + std::to_string(lan) + ".";
       spec.lans.push_back({"lan" + std::to_string(lan),
@@ -65,6 +76,12 @@ class RandomSpecs {
       link.up = Draw(0, 8) != 0;
       link.carrier = Draw(0, 8) != 0;
       link.rp_filter = Draw(0, 2);
+      if (ipv6_ && Draw(0, 2) != 0) {
+        const std::string own =
+            "2001:db8:" + std::to_string(link.index) + "::2/64";
+        link.addresses.push_back(AddressOnLink(own));
+        link.default_route6 = DefaultRoute{Ip("fe80::1")};
+      }
       if (Draw(0, 8) == 0) link.addresses.clear();
       if (Draw(0, 8) == 0) link.default_route.reset();
       if (Draw(0, 8) == 0) facts.blocked[name] = "refused";
@@ -99,6 +116,7 @@ class RandomSpecs {
   }
 
  private:
+  bool ipv6_;
   std::mt19937 random_{20261122};
 };
 

@@ -193,7 +193,7 @@ TEST_F(Reconcile, GivesNoFateToAnUplinkWhoseRouteWasRefused) {
 
 TEST_F(Reconcile, TheOtherUplinksWorkWhileOneIsBlocked) {
   kernel_.FailNth(WriteOfTable(12), kRefused);
-  const std::map<std::string, std::string> refused = Pass().refused;
+  const BlockedParts refused = Pass().refused;
   const Report report = Pass({.blocked = refused});
   EXPECT_EQ(report.result, PassResult::kChanged);
   EXPECT_EQ(report.uplinks[0].phase, UplinkPhase::kReady);

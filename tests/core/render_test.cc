@@ -107,8 +107,7 @@ TEST(Render, SaysIpv6) {
   route.key.destination = Net("2001:db8::/32");
   route.next_hops.push_back({"wan1", std::nullopt, 1, false});
   EXPECT_EQ(OneCommand(PutRoute{route, std::nullopt}),
-            "+ ip -6 route replace 2001:db8::/32 dev wan1 scope global"
-            " table 11 proto 117");
+            "+ ip -6 route replace 2001:db8::/32 dev wan1 table 11 proto 117");
 }
 
 TEST(Render, TellsNewRoutesFromReplacedOnes) {

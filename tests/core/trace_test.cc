@@ -185,7 +185,8 @@ TEST(TraceLaw, EveryWayThatAPacketGoesIsAnOutcome) {
         return static_cast<std::uint32_t>(random.Draw(0, 0x7fffffff));
       };
       oracles.coin = SourceCoin;
-      for (const RateEstimator& estimator : desired.filter.estimators) {
+      for (const RateEstimator& estimator :
+           desired.filters.at(Family::kIpv4).estimators) {
         oracles.rate[EstimatorName(estimator)] =
             static_cast<std::uint32_t>(random.Draw(0, 100'000'000));
       }

@@ -32,7 +32,8 @@ Spec With(UplinkMode mode) {
 
 std::vector<UplinkId> Members(const Desired& desired) {
   std::vector<UplinkId> ids;
-  for (const Member& member : desired.filter.choices.at(kBalance).members) {
+  for (const Member& member :
+       desired.filters.at(Family::kIpv4).choices.at(kBalance).members) {
     ids.push_back(member.id);
   }
   return ids;
@@ -42,7 +43,7 @@ TEST(Draining, TakesAnUplinkOutOfTheChoicesAndOfItsTrafficRules) {
   const Desired desired =
       Compile(With(UplinkMode::kDraining), FactsWithUplinks(3));
   EXPECT_THAT(Members(desired), ElementsAre(1, 3));
-  EXPECT_FALSE(desired.filter.only.at(2));
+  EXPECT_FALSE(desired.filters.at(Family::kIpv4).only.at(2));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDraining);
   EXPECT_EQ(desired.uplinks[1].reason, "draining by the spec");
   EXPECT_EQ(desired.uplinks[1].share, 0);
@@ -54,9 +55,12 @@ TEST(Draining, LeavesAllElseAsItIs) {
   const Desired desired = Compile(With(UplinkMode::kDraining), facts);
   EXPECT_EQ(desired.state.routes, before.state.routes);
   EXPECT_EQ(desired.state.rules, before.state.rules);
-  EXPECT_EQ(desired.filter.nat, before.filter.nat);
-  EXPECT_EQ(desired.filter.arrivals, before.filter.arrivals);
-  EXPECT_EQ(desired.filter.estimators, before.filter.estimators);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).nat,
+            before.filters.at(Family::kIpv4).nat);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).arrivals,
+            before.filters.at(Family::kIpv4).arrivals);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).estimators,
+            before.filters.at(Family::kIpv4).estimators);
 }
 
 TEST(Draining, ByAnOperatorIsTheSameInOtherWords) {
@@ -64,7 +68,8 @@ TEST(Draining, ByAnOperatorIsTheSameInOtherWords) {
   const Desired by_spec = Compile(With(UplinkMode::kDraining), facts);
   facts.draining["wan2"] = "draining until noon";
   const Desired desired = Compile(ThreeUplinks(), facts);
-  EXPECT_EQ(desired.filter, by_spec.filter);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4),
+            by_spec.filters.at(Family::kIpv4));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDraining);
   EXPECT_EQ(desired.uplinks[1].reason, "draining until noon");
 }
@@ -96,9 +101,12 @@ TEST(Disabled, IsAsIfTheLinkWereMissing) {
       Compile(With(UplinkMode::kDisabled), FactsWithUplinks(3));
   EXPECT_EQ(desired.state.routes, missing.state.routes);
   EXPECT_EQ(desired.state.rules, missing.state.rules);
-  EXPECT_EQ(desired.filter.choices, missing.filter.choices);
-  EXPECT_EQ(desired.filter.only, missing.filter.only);
-  EXPECT_THAT(desired.filter.arrivals, ElementsAre(Key("wan1"), Key("wan3")));
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).choices,
+            missing.filters.at(Family::kIpv4).choices);
+  EXPECT_EQ(desired.filters.at(Family::kIpv4).only,
+            missing.filters.at(Family::kIpv4).only);
+  EXPECT_THAT(desired.filters.at(Family::kIpv4).arrivals,
+              ElementsAre(Key("wan1"), Key("wan3")));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDisabled);
   EXPECT_EQ(desired.uplinks[1].reason, "disabled by the spec");
 }
@@ -107,10 +115,11 @@ TEST(Disabled, IsNeitherTranslatedNorMeasured) {
   Spec spec = With(UplinkMode::kDisabled);
   spec.uplinks[1].nat = Nat::kMasquerade;
   const Desired desired = Compile(spec, FactsWithUplinks(3));
-  for (const SourceNat& nat : desired.filter.nat) {
+  for (const SourceNat& nat : desired.filters.at(Family::kIpv4).nat) {
     EXPECT_NE(nat.interface, "wan2");
   }
-  for (const RateEstimator& estimator : desired.filter.estimators) {
+  for (const RateEstimator& estimator :
+       desired.filters.at(Family::kIpv4).estimators) {
     EXPECT_NE(estimator.id, 2U);
   }
 }

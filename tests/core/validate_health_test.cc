@@ -103,8 +103,8 @@ INSTANTIATE_TEST_SUITE_P(
              "probes[5]: \"arp gateway\" is "
              "spec.uplinks[1].health.probes[0] already"},
         Case{"Ipv6", Probing(IcmpProbe{Ip("2001:db8::1")}),
-             "probes[0].icmp: 2001:db8::1 is IPv6, which this version does "
-             "not balance yet"},
+             "probes[0].icmp: 2001:db8::1 is IPv6; something of IPv4 is needed "
+             "here"},
         Case{"Loopback", Probing(TcpProbe{Ip("127.0.0.1"), 80}),
              "probes[0].tcp: 127.0.0.1 is in 127.0.0.0/8, the loopback "
              "network"},

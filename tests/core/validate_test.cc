@@ -112,11 +112,11 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"LanIpv6",
              [](Spec& s) { s.lans[0].networks = {Net("2001:db8::/64")}; },
-             "spec.lans[0].networks[0]: 2001:db8::/64 is IPv6, which this "
-             "version does not balance yet"},
+             "spec.lans[0].networks[0]: 2001:db8::/64 is IPv6, which no uplink "
+             "of this spec carries"},
         Case{"Ipv6", [](Spec& s) { s.uplinks[0].address = Ip("2001:db8::1"); },
-             "spec.uplinks[0].address: 2001:db8::1 is IPv6, which this "
-             "version does not balance yet"},
+             "spec.uplinks[0].address: 2001:db8::1 is IPv6; something of IPv4 "
+             "is needed here"},
         Case{"Everything",
              [](Spec& s) { s.lans[0].networks.push_back(Net("0.0.0.0/0")); },
              "spec.lans[0].networks[1]: 0.0.0.0/0 is every address"},

@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
                r.except.destination = {Net("2001:db8::/32")};
              }),
              "spec.traffic[0].match.not.destination[0]: 2001:db8::/32 is "
-             "IPv6, which this version does not balance yet"},
+             "IPv6, which no uplink of this spec carries"},
         Case{"InterfaceOfNoLan",
              WithRule([](TrafficRule& r) { r.match.interface = "lan7"; }),
              "spec.traffic[0].match.interface: \"lan7\" is not a LAN of this "

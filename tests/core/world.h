@@ -40,8 +40,7 @@ inline World RandomWorld(Random& random) {
 }
 
 // One sweeping pass, with the fate of earlier refusals in `blocked`.
-inline Report Pass(World& world,
-                   std::map<std::string, std::string> blocked = {}) {
+inline Report Pass(World& world, BlockedParts blocked = {}) {
   PassOptions options;
   options.sweep = true;
   options.blocked = std::move(blocked);
@@ -54,9 +53,12 @@ inline bool IsDesired(const State& state, const State& desired) {
     const auto found = of.tables.find(which);
     return found == of.tables.end() ? XtTableState{} : *found->second;
   };
+  const auto same = [&](XtTable which) {
+    return table(state, which) == table(desired, which);
+  };
   return state.routes == desired.routes && state.rules == desired.rules &&
-         table(state, XtTable::kMangle) == table(desired, XtTable::kMangle) &&
-         table(state, XtTable::kNat) == table(desired, XtTable::kNat);
+         same(XtTable::kMangle) && same(XtTable::kNat) &&
+         same(XtTable::kMangle6) && same(XtTable::kNat6);
 }
 
 // The reason and the kernel's words of every step that was not done.

@@ -44,7 +44,8 @@ class Router {
       : mangle_(*desired.state.tables.at(XtTable::kMangle)) {
     oracles_.dice = [this] { return ++dice_ * 0x1234567U & 0x7fffffffU; };
     oracles_.coin = SourceCoin;
-    for (const RateEstimator& estimator : desired.filter.estimators) {
+    for (const RateEstimator& estimator :
+         desired.filters.at(Family::kIpv4).estimators) {
       oracles_.rate[EstimatorName(estimator)] = 0;
     }
   }
@@ -141,7 +142,8 @@ TEST(XtLowering, CostsANewConnectionItsRulesAndItsChoice) {
                             algorithm == Algorithm::kOverflow;
       const int choice = compares ? uplinks : 2 * testing::Log2(count);
       const int surroundings =
-          uplinks + static_cast<int>(desired.filter.internal.size());
+          uplinks +
+          static_cast<int>(desired.filters.at(Family::kIpv4).internal.size());
       EXPECT_LE(walk.Total() - estimates,
                 kRules + choice + kFixed + surroundings)
           << static_cast<int>(algorithm) << " of " << count;
@@ -380,7 +382,7 @@ TEST(XtLoweringLaw, EstimatorsComeBeforeTheirMatches) {
 // ---- the tables as a whole ----
 
 TEST(XtLoweringLaw, TablesAreClosedAndNamesFit) {
-  RandomSpecs random;
+  RandomSpecs random(RandomSpecs::Families::kBoth);
   for (int i = 0; i < 10'000; ++i) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
     for (const auto& [table, content] : desired.state.tables) {

@@ -19,13 +19,34 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-sockaddr_in SocketAddress(const std::string& address, std::uint16_t port) {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = htons(port);
-  inet_pton(AF_INET, address.c_str(), &result.sin_addr);
-  return result;
+bool IsIpv6(const std::string& address) {
+  return address.find(':') != std::string::npos;
 }
+
+// As bind() and connect() want it, of either family.
+struct SocketAddress {
+  SocketAddress(const std::string& address, std::uint16_t port) {
+    if (IsIpv6(address)) {
+      six.sin6_family = AF_INET6;
+      six.sin6_port = htons(port);
+      inet_pton(AF_INET6, address.c_str(), &six.sin6_addr);
+      return;
+    }
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port);
+    inet_pton(AF_INET, address.c_str(), &four.sin_addr);
+    size = sizeof four;
+  }
+
+  const sockaddr* get() const {
+    return size == sizeof four ? reinterpret_cast<const sockaddr*>(&four)
+                               : reinterpret_cast<const sockaddr*>(&six);
+  }
+
+  sockaddr_in four{};
+  sockaddr_in6 six{};
+  socklen_t size = sizeof six;
+};
 
 tl::unexpected<Error> Failed(const std::string& call) {
   const int error = errno;
@@ -44,25 +65,21 @@ void SetPatience(int fd, milliseconds patience) {
 }  // namespace
 
 Result<Connection> Connection::OpenHere(const Endpoint& endpoint) {
+  const int family = IsIpv6(endpoint.destination) ? AF_INET6 : AF_INET;
   const bool tcp = endpoint.transport == Transport::kTcp;
   Connection connection(
-      socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
+      socket(family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   const int fd = connection.fd();
   if (fd < 0) return Failed("socket");
   SetPatience(fd, endpoint.patience);
   const int on = 1;
   if (tcp) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (!endpoint.source.empty()) {
-    const sockaddr_in source = SocketAddress(endpoint.source, 0);
-    if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) !=
-        0) {
-      return Failed("bind");
-    }
+    const SocketAddress source(endpoint.source, 0);
+    if (bind(fd, source.get(), source.size) != 0) return Failed("bind");
   }
-  const sockaddr_in destination =
-      SocketAddress(endpoint.destination, endpoint.port);
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&destination),
-              sizeof destination) != 0) {
+  const SocketAddress destination(endpoint.destination, endpoint.port);
+  if (connect(fd, destination.get(), destination.size) != 0) {
     return Failed("connect");
   }
   return connection;

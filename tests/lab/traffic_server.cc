@@ -14,6 +14,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace uplinkd::lab {
 namespace {
@@ -24,19 +25,25 @@ struct Client {
   std::size_t sent = 0;    // of a file
 };
 
-std::string AddressLine(const sockaddr_in& address) {
-  std::array<char, INET_ADDRSTRLEN> text{};
-  inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
-  return std::string(text.data()) + "\n";
+// IPv4 addresses as they are written there, too.
+std::string AddressLine(const sockaddr_in6& address) {
+  constexpr std::string_view kMapped = "::ffff:";
+  std::array<char, INET6_ADDRSTRLEN> buffer{};
+  inet_ntop(AF_INET6, &address.sin6_addr, buffer.data(), buffer.size());
+  std::string text = buffer.data();
+  if (text.starts_with(kMapped)) text = text.substr(kMapped.size());
+  return text + "\n";
 }
 
 Result<int> Listen(int type, std::uint16_t port) {
-  const int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = socket(AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
+  const int off = 0;
+  setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
   if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       (type == SOCK_STREAM && listen(fd, 4096) != 0)) {
     const int error = errno;
@@ -47,16 +54,16 @@ Result<int> Listen(int type, std::uint16_t port) {
 }
 
 std::uint16_t LocalPort(int fd) {
-  sockaddr_in address{};
+  sockaddr_in6 address{};
   socklen_t size = sizeof address;
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
+  return ntohs(address.sin6_port);
 }
 
 void AnswerDatagrams(int fd) {
   std::array<char, 2048> buffer{};
   while (true) {
-    sockaddr_in peer{};
+    sockaddr_in6 peer{};
     socklen_t size = sizeof peer;
     const ssize_t count = recvfrom(fd, buffer.data(), buffer.size(), 0,
                                    reinterpret_cast<sockaddr*>(&peer), &size);
@@ -111,7 +118,7 @@ class Clients {
 
   void Accept(int listener) {
     while (true) {
-      sockaddr_in peer{};
+      sockaddr_in6 peer{};
       socklen_t size = sizeof peer;
       const int fd = accept4(listener, reinterpret_cast<sockaddr*>(&peer),
                              &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

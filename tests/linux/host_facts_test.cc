@@ -82,11 +82,15 @@ TEST_F(HostFactsTest, FindsTheTablesAndExtensionsThatThisKernelHas) {
 
 TEST_F(HostFactsTest, KnowsWhatTheKernelDoesNotHave) {
   Expectation expectation;
-  expectation.xt_tables = {"uplinkd"};
+  expectation.xt_tables = {"uplinkd", "ip6 uplinkd", "ip6 mangle"};
+  expectation.ipv6 = true;
   expectation.matches = {"uplinkd", "mark"};
   expectation.targets = {"uplinkd", "MARK"};
   const HostFacts facts = Read(expectation);
   EXPECT_EQ(facts.xt_tables.at("uplinkd"), Presence::kNo);
+  EXPECT_EQ(facts.xt_tables.at("ip6 uplinkd"), Presence::kNo);
+  EXPECT_EQ(facts.xt_tables.at("ip6 mangle"), Presence::kYes);
+  EXPECT_EQ(uplinkd::Run("cat /proc/thread-self/net/ip6_tables_names"), "");
   EXPECT_EQ(facts.matches.at("uplinkd"), Presence::kNo);
   EXPECT_EQ(facts.matches.at("mark"), Presence::kYes);
   EXPECT_EQ(facts.targets.at("uplinkd"), Presence::kNo);

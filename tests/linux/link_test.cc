@@ -26,7 +26,8 @@ class LinkTest : public NetnsTest {
   LinkTest() { AddLink("wan1", "198.51.100.2/24"); }
 
   Facts Read(const std::set<std::string>& links) {
-    return uplinkd::ReadFacts(*socket_, {links, links, true, {}}).value();
+    return uplinkd::ReadFacts(*socket_, {links, links, true, {}, false, {}})
+        .value();
   }
   Link Wan1() { return Read({"wan1"}).links.at("wan1"); }
 

@@ -390,7 +390,7 @@ TEST_F(LinuxKernelTest, ObservesAsFastBesideAFullFeedInMain) {
     scope.tables.insert(table);
   }
   const std::set<std::string> links{"wan1", "wan1-far"};
-  const FactsScope facts{links, links, true, {}};
+  const FactsScope facts{links, links, true, {}, false, {}};
   const auto median = [&] {
     std::vector<std::chrono::nanoseconds> times;
     for (int i = 0; i < 101; ++i) {

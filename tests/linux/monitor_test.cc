@@ -30,7 +30,7 @@ class MonitorTest : public NetnsTest {
   MonitorTest() {
     AddLink("wan1", "198.51.100.2/24");
     monitor_ = Monitor::Open().value();
-    EXPECT_TRUE(monitor_->WatchTables({11, 70000}));
+    EXPECT_TRUE(monitor_->WatchTables({11, 70000}, false));
   }
 
   bool Readable() const {
@@ -99,7 +99,7 @@ TEST_F(MonitorTest, WakesOnAnyRouteOfOurTables) {
 }
 
 TEST_F(MonitorTest, WatchesOnlyTheTablesOfTheLastCall) {
-  ASSERT_TRUE(monitor_->WatchTables({12}));
+  ASSERT_TRUE(monitor_->WatchTables({12}, false));
   EXPECT_FALSE(WakesOn("ip route add 192.0.2.0/24 dev wan1 table 11"));
   EXPECT_TRUE(WakesOn("ip route add 192.0.2.0/24 dev wan1 table 12"));
 }
@@ -107,7 +107,7 @@ TEST_F(MonitorTest, WatchesOnlyTheTablesOfTheLastCall) {
 TEST_F(MonitorTest, KeepsItsFilterWhenTheNewOneIsTooLong) {
   std::set<std::uint32_t> tables;
   for (std::uint32_t table = 100; table < 5000; ++table) tables.insert(table);
-  EXPECT_FALSE(monitor_->WatchTables(tables));
+  EXPECT_FALSE(monitor_->WatchTables(tables, false));
   EXPECT_TRUE(WakesOn("ip route add 192.0.2.0/24 dev wan1 table 11"));
   EXPECT_FALSE(WakesOn("ip route add 192.0.2.0/24 dev wan1 table 100"));
 }

@@ -35,7 +35,9 @@ class RuleTest : public NetnsTest {
     return socket_->Write(std::span(&request, 1)).front();
   }
 
-  std::vector<PolicyRule> Read() { return ReadOwnRules(*socket_).value(); }
+  std::vector<PolicyRule> Read() {
+    return ReadOwnRules(*socket_, Family::kIpv4).value();
+  }
 
   std::unique_ptr<NlSocket> socket_ = NlSocket::Open(NETLINK_ROUTE).value();
 };
@@ -138,7 +140,7 @@ TEST_F(RuleTest, MissesNoneOfOursWhileForeignOnesComeAndGo) {
     }
   });
   for (int i = 0; i < 300; ++i) {
-    const auto rules = ReadOwnRules(*socket_);
+    const auto rules = ReadOwnRules(*socket_, Family::kIpv4);
     if (rules) {
       EXPECT_EQ(rules->size(), kOurs);
     } else {

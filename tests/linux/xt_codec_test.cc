@@ -22,17 +22,24 @@ using std::chrono_literals::operator""s;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::array kTables = {XtTable::kMangle, XtTable::kNat};
+constexpr std::array kTables = {XtTable::kMangle, XtTable::kNat,
+                                XtTable::kMangle6, XtTable::kNat6};
+
+// "iptables-legacy", "ip6tables-legacy-save"
+std::string Program(XtTable table, const std::string& suffix = "") {
+  const bool ipv6 = FamilyOf(table) == Family::kIpv6;
+  return (ipv6 ? "ip6tables-legacy" : "iptables-legacy") + suffix;
+}
 
 class XtCodec : public NetnsTest {
  protected:
   static std::string Iptables(XtTable table, const std::string& words) {
-    return "iptables-legacy -t " + std::string(XtTableName(table)) + " " +
+    return Program(table) + " -t " + std::string(XtTableName(table)) + " " +
            words;
   }
 
   XtTableState Observed(XtTable table) {
-    auto tables = xtables_.Observe();
+    auto tables = xtables_.Observe(true);
     EXPECT_TRUE(tables) << tables.error().message;
     return tables ? *tables->at(table) : XtTableState{};
   }
@@ -86,9 +93,9 @@ TEST_F(XtCodec, SurvivesKernelSaveAndRestoreInAnyCombination) {
     ASSERT_EQ(Observed(table), state);
 
     const std::string save =
-        "iptables-legacy-save -t " + std::string(XtTableName(table));
+        Program(table, "-save") + " -t " + std::string(XtTableName(table));
     EXPECT_THAT(uplinkd::Run(save), Not(HasSubstr("nsupported")));
-    uplinkd::Run(save + " | iptables-legacy-restore");
+    uplinkd::Run(save + " | " + Program(table, "-restore"));
     EXPECT_EQ(Observed(table), state);
   }
 }
@@ -101,8 +108,8 @@ TEST_F(XtCodec, IsFoundByTheWordsThatWeRender) {
     std::string commands = "set -e\n";
     for (const auto& [name, rules] : state.chains) {
       for (const ChainRule& rule : rules) {
-        commands +=
-            Iptables(table, "-C " + name + " ") + RenderChainRule(rule) + "\n";
+        commands += Iptables(table, "-C " + name + " ") +
+                    RenderChainRule(rule, FamilyOf(table)) + "\n";
       }
     }
     uplinkd::Run(commands);
@@ -155,7 +162,7 @@ TEST_F(XtCodec, NeverTakesAForeignRuleForOneOfOurs) {
     const Chain chain = Observed(XtTable::kMangle).chains.at("UPL-T");
     ASSERT_EQ(chain.size(), 1U) << word;
     // What we cannot write equals nothing that we write.
-    EXPECT_FALSE(EncodeRule(chain[0])) << word;
+    EXPECT_FALSE(EncodeRule(Family::kIpv4, chain[0])) << word;
   }
 }
 
@@ -185,10 +192,10 @@ TEST_F(XtCodec, TellsTwoForeignRulesApart) {
 
 TEST(XtCodecLimits, RefusesWhatItCannotWrite) {
   ChainRule rule;
-  EXPECT_TRUE(EncodeRule(rule));
+  EXPECT_TRUE(EncodeRule(Family::kIpv4, rule));
 
   const auto refused = [](const ChainRule& bad) {
-    const auto bytes = EncodeRule(bad);
+    const auto bytes = EncodeRule(Family::kIpv4, bad);
     return !bytes && bytes.error().code == ErrorCode::kInvalidArgument;
   };
   rule.in_interface = "sixteen-letters-";

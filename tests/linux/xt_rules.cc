@@ -16,7 +16,7 @@ using Operation = CounterMatch::Operation;
 
 constexpr const char* kReturn = " -j RETURN";
 
-Prefix PrefixOf(const char* text) {
+Prefix PrefixOf(const std::string& text) {
   return *Prefix::Parse(text);
 }
 
@@ -38,26 +38,44 @@ std::string EstimatorName(const EstimateTarget& target) {
          std::to_string(target.ewma_log2);
 }
 
-std::vector<SampleRule> HeaderSamples() {
+// Words for both families, told apart by their addresses.
+struct HeaderWords {
+  const char* network;
+  const char* host;
+  int host_length;
+  const char* high;
+  const char* half;
+  std::uint8_t protocol;
+};
+constexpr HeaderWords kHeaderWords = {
+    "192.0.2.0/24", "198.51.100.7", 32,
+    "224.0.0.0/3",  "128.0.0.0/1",  IPPROTO_ESP};
+constexpr HeaderWords kHeaderWords6 = {
+    "2001:db8::/61", "2001:db8::7", 128,
+    "ff00::/8",      "8000::/1",    IPPROTO_ICMPV6};
+
+std::vector<SampleRule> HeaderSamples(const HeaderWords& words) {
+  const std::string network = words.network;
+  const std::string host = words.host;
   ChainRule from;
   from.in_interface = "wan1";
-  from.source = {PrefixOf("192.0.2.0/24"), false};
+  from.source = {PrefixOf(network), false};
   from.target = ReturnTarget{};
   ChainRule to;
   to.out_interface = "a-15-char-name0";
-  to.source = {PrefixOf("198.51.100.7/32"), true};
-  to.destination = {PrefixOf("224.0.0.0/3"), true};
+  to.source = {PrefixOf(host + "/" + std::to_string(words.host_length)), true};
+  to.destination = {PrefixOf(words.high), true};
   ChainRule half;
-  half.destination = {PrefixOf("128.0.0.0/1"), false};
+  half.destination = {PrefixOf(words.half), false};
   half.target = JumpTarget{"UPL-X", true};
-  ChainRule esp = Doing(ReturnTarget{});
-  esp.protocol = IPPROTO_ESP;
+  ChainRule protocol = Doing(ReturnTarget{});
+  protocol.protocol = words.protocol;
   return {
-      {from, "-i wan1 -s 192.0.2.0/24 -j RETURN"},
-      {to, "-o a-15-char-name0 ! -s 198.51.100.7 ! -d 224.0.0.0/3"},
-      {half, "-d 128.0.0.0/1 -g UPL-X"},
+      {from, "-i wan1 -s " + network + " -j RETURN"},
+      {to, "-o a-15-char-name0 ! -s " + host + " ! -d " + words.high},
+      {half, "-d " + std::string(words.half) + " -g UPL-X"},
       {Doing(JumpTarget{"UPL-X", false}), "-j UPL-X"},
-      {esp, "-p esp -j RETURN"},
+      {protocol, "-p " + std::to_string(words.protocol) + " -j RETURN"},
   };
 }
 
@@ -135,7 +153,11 @@ std::vector<SampleRule> MacSamples() {
   };
 }
 
-std::vector<SampleRule> CommonSamples() {
+std::vector<SampleRule> CommonSamples(Family family) {
+  const bool ipv6 = family == Family::kIpv6;
+  const std::string any = ipv6 ? "::" : "0.0.0.0";
+  const std::string each =
+      ipv6 ? "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" : "255.255.255.255";
   return {
       {Matching(MarkMatch{{0x5, 0xff}, false}),
        std::string("-m mark --mark 0x5/0xff") + kReturn},
@@ -158,28 +180,31 @@ std::vector<SampleRule> CommonSamples() {
            kReturn},
       {Matching(CounterMatch{"turn", Operation::kAtLeast, 255}),
        std::string("-m recent --rcheck --hitcount 255 --name turn "
-                   "--mask 0.0.0.0 --rsource") +
+                   "--mask " +
+                   any + " --rsource") +
            kReturn},
       {Matching(CounterMatch{"turn", Operation::kIncrement, 0}),
-       std::string("-m recent --set --name turn --mask 0.0.0.0 --rsource") +
+       std::string("-m recent --set --name turn --mask " + any + " --rsource") +
            kReturn},
       {Matching(CounterMatch{"turn", Operation::kReset, 0}),
-       std::string("-m recent --remove --name turn --mask 0.0.0.0 --rsource") +
+       std::string("-m recent --remove --name turn --mask " + any +
+                   " --rsource") +
            kReturn},
       {Matching(ClientListMatch{"UPL-SAME.1",
                                 ClientListMatch::Operation::kHolds, 600}),
        std::string("-m recent --rcheck --seconds 600 --name UPL-SAME.1 "
-                   "--mask 255.255.255.255 --rsource") +
+                   "--mask " +
+                   each + " --rsource") +
            kReturn},
       {Matching(
            ClientListMatch{"UPL-SAME.1", ClientListMatch::Operation::kAdd, 0}),
-       std::string("-m recent --set --name UPL-SAME.1 --mask 255.255.255.255 "
-                   "--rsource") +
+       std::string("-m recent --set --name UPL-SAME.1 --mask " + each +
+                   " --rsource") +
            kReturn},
       {Matching(ClientListMatch{"UPL-SAME.1",
                                 ClientListMatch::Operation::kRemove, 0}),
-       std::string("-m recent --remove --name UPL-SAME.1 --mask "
-                   "255.255.255.255 --rsource") +
+       std::string("-m recent --remove --name UPL-SAME.1 --mask " + each +
+                   " --rsource") +
            kReturn},
       {Matching(FreeCapacityMatch{{"u0-1", 5000000}, {{"u1-2", 1250000}}}),
        std::string("-m rateest --rateest-delta --rateest1 u0-1 "
@@ -210,6 +235,20 @@ std::vector<SampleRule> MangleSamples() {
   };
 }
 
+std::vector<SampleRule> NatSamples6() {
+  return {
+      {Doing(SnatTarget{*Address::Parse("2001:db8::2")}),
+       "-j SNAT --to-source 2001:db8::2"},
+      {Doing(MasqueradeTarget{}), "-j MASQUERADE"},
+      {Doing(NetmapTarget{PrefixOf("2001:db8:7::/48")}),
+       "-j NETMAP --to 2001:db8:7::/48"},
+      {Doing(NetmapTarget{PrefixOf("2001:db8:0:fff8::/61")}),
+       "-j NETMAP --to 2001:db8:0:fff8::/61"},
+      {Doing(NetmapTarget{PrefixOf("2001:db8::8/128")}),
+       "-j NETMAP --to 2001:db8::8/128"},
+  };
+}
+
 std::vector<SampleRule> NatSamples() {
   return {
       {Doing(SnatTarget{*Address::Parse("198.51.100.2")}),
@@ -218,163 +257,17 @@ std::vector<SampleRule> NatSamples() {
   };
 }
 
-// ---- random rules ----
-
-class RuleMaker {
- public:
-  explicit RuleMaker(std::mt19937& random) : random_(random) {}
-
-  std::uint32_t Below(std::uint32_t bound) {
-    return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random_);
-  }
-  bool Coin() { return Below(2) == 0; }
-
-  // `later`: chains that the rule may jump to.
-  ChainRule Make(XtTable table, const std::vector<std::string>& later) {
-    ChainRule rule;
-    if (Below(4) == 0) rule.in_interface = "lan" + std::to_string(Below(9));
-    if (Below(4) == 0) rule.out_interface = "wan" + std::to_string(Below(9));
-    if (Coin()) rule.source = PrefixMatch{MakePrefix(), Coin()};
-    if (Coin()) rule.destination = PrefixMatch{MakePrefix(), Coin()};
-    // No kind twice: the program cannot read back what it prints of that.
-    std::array<std::uint32_t, 11> kinds{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    std::ranges::shuffle(kinds, random_);
-    for (std::uint32_t i = Below(4); i > 0; --i) {
-      rule.matches.push_back(MakeMatch(kinds.at(i)));
-      // Ports are those of a protocol.
-      if (kinds.at(i) == 8) rule.protocol = Coin() ? IPPROTO_TCP : IPPROTO_UDP;
-    }
-    rule.target = MakeTarget(table, later);
-    return rule;
-  }
-
- private:
-  std::uint32_t Any() { return static_cast<std::uint32_t>(random_()); }
-
-  Prefix MakePrefix() {
-    return {Address::FromIpv4(Any()), static_cast<int>(1 + Below(32))};
-  }
-
-  Mark MakeMark() {
-    const std::uint32_t mask = Any();
-    return {Any() & mask, mask};
-  }
-
-  // The program prints rates in bit/s, Kbit/s or Mbit/s, each without a
-  // fraction: only such capacities come back from a saved table.
-  FreeCapacityMatch::Side MakeSide() {
-    const Chain estimators = SampleEstimators();
-    const auto& target = std::get<EstimateTarget>(
-        estimators.at(Below(static_cast<std::uint32_t>(estimators.size())))
-            .target);
-    const std::uint32_t capacity =
-        Coin() ? Below(125000) : 125 * (1000 + Below(999000));
-    return {target.estimator, capacity};
-  }
-
-  Match MakePorts() {
-    PortsMatch match;
-    match.invert = Coin();
-    if (Coin()) match.side = PortsMatch::Side::kSource;
-    for (std::uint32_t i = 1 + Below(7); i > 0; --i) {
-      const auto first = static_cast<std::uint16_t>(Below(65000));
-      const auto more = static_cast<std::uint16_t>(Coin() ? Below(500) : 0);
-      match.ports.push_back({first, static_cast<std::uint16_t>(first + more)});
-    }
-    return match;
-  }
-
-  // As a rule's whole number of connections in a unit of time.
-  Match MakeBudget() {
-    constexpr std::array<std::uint64_t, 4> kUnits{1, 60, 3600, 86400};
-    BudgetMatch match;
-    match.interval = kUnits.at(Below(4)) * 1'000'000 / (1 + Below(1000));
-    // At most what comes back in a day: more, the kernel does not count.
-    const std::uint64_t most = 86400'000'000 / match.interval;
-    match.burst =
-        1 +
-        Below(static_cast<std::uint32_t>(std::min<std::uint64_t>(most, 10000)));
-    match.key = static_cast<LimitKey>(Below(4));
-    match.invert = Coin();
-    // The kernel keeps the parameters of a name that is in use.
-    match.name = "upl-" + std::to_string(match.interval) + "-" +
-                 std::to_string(match.burst) + "-" +
-                 std::to_string(static_cast<int>(match.key));
-    return match;
-  }
-
-  Match MakeCounter() {
-    const std::string name = "list" + std::to_string(Below(3));
-    switch (Below(3)) {
-      case 0: return CounterMatch{name, Operation::kAtLeast, 1 + Below(255)};
-      case 1: return CounterMatch{name, Operation::kIncrement, 0};
-      default: return CounterMatch{name, Operation::kReset, 0};
-    }
-  }
-
-  Match MakeClientList() {
-    using Use = ClientListMatch::Operation;
-    const std::string name = "clients" + std::to_string(Below(3));
-    switch (Below(3)) {
-      case 0: return ClientListMatch{name, Use::kHolds, 1 + Below(700'000)};
-      case 1: return ClientListMatch{name, Use::kAdd, 0};
-      default: return ClientListMatch{name, Use::kRemove, 0};
-    }
-  }
-
-  Match MakeMatch(std::uint32_t kind) {
-    switch (kind) {
-      case 0: return MarkMatch{MakeMark(), Coin()};
-      case 1: return ConnmarkMatch{MakeMark(), Coin()};
-      case 2: return NewConnectionMatch{};
-      case 3: return RandomMatch{Below(0x80000001)};
-      case 4: return SourceCoinMatch{Any(), Coin()};
-      case 5: return Coin() ? MakeCounter() : MakeClientList();
-      case 7: return DscpMatch{static_cast<std::uint8_t>(Below(64)), Coin()};
-      case 8: return MakePorts();
-      case 9: {
-        const std::uint32_t first = Below(70000);
-        return OwnerMatch{{first, first + Below(3)}, Coin()};
-      }
-      case 10: return MakeBudget();
-      default: {
-        FreeCapacityMatch match{MakeSide(), std::nullopt};
-        if (Coin()) match.right = MakeSide();
-        return match;
-      }
-    }
-  }
-
-  Target MakeTarget(XtTable table, const std::vector<std::string>& later) {
-    if (!later.empty() && Below(20) == 0) {
-      return JumpTarget{
-          later.at(Below(static_cast<std::uint32_t>(later.size()))), Coin()};
-    }
-    if (Below(5) == 0) return ReturnTarget{};
-    if (Below(5) == 0) return ContinueTarget{};
-    if (table == XtTable::kNat) {
-      if (Coin()) return MasqueradeTarget{};
-      return SnatTarget{Address::FromIpv4(1 + Below(0xfffffffe))};
-    }
-    const std::uint32_t mask = Any();
-    switch (Below(3)) {
-      case 0: return SetMarkTarget{MakeMark()};
-      case 1: return SaveMarkTarget{mask};
-      default: return RestoreMarkTarget{mask};
-    }
-  }
-
-  std::mt19937& random_;
-};
-
 }  // namespace
 
 std::vector<SampleRule> SampleRules(XtTable table) {
-  std::vector<SampleRule> samples = HeaderSamples();
+  const Family family = FamilyOf(table);
+  const bool ipv6 = family == Family::kIpv6;
+  std::vector<SampleRule> samples =
+      HeaderSamples(ipv6 ? kHeaderWords6 : kHeaderWords);
+  const std::vector<SampleRule> nat = ipv6 ? NatSamples6() : NatSamples();
   for (const auto& more :
-       {CommonSamples(), PacketSamples(), MacSamples(), OwnerSamples(),
-        BudgetSamples(),
-        table == XtTable::kNat ? NatSamples() : MangleSamples()}) {
+       {CommonSamples(family), PacketSamples(), MacSamples(), OwnerSamples(),
+        BudgetSamples(), table == NatOf(family) ? nat : MangleSamples()}) {
     samples.insert(samples.end(), more.begin(), more.end());
   }
   return samples;
@@ -390,28 +283,6 @@ Chain SampleEstimators() {
     }
   }
   return chain;
-}
-
-XtTableState RandomState(XtTable table, std::size_t count,
-                         std::mt19937& random) {
-  constexpr std::size_t kRulesPerChain = 50;
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i * kRulesPerChain < count; ++i) {
-    names.push_back("UPL-" + std::to_string(100 + i));
-  }
-  RuleMaker maker(random);
-  XtTableState state;
-  state.chains["UPL-00"] = SampleEstimators();
-  while (!names.empty()) {
-    const std::string name = names.front();
-    names.erase(names.begin());
-    Chain& chain = state.chains[name];
-    for (std::size_t i = 0; i < kRulesPerChain && count > 0; ++i, --count) {
-      chain.push_back(maker.Make(table, names));
-    }
-  }
-  state.jumps[XtHook::kPostrouting] = {{0, JumpTo("UPL-100")}};
-  return state;
 }
 
 ChainRule JumpTo(const std::string& chain) {

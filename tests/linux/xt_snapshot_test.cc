@@ -190,12 +190,12 @@ TEST_F(XtSnapshotTest, IgnoresJunkBehindTheNames) {
   Dump other = RawDump(socket_.get(), std::byte{0xcc});
   // The kernel does leave them unwritten; else this test shows nothing.
   ASSERT_FALSE(std::ranges::equal(one.entries(), other.entries()));
-  EXPECT_EQ(DecodeBlob(one.info, one.entries()).state, state);
+  EXPECT_EQ(DecodeBlob(Family::kIpv4, one.info, one.entries()).state, state);
 
-  ASSERT_TRUE(ClearNameTails(one.entries()));
-  ASSERT_TRUE(ClearNameTails(other.entries()));
+  ASSERT_TRUE(ClearNameTails(Family::kIpv4, one.entries()));
+  ASSERT_TRUE(ClearNameTails(Family::kIpv4, other.entries()));
   EXPECT_TRUE(std::ranges::equal(one.entries(), other.entries()));
-  EXPECT_EQ(DecodeBlob(one.info, one.entries()).state, state);
+  EXPECT_EQ(DecodeBlob(Family::kIpv4, one.info, one.entries()).state, state);
 }
 
 TEST_F(XtSnapshotTest, RefusesADamagedDump) {
@@ -205,7 +205,7 @@ TEST_F(XtSnapshotTest, RefusesADamagedDump) {
     return reinterpret_cast<ipt_entry*>(dump.entries().data());
   };
   const auto refused = [](Dump& dump) {
-    const auto sound = ClearNameTails(dump.entries());
+    const auto sound = ClearNameTails(Family::kIpv4, dump.entries());
     return !sound && sound.error().code == ErrorCode::kInternal;
   };
   Dump bad = good;

@@ -229,7 +229,7 @@ TEST_F(XtablesFaults, CallsACommitThatCameTooLateAConflict) {
 // Appends one rule to `chain` the way a program does that takes no lock: it
 // tries again when the kernel says that the number of rules changed.
 void AppendWithoutLock(const std::string& chain) {
-  const auto rule = EncodeRule({});
+  const auto rule = EncodeRule(Family::kIpv4, {});
   ASSERT_TRUE(rule);
   for (;;) {
     xtc_handle* handle = iptc_init("mangle");

@@ -292,8 +292,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"MergeKey",
              With("    - name: wan2", "    - <<: {}\n      name: wan2"),
              {"f:7:7: spec.uplinks[1]: unknown key \"<<\"; known are name, "
-              "interface, address, gateway, id, capacity, nat, weight, health "
-              "and state"}},
+              "interface, address, gateway, id, capacity, nat, weight, health, "
+              "state, family, address6, gateway6, nat6, prefix6 and "
+              "prefix6Interface"}},
         Case{"Anchor",
              With("interface: eth2", "interface: &x eth2"),
              {"f:8:7: spec.uplinks[1].interface: has an anchor or an alias, "
@@ -360,7 +361,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"EnumUnspecified",
              With("weight: 3", "weight: 3, nat: unspecified"),
              {"f:6:53: spec.uplinks[0].nat: \"unspecified\" is not known; "
-              "known are snat, masquerade and none"}},
+              "known are snat, masquerade, none and prefix"}},
         Case{"Negative",
              With("weight: 3", "weight: -3"),
              {"f:6:45: spec.uplinks[0].weight: \"-3\" is not a whole number "
@@ -426,8 +427,7 @@ INSTANTIATE_TEST_SUITE_P(
               "carries no such traffic",
               "f:4:60: spec.lans[2].networks[0]: is a list; a single value is "
               "expected",
-              "f:4:64: spec.lans[2].networks[1]: ::/0 is IPv6, which this "
-              "version does not balance yet"}}),
+              "f:4:64: spec.lans[2].networks[1]: ::/0 is every address"}}),
     CaseName);
 
 TEST(SpecReader, DoesNotGrowAnAliasBomb) {
