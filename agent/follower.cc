@@ -39,12 +39,17 @@ WatchedUplinks WhatToWatch(const Spec& spec, const Report& report) {
     one.health = *uplink->health;
     const auto index = report.link_index.find(state.name);
     if (state.phase == UplinkPhase::kWaiting ||
-        state.phase == UplinkPhase::kDisabled || !state.address ||
+        state.phase == UplinkPhase::kDisabled ||
+        (!state.address && !state.address6) ||
         index == report.link_index.end()) {
       continue;
     }
-    one.path = ProbePath{state.interface, index->second, *state.address,
-                         state.gateway, BypassMark(spec.mark_mask).value};
+    one.path = ProbePath{state.interface,
+                         index->second,
+                         state.address,
+                         state.gateway,
+                         BypassMark(spec.mark_mask).value,
+                         state.address6};
   }
   return watched;
 }

@@ -28,9 +28,10 @@ namespace uplinkd {
 struct ProbePath {
   std::string link;
   int link_index = 0;
-  Address source;
-  std::optional<Address> gateway;  // none: a point-to-point link
+  std::optional<Address> source;   // IPv4
+  std::optional<Address> gateway;  // IPv4; none: a point-to-point link
   std::uint32_t mark = 0;          // of every packet
+  std::optional<Address> source6 = std::nullopt;  // IPv6
 
   friend auto operator<=>(const ProbePath&, const ProbePath&) = default;
 };

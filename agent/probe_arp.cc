@@ -61,7 +61,10 @@ class ArpRun final : public SocketRun {
     if (!target) {
       return Fail(ErrorCode::kNotFound, path().link + " has no gateway");
     }
-    request_.sender = BytesOf(path().source);
+    if (!path().source) {
+      return Fail(ErrorCode::kNotFound, path().link + " has no IPv4 address");
+    }
+    request_.sender = BytesOf(*path().source);
     request_.target = BytesOf(*target);
     // Without the link's header: the kernel writes it.
     UniqueFd socket(::socket(AF_PACKET,

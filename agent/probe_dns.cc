@@ -4,6 +4,7 @@
 // is pinned as those of all probes are.
 #include <ares.h>
 #include <arpa/nameser.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -77,7 +78,8 @@ class DnsRun final : public SocketRun {
     Result<Message> query = MakeQuery(probe_.name);
     if (!query) return tl::unexpected(query.error());
     query_ = std::move(*query);
-    Result<UniqueFd> socket = OpenPinned(path(), SOCK_DGRAM, IPPROTO_UDP);
+    Result<UniqueFd> socket =
+        OpenPinned(path(), probe_.server.family(), SOCK_DGRAM, IPPROTO_UDP);
     if (!socket) return tl::unexpected(socket.error());
     // Only what comes from the server is received.
     Result<void> connected = ConnectTo(socket->get(), probe_.server, kDnsPort);

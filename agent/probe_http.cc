@@ -1,13 +1,16 @@
 // The HTTP probe: a GET, answered with the status and the text that are asked
-// for. A captive portal and a transparent proxy do answer, but not so.
+// for. A captive portal and a transparent proxy do answer, but not so. With
+// https the certificate has to be the host's as well.
 //
 // libcurl speaks HTTP; the io_context waits for its one socket, which is ours,
 // so that it is pinned as those of all probes are. No name is resolved: the
 // address is in the URL, or in the probe.
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -58,7 +61,8 @@ class HttpRun final : public SocketRun {
 
   static curl_socket_t OpenSocket(void* user, curlsocktype, curl_sockaddr*) {
     auto& self = *static_cast<HttpRun*>(user);
-    Result<UniqueFd> socket = OpenPinned(self.path(), SOCK_STREAM, IPPROTO_TCP);
+    Result<UniqueFd> socket = OpenPinned(self.path(), FamilyOf(self.probe_),
+                                         SOCK_STREAM, IPPROTO_TCP);
     if (!socket) {
       self.fault_ = socket.error().message;
       return CURL_SOCKET_BAD;
@@ -120,8 +124,12 @@ class HttpRun final : public SocketRun {
       curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve_.get());
     }
     curl_easy_setopt(easy, CURLOPT_URL, probe_.url.c_str());
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy, CURLOPT_IPRESOLVE, CURL_IPRESOLVE_V4);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    // As curl(1) has it.
+    if (const char* const bundle = std::getenv("CURL_CA_BUNDLE")) {
+      curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+    }
     // Not by way of http_proxy in the environment.
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "uplinkd/" UPLINKD_VERSION);

@@ -4,7 +4,7 @@
 #ifndef UPLINKD_AGENT_PROBE_SOCKET_H_
 #define UPLINKD_AGENT_PROBE_SOCKET_H_
 
-#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstdint>
 #include <string>
@@ -15,9 +15,11 @@
 
 namespace uplinkd {
 
-// A non-blocking IPv4 socket that is bound to the link and the address of
-// `path`, with its mark. Not connected.
-Result<UniqueFd> OpenPinned(const ProbePath& path, int type, int protocol);
+// A non-blocking socket of `family` that is bound to the link and to the
+// address of `path` in that family, with its mark. Not connected. kNotFound:
+// the path has no such address.
+Result<UniqueFd> OpenPinned(const ProbePath& path, Family family, int type,
+                            int protocol);
 
 // Connects it to `target`; port 0 where there are no ports. A connection that
 // is still under way is no failure.
@@ -25,9 +27,6 @@ Result<void> ConnectTo(int fd, const Address& target, std::uint16_t port);
 
 // What became of the connection that was under way.
 Result<void> ConnectionOutcome(int fd);
-
-// `address` as the kernel has it.
-sockaddr_in SocketAddress(const Address& address, std::uint16_t port);
 
 // The kernel's words for the present errno, with `doing` in front: "cannot send
 // on wan1: network is unreachable".

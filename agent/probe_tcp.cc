@@ -1,4 +1,5 @@
 // The TCP probe: a connection that stands is the answer.
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <utility>
@@ -17,7 +18,8 @@ class TcpRun final : public SocketRun {
 
  private:
   Result<void> Ask() override {
-    Result<UniqueFd> socket = OpenPinned(path(), SOCK_STREAM, IPPROTO_TCP);
+    Result<UniqueFd> socket =
+        OpenPinned(path(), probe_.target.family(), SOCK_STREAM, IPPROTO_TCP);
     if (!socket) return tl::unexpected(socket.error());
     Result<void> connected =
         ConnectTo(socket->get(), probe_.target, probe_.port);

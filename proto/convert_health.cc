@@ -78,16 +78,21 @@ class HealthReader {
 
   TcpProbe ReadTcp(const std::string& text, const std::string& field) {
     const std::size_t colon = text.rfind(':');
-    const std::optional<Address> target = Address::Parse(text.substr(0, colon));
+    std::string host = text.substr(0, colon);
+    // Brackets tell an address of IPv6 from the port (RFC 3986).
+    const bool bracketed = host.starts_with('[') && host.ends_with(']');
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    const std::optional<Address> target = Address::Parse(host);
+    const bool six = target && target->family() == Family::kIpv6;
     const Parsed<std::uint64_t> port =
         ParseUnsigned(colon == std::string::npos ? "" : text.substr(colon + 1),
                       std::numeric_limits<std::uint16_t>::max());
-    if (target && port) {
+    if (target && port && six == bracketed) {
       return {*target, static_cast<std::uint16_t>(*port)};
     }
     Report(field, Quote(text) +
                       " is not an address and a port; write it like "
-                      "198.51.100.7:443");
+                      "198.51.100.7:443 or [2001:db8::7]:443");
     return {};
   }
 
@@ -144,7 +149,7 @@ struct ProbeWriter {
     to.set_icmp(probe.target.ToString());
   }
   void operator()(const TcpProbe& probe) const {
-    to.set_tcp(probe.target.ToString() + ":" + std::to_string(probe.port));
+    to.set_tcp(HostAndPort(probe.target, probe.port));
   }
   void operator()(const DnsProbe& probe) const {
     to.mutable_dns()->set_server(probe.server.ToString());

@@ -255,7 +255,7 @@ Desired Compile(const Spec& spec, const Facts& facts) {
   }
   std::ranges::sort(desired.state.rules);
   desired.uplinks = UplinkStates(spec, parts, facts);
-  // Probes go by IPv4, and so does what they say of latency.
+  // One line, one ranking.
   desired.ranked = CompileRanked(spec, parts.front().uplinks, facts.rankings);
   desired.warnings = Warnings(parts);
   WarnOfIpsets(spec, facts, desired.warnings);

@@ -145,6 +145,14 @@ void CompileTraffic(const Spec& spec, const Facts& facts,
   intent.local = std::move(local);
 }
 
+// Whether it has probes that go by that family.
+bool Asks(const Uplink& uplink, Family family) {
+  return uplink.health &&
+         std::ranges::any_of(uplink.health->probes, [family](const Probe& p) {
+           return FamilyOf(p) == family;
+         });
+}
+
 }  // namespace
 
 bool BalancesLocal(const Spec& spec) {
@@ -161,10 +169,7 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts, Family family,
   const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
-    // Probes go by IPv4.
-    if (uplink.health && family == Family::kIpv4) {
-      intent.bypass = BypassMark(spec.mark_mask);
-    }
+    if (Asks(uplink, family)) intent.bypass = BypassMark(spec.mark_mask);
     const Mark fate = MarkOf(spec, uplink.id);
     if (resolved.SetUp()) intent.arrivals[uplink.interface] = fate;
     if (multipath && resolved.Carries()) {

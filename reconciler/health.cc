@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kMaxHostName = 253;  // RFC 1035, in text
 constexpr std::size_t kMaxHostLabel = 63;
+constexpr std::uint16_t kHttpsPort = 443;  // RFC 9110
 
 bool IsLabelCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -29,7 +30,7 @@ struct Name {
     return "icmp " + probe.target.ToString();
   }
   std::string operator()(const TcpProbe& probe) const {
-    return "tcp " + probe.target.ToString() + ":" + std::to_string(probe.port);
+    return "tcp " + HostAndPort(probe.target, probe.port);
   }
   std::string operator()(const DnsProbe& probe) const {
     return "dns " + probe.name + " at " + probe.server.ToString();
@@ -43,10 +44,51 @@ struct Name {
   }
 };
 
+// One overload per kind of probe.
+struct FamilyAsked {
+  Family operator()(const IcmpProbe& probe) const {
+    return probe.target.family();
+  }
+  Family operator()(const TcpProbe& probe) const {
+    return probe.target.family();
+  }
+  Family operator()(const DnsProbe& probe) const {
+    return probe.server.family();
+  }
+  Family operator()(const HttpProbe& probe) const {
+    if (probe.address) return probe.address->family();
+    const std::optional<HttpUrl> url = ParseHttpUrl(probe.url);
+    const auto host = url ? Address::Parse(url->host) : std::nullopt;
+    return host ? host->family() : Family::kIpv4;
+  }
+  Family operator()(const ArpProbe&) const { return Family::kIpv4; }
+};
+
+// The host that `authority` begins with, brackets and all.
+std::string_view HostPart(std::string_view authority) {
+  if (!authority.starts_with('['))
+    return authority.substr(0, authority.find(':'));
+  const std::size_t end = authority.find(']');
+  return authority.substr(0, end == std::string_view::npos ? end : end + 1);
+}
+
+bool IsBracketed(std::string_view host) {
+  return host.size() > 2 && host.starts_with('[') && host.ends_with(']');
+}
+
+bool IsIpv6(std::string_view text) {
+  const auto address = Address::Parse(text);
+  return address && address->family() == Family::kIpv6;
+}
+
 }  // namespace
 
 std::string ProbeName(const Probe& probe) {
   return std::visit(Name{}, probe);
+}
+
+Family FamilyOf(const Probe& probe) {
+  return std::visit(FamilyAsked{}, probe);
 }
 
 bool IsHostName(std::string_view name) {
@@ -61,19 +103,27 @@ bool IsHostName(std::string_view name) {
 }
 
 std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme) ||
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kSecure = "https://";
+  const bool secure = url.starts_with(kSecure);
+  if ((!secure && !url.starts_with(kPlain)) ||
       !std::ranges::all_of(url, IsPlainUrlCharacter)) {
     return std::nullopt;
   }
-  url.remove_prefix(kScheme.size());
+  url.remove_prefix(secure ? kSecure.size() : kPlain.size());
   const std::string_view authority = url.substr(0, url.find_first_of("/?#"));
-  const std::size_t colon = authority.find(':');
+  const std::string_view host = HostPart(authority);
+  const bool bracketed = IsBracketed(host);
   HttpUrl parts;
-  parts.host = authority.substr(0, colon);
-  if (!IsHostName(parts.host)) return std::nullopt;
-  if (colon == std::string_view::npos) return parts;
-  const std::string_view port = authority.substr(colon + 1);
+  if (secure) parts.port = kHttpsPort;
+  parts.host = bracketed ? host.substr(1, host.size() - 2) : host;
+  if (!(bracketed ? IsIpv6(parts.host) : IsHostName(parts.host))) {
+    return std::nullopt;
+  }
+  const std::string_view rest = authority.substr(host.size());
+  if (rest.empty()) return parts;
+  if (!rest.starts_with(':')) return std::nullopt;
+  const std::string_view port = rest.substr(1);
   const char* const end = port.data() + port.size();
   const auto [stop, error] = std::from_chars(port.data(), end, parts.port);
   if (error != std::errc() || stop != end || parts.port == 0) {

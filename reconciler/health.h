@@ -62,11 +62,15 @@ using Probe = std::variant<IcmpProbe, TcpProbe, DnsProbe, HttpProbe, ArpProbe>;
 // Its name in reasons, status and metrics: "tcp 198.51.100.7:443".
 std::string ProbeName(const Probe& probe);
 
+// By which family of its uplink it asks: that of its target.
+Family FamilyOf(const Probe& probe);
+
 // The parts of a URL that an HTTP probe can ask for:
-// http://HOST[:PORT][/PATH], HOST being a name or an IPv4 address.
+// http://HOST[:PORT][/PATH] or https://, HOST being a name, an IPv4 address, or
+// one of IPv6 in brackets.
 struct HttpUrl {
-  std::string host;
-  std::uint16_t port = 80;
+  std::string host;         // without brackets
+  std::uint16_t port = 80;  // https: 443
   friend auto operator<=>(const HttpUrl&, const HttpUrl&) = default;
 };
 std::optional<HttpUrl> ParseHttpUrl(std::string_view url);

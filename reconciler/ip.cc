@@ -89,6 +89,12 @@ std::string Address::ToString() const {
   return text.data();
 }
 
+std::string HostAndPort(const Address& host, std::uint16_t port) {
+  const std::string text = host.ToString();
+  return (host.family() == Family::kIpv6 ? "[" + text + "]" : text) + ":" +
+         std::to_string(port);
+}
+
 Prefix::Prefix(const Address& address, int length)
     : network_(Address::FromBytes(address.family(),
                                   Masked(address.bytes(), length))),

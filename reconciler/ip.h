@@ -52,6 +52,9 @@ class Address {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
+// "192.0.2.1:53" or "[2001:db8::1]:53" (RFC 3986).
+std::string HostAndPort(const Address& host, std::uint16_t port);
+
 // An address block. The host bits of `network()` are always zero.
 class Prefix {
  public:

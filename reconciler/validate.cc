@@ -156,7 +156,7 @@ class Validator {
       CheckCapacity(path + ".capacity", uplink);
       CheckWeight(path + ".weight", uplink);
       if (uplink.health) {
-        Add(CheckHealth(spec_, *uplink.health, path + ".health"));
+        Add(CheckHealth(spec_, uplink, *uplink.health, path + ".health"));
       }
       Add(CheckRoundTrip(spec_, uplink, path));
       CheckAddresses(path, Family::kIpv6, i);

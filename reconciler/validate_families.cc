@@ -47,10 +47,6 @@ class FamilyCheck {
     Useless(uplink_.gateway.has_value(), "gateway", "IPv4");
     const bool nat = uplink_.nat != Nat::kSnat && uplink_.nat != Nat::kPrefix;
     Useless(nat, "nat", "IPv4");
-    if (uplink_.health) {
-      Report("health",
-             "probes go by IPv4, which this uplink does not carry; remove it");
-    }
   }
 
   void CheckIpv6() {

@@ -27,8 +27,9 @@ std::string Text(milliseconds duration) {
 
 class HealthCheck {
  public:
-  HealthCheck(const Spec& spec, const Health& health, std::string path)
-      : spec_(spec), health_(health), path_(std::move(path)) {}
+  HealthCheck(const Spec& spec, const Uplink& uplink, const Health& health,
+              std::string path)
+      : spec_(spec), uplink_(uplink), health_(health), path_(std::move(path)) {}
 
   std::vector<Violation> Run() {
     CheckProbes();
@@ -61,7 +62,7 @@ class HealthCheck {
       check.CheckHttp(path + ".http", probe);
     }
     void operator()(const ArpProbe& probe) const {
-      if (probe.target) check.CheckTarget(path + ".arp", *probe.target);
+      check.CheckArp(path + ".arp", probe);
     }
     HealthCheck& check;
     const std::string& path;
@@ -104,18 +105,37 @@ class HealthCheck {
   }
 
   void CheckTarget(const std::string& field, const Address& address) {
-    const std::string fault =
-        AddressFault(Prefix::Host(address), Family::kIpv4);
+    const std::string fault = AddressFault(Prefix::Host(address));
     if (!fault.empty()) {
       return Report(field, address.ToString() + " " + fault);
     }
+    if (!CarriesFamily(uplink_, address.family())) {
+      return Report(field, address.ToString() + " is " +
+                               FamilyName(address.family()) +
+                               ", which this uplink does not carry; ask "
+                               "another target, or write family: both");
+    }
     for (const Uplink& uplink : spec_.uplinks) {
-      if (uplink.address != address) continue;
+      if (AddressOf(uplink, address.family()) != address) continue;
       return Report(field, address.ToString() +
                                " is this router's own address on uplink " +
                                Quote(uplink.name) +
                                ", which says nothing about a line");
     }
+  }
+
+  void CheckArp(const std::string& field, const ArpProbe& probe) {
+    if (!CarriesFamily(uplink_, Family::kIpv4)) {
+      return Report(field,
+                    "asks by IPv4, which this uplink does not carry; use icmp, "
+                    "tcp, dns or http with a target of IPv6");
+    }
+    if (!probe.target) return;
+    if (probe.target->family() == Family::kIpv6) {
+      return Report(
+          field, probe.target->ToString() + " is IPv6; ARP is asked for IPv4");
+    }
+    CheckTarget(field, *probe.target);
   }
 
   void CheckHostName(const std::string& field, const std::string& name) {
@@ -131,8 +151,7 @@ class HealthCheck {
     if (!url) {
       Report(path + ".url", Quote(probe.url) +
                                 " is not a URL for a probe; write it like "
-                                "http://check.example/path (https is not "
-                                "probed)");
+                                "http://check.example/path");
     } else if (const auto address = Address::Parse(url->host)) {
       CheckTarget(path + ".url", *address);
       if (probe.address) {
@@ -222,6 +241,7 @@ class HealthCheck {
   }
 
   const Spec& spec_;
+  const Uplink& uplink_;
   const Health& health_;
   std::string path_;
   std::vector<Violation> found_;
@@ -229,9 +249,10 @@ class HealthCheck {
 
 }  // namespace
 
-std::vector<Violation> CheckHealth(const Spec& spec, const Health& health,
+std::vector<Violation> CheckHealth(const Spec& spec, const Uplink& uplink,
+                                   const Health& health,
                                    const std::string& path) {
-  return HealthCheck(spec, health, path).Run();
+  return HealthCheck(spec, uplink, health, path).Run();
 }
 
 }  // namespace uplinkd

@@ -9,8 +9,10 @@
 
 namespace uplinkd {
 
-// The faults of `health`, whose path is `path`: "spec.uplinks[0].health".
-std::vector<Violation> CheckHealth(const Spec& spec, const Health& health,
+// The faults of `health` of `uplink`, whose path is `path`:
+// "spec.uplinks[0].health".
+std::vector<Violation> CheckHealth(const Spec& spec, const Uplink& uplink,
+                                   const Health& health,
                                    const std::string& path);
 
 }  // namespace uplinkd

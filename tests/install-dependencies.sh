@@ -16,7 +16,7 @@ packages=(
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
-  iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace
+  iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
   # demo
   curl socat
   # style

@@ -17,6 +17,8 @@ TEST(Probe, IsNamedByWhatItAsks) {
   EXPECT_EQ(ProbeName(IcmpProbe{Ip("192.0.2.53")}), "icmp 192.0.2.53");
   EXPECT_EQ(ProbeName(TcpProbe{Ip("198.51.100.7"), 443}),
             "tcp 198.51.100.7:443");
+  EXPECT_EQ(ProbeName(TcpProbe{Ip("2001:db8::7"), 443}),
+            "tcp [2001:db8::7]:443");
   EXPECT_EQ(ProbeName(DnsProbe{Ip("192.0.2.53"), "example.net"}),
             "dns example.net at 192.0.2.53");
   EXPECT_EQ(ProbeName(HttpProbe{"http://192.0.2.80/", {}, {}, ""}),
@@ -28,6 +30,25 @@ TEST(Probe, IsNamedByWhatItAsks) {
   EXPECT_EQ(ProbeName(ArpProbe{Ip("192.0.2.1")}), "arp 192.0.2.1");
 }
 
+TEST(Probe, AsksByTheFamilyOfItsTarget) {
+  const Address six = Ip("2001:db8::1");
+  for (const Probe& probe :
+       {Probe(IcmpProbe{six}), Probe(TcpProbe{six, 80}),
+        Probe(DnsProbe{six, "example.net"}),
+        Probe(HttpProbe{"http://a.example/", six, {}, ""}),
+        Probe(HttpProbe{"https://[2001:db8::1]:80/", {}, {}, ""})}) {
+    EXPECT_EQ(FamilyOf(probe), Family::kIpv6) << ProbeName(probe);
+  }
+  const Address four = Ip("192.0.2.1");
+  for (const Probe& probe :
+       {Probe(IcmpProbe{four}), Probe(TcpProbe{four, 80}),
+        Probe(DnsProbe{four, "example.net"}),
+        Probe(HttpProbe{"http://a.example/", four, {}, ""}),
+        Probe(HttpProbe{"http://192.0.2.1/", {}, {}, ""}), Probe(ArpProbe{})}) {
+    EXPECT_EQ(FamilyOf(probe), Family::kIpv4) << ProbeName(probe);
+  }
+}
+
 TEST(HttpUrl, HasAHostAndAPort) {
   EXPECT_EQ(ParseHttpUrl("http://check.example"),
             (HttpUrl{"check.example", 80}));
@@ -37,18 +58,41 @@ TEST(HttpUrl, HasAHostAndAPort) {
             (HttpUrl{"192.0.2.80", 8080}));
   EXPECT_EQ(ParseHttpUrl("http://check.example?q"),
             (HttpUrl{"check.example", 80}));
+  EXPECT_EQ(ParseHttpUrl("https://check.example/"),
+            (HttpUrl{"check.example", 443}));
+  EXPECT_EQ(ParseHttpUrl("https://check.example:8443/"),
+            (HttpUrl{"check.example", 8443}));
+  EXPECT_EQ(ParseHttpUrl("http://[2001:db8::1]/a"),
+            (HttpUrl{"2001:db8::1", 80}));
+  EXPECT_EQ(ParseHttpUrl("http://[2001:db8::1]:8080"),
+            (HttpUrl{"2001:db8::1", 8080}));
 }
 
 TEST(HttpUrl, IsNothingElse) {
-  for (const char* url :
-       {"", "check.example", "https://check.example/", "HTTP://check.example/",
-        "http://", "http:///path", "http://user@check.example/",
-        "http://user:1@check.example/", "http://check.example:/",
-        "http://check.example:0/", "http://check.example:65536/",
-        "http://check.example:80x/", "http://check.example:+80/",
-        "http://[2001:db8::1]/", "http://check..example/",
-        "http://check.example/a b", "http://check.example/\n",
-        "http://check.example/\xc3\xa9", "ftp://check.example/"}) {
+  for (const char* url : {"",
+                          "check.example",
+                          "HTTPS://check.example/",
+                          "HTTP://check.example/",
+                          "http://",
+                          "http:///path",
+                          "http://user@check.example/",
+                          "http://user:1@check.example/",
+                          "http://check.example:/",
+                          "http://check.example:0/",
+                          "http://check.example:65536/",
+                          "http://check.example:80x/",
+                          "http://check.example:+80/",
+                          "http://2001:db8::1/",
+                          "http://[2001:db8::1",
+                          "http://[]/",
+                          "http://[192.0.2.1]/",
+                          "http://[check.example]/",
+                          "http://[2001:db8::1]80/",
+                          "http://check..example/",
+                          "http://check.example/a b",
+                          "http://check.example/\n",
+                          "http://check.example/\xc3\xa9",
+                          "ftp://check.example/"}) {
     EXPECT_EQ(ParseHttpUrl(url), std::nullopt) << url;
   }
 }

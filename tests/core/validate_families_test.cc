@@ -54,8 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
                s.uplinks[0].families = UplinkFamilies::kIpv6;
                s.uplinks[0].health.emplace().probes = {ArpProbe{}};
              },
-             "spec.uplinks[0].health: probes go by IPv4, which this uplink "
-             "does not carry; remove it"},
+             "spec.uplinks[0].health.probes[0].arp: asks by IPv4, which this "
+             "uplink does not carry; use icmp, tcp, dns or http with a target "
+             "of IPv6"},
         Case{"LinkLocalAddress",
              [](Spec& s) {
                s.uplinks[0].families = UplinkFamilies::kBoth;

@@ -103,8 +103,10 @@ INSTANTIATE_TEST_SUITE_P(
              "probes[5]: \"arp gateway\" is "
              "spec.uplinks[1].health.probes[0] already"},
         Case{"Ipv6", Probing(IcmpProbe{Ip("2001:db8::1")}),
-             "probes[0].icmp: 2001:db8::1 is IPv6; something of IPv4 is needed "
-             "here"},
+             "probes[0].icmp: 2001:db8::1 is IPv6, which this uplink does not "
+             "carry; ask another target, or write family: both"},
+        Case{"ArpForIpv6", Probing(ArpProbe{Ip("2001:db8::1")}),
+             "probes[0].arp: 2001:db8::1 is IPv6; ARP is asked for IPv4"},
         Case{"Loopback", Probing(TcpProbe{Ip("127.0.0.1"), 80}),
              "probes[0].tcp: 127.0.0.1 is in 127.0.0.0/8, the loopback "
              "network"},
@@ -128,11 +130,10 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Http, ValidateEachHealth,
     ::testing::Values(
-        Case{"Https",
-             Probing(HttpProbe{"https://a.example/", Ip("192.0.2.80"), {}, ""}),
-             "probes[0].http.url: \"https://a.example/\" is not a URL for a "
-             "probe; write it like http://check.example/path (https is not "
-             "probed)"},
+        Case{"Ftp",
+             Probing(HttpProbe{"ftp://a.example/", Ip("192.0.2.80"), {}, ""}),
+             "probes[0].http.url: \"ftp://a.example/\" is not a URL for a "
+             "probe; write it like http://check.example/path"},
         Case{"NoAddress", Probing(HttpProbe{"http://a.example/", {}, {}, ""}),
              "probes[0].http.address: is needed, since probes resolve no "
              "names: the address of \"a.example\""},

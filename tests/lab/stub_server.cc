@@ -1,7 +1,5 @@
 #include "tests/lab/stub_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -13,20 +11,18 @@
 #include <utility>
 #include <vector>
 
+#include "tests/lab/socket_address.h"
+
 namespace uplinkd::lab {
 namespace {
 
 Result<UniqueFd> Listen(const Endpoint& own) {
   const int type = own.transport == Transport::kTcp ? SOCK_STREAM : SOCK_DGRAM;
-  UniqueFd fd(socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const SocketAddress address(own.destination, own.port);
+  UniqueFd fd(socket(address.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(own.port);
-  inet_pton(AF_INET, own.destination.c_str(), &address.sin_addr);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-           sizeof(address)) != 0 ||
+  if (bind(fd.get(), address.get(), address.size()) != 0 ||
       (type == SOCK_STREAM && listen(fd.get(), SOMAXCONN) != 0)) {
     return Fail(ErrorCode::kUnavailable, std::strerror(errno), errno);
   }
@@ -77,7 +73,7 @@ void StubServer::Serve() {
 
 void StubServer::AnswerDatagram() {
   std::array<char, 2048> buffer{};
-  sockaddr_in peer{};
+  sockaddr_storage peer{};
   socklen_t size = sizeof(peer);
   auto* const address = reinterpret_cast<sockaddr*>(&peer);
   const ssize_t got = recvfrom(listener_.get(), buffer.data(), buffer.size(), 0,

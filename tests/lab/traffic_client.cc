@@ -1,6 +1,5 @@
 #include "tests/lab/traffic_client.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,40 +12,13 @@
 #include <cstring>
 #include <utility>
 
+#include "tests/lab/socket_address.h"
+
 namespace uplinkd::lab {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-bool IsIpv6(const std::string& address) {
-  return address.find(':') != std::string::npos;
-}
-
-// As bind() and connect() want it, of either family.
-struct SocketAddress {
-  SocketAddress(const std::string& address, std::uint16_t port) {
-    if (IsIpv6(address)) {
-      six.sin6_family = AF_INET6;
-      six.sin6_port = htons(port);
-      inet_pton(AF_INET6, address.c_str(), &six.sin6_addr);
-      return;
-    }
-    four.sin_family = AF_INET;
-    four.sin_port = htons(port);
-    inet_pton(AF_INET, address.c_str(), &four.sin_addr);
-    size = sizeof four;
-  }
-
-  const sockaddr* get() const {
-    return size == sizeof four ? reinterpret_cast<const sockaddr*>(&four)
-                               : reinterpret_cast<const sockaddr*>(&six);
-  }
-
-  sockaddr_in four{};
-  sockaddr_in6 six{};
-  socklen_t size = sizeof six;
-};
 
 tl::unexpected<Error> Failed(const std::string& call) {
   const int error = errno;
@@ -65,7 +37,8 @@ void SetPatience(int fd, milliseconds patience) {
 }  // namespace
 
 Result<Connection> Connection::OpenHere(const Endpoint& endpoint) {
-  const int family = IsIpv6(endpoint.destination) ? AF_INET6 : AF_INET;
+  const SocketAddress destination(endpoint.destination, endpoint.port);
+  const int family = destination.family();
   const bool tcp = endpoint.transport == Transport::kTcp;
   Connection connection(
       socket(family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
@@ -76,10 +49,9 @@ Result<Connection> Connection::OpenHere(const Endpoint& endpoint) {
   if (tcp) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (!endpoint.source.empty()) {
     const SocketAddress source(endpoint.source, 0);
-    if (bind(fd, source.get(), source.size) != 0) return Failed("bind");
+    if (bind(fd, source.get(), source.size()) != 0) return Failed("bind");
   }
-  const SocketAddress destination(endpoint.destination, endpoint.port);
-  if (connect(fd, destination.get(), destination.size) != 0) {
+  if (connect(fd, destination.get(), destination.size()) != 0) {
     return Failed("connect");
   }
   return connection;

@@ -90,9 +90,11 @@ TEST(SpecReader, FindsEveryFaultOfHealth) {
                         "latency: {degraded: 1s}}")),
       ElementsAre(
           "f:6:72: spec.uplinks[0].health.probes[0].tcp: \"192.0.2.1\" is not "
-          "an address and a port; write it like 198.51.100.7:443",
+          "an address and a port; write it like 198.51.100.7:443 or "
+          "[2001:db8::7]:443",
           "f:6:90: spec.uplinks[0].health.probes[1].tcp: \"192.0.2.1:0x\" is "
-          "not an address and a port; write it like 198.51.100.7:443",
+          "not an address and a port; write it like 198.51.100.7:443 or "
+          "[2001:db8::7]:443",
           "f:6:113: spec.uplinks[0].health.probes[2].arp: \"gate\" is neither "
           "`gateway` nor an address on the link",
           "f:6:155: spec.uplinks[0].health.probes[3].http.address: "
