@@ -3,7 +3,10 @@
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
-#include <variant>
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
 
 #include "agent/wire.h"
 
@@ -34,11 +37,22 @@ bool FatesAreInForce(const Report& report) {
   return true;
 }
 
+// The uplinks as they are in one family.
+std::vector<UplinkState> As(Family family, std::vector<UplinkState> uplinks) {
+  for (UplinkState& uplink : uplinks) {
+    const auto phase = uplink.phases.find(family);
+    uplink.phase =
+        phase == uplink.phases.end() ? UplinkPhase::kDisabled : phase->second;
+  }
+  return uplinks;
+}
+
 }  // namespace
 
 std::string CutOutcome::Words() const {
-  const std::string of =
-      "connections of " + cut.uplink + ", " + WhyOf(cut.reason);
+  const std::string of = std::string(family == Family::kIpv6 ? "IPv6 " : "") +
+                         "connections of " + cut.uplink + ", " +
+                         WhyOf(cut.reason);
   if (!connections) {
     return "cannot cut the " + of + ": " + connections.error().message;
   }
@@ -49,44 +63,72 @@ std::string CutOutcome::Words() const {
 void Cutter::PassEnded(const Spec& spec, const Report& report,
                        std::chrono::nanoseconds now, Tally& tally) {
   if (!FatesAreInForce(report)) return;
-  for (const std::string& uplink :
-       failover_.PassEnded(spec, report.uplinks, now)) {
-    tally.CountFailover(uplink);
+  const std::vector<Family> families = FamiliesOf(spec);
+  std::erase_if(failovers_, [&](const auto& entry) {
+    return std::ranges::find(families, entry.first) == families.end();
+  });
+  std::set<std::string> lost;
+  for (const Family family : families) {
+    std::ranges::copy(
+        failovers_[family].PassEnded(spec, As(family, report.uplinks), now),
+        std::inserter(lost, lost.end()));
   }
+  for (const std::string& uplink : lost) tally.CountFailover(uplink);
 }
 
 std::vector<CutOutcome> Cutter::Work(Host& host, DrainLedger& drains,
                                      const Instant& now, Tally& tally) {
   std::vector<CutOutcome> outcomes;
-  for (const Cut& cut : failover_.Due(drains.Deadlines(), now.monotonic)) {
-    outcomes.push_back({cut, host.CutConnections(cut.mark)});
-    const CutOutcome& outcome = outcomes.back();
-    if (!outcome.connections) {
-      failover_.Failed(cut, now.monotonic);
-      failures_[cut.uplink] = outcome.Words();
-      spdlog::warn("{}", outcome.Words());
-      continue;
+  std::map<std::string, bool> drained;  // whether nothing of it failed
+  for (const auto& [family, failover] : failovers_) {
+    for (const Cut& cut : failover.Due(drains.Deadlines(), now.monotonic)) {
+      outcomes.push_back(Carry(cut, family, host, now.monotonic, tally));
+      if (cut.reason != CutReason::kDrain) continue;
+      const bool done = outcomes.back().connections.has_value();
+      const auto [entry, first] = drained.try_emplace(cut.uplink, done);
+      if (!first) entry->second &= done;
     }
-    failover_.Done(cut, now.monotonic);
-    failures_.erase(cut.uplink);
-    tally.CountCut(cut, *outcome.connections);
-    if (outcome.Newsworthy()) spdlog::info("{}", outcome.Words());
-    if (cut.reason != CutReason::kDrain) continue;
-    if (const Result<void> saved = drains.NoteOver(cut.uplink); !saved) {
-      spdlog::warn("after a restart, {} would be cut again: {}", cut.uplink,
+  }
+  for (const auto& [uplink, done] : drained) {
+    if (!done) continue;
+    if (const Result<void> saved = drains.NoteOver(uplink); !saved) {
+      spdlog::warn("after a restart, {} would be cut again: {}", uplink,
                    saved.error().message);
     }
   }
   return outcomes;
 }
 
+CutOutcome Cutter::Carry(const Cut& cut, Family family, Host& host,
+                         std::chrono::nanoseconds now, Tally& tally) {
+  const CutOutcome outcome{cut, family, host.CutConnections(cut.mark, family)};
+  if (!outcome.connections) {
+    failovers_[family].Failed(cut, now);
+    failures_[{cut.uplink, family}] = outcome.Words();
+    spdlog::warn("{}", outcome.Words());
+    return outcome;
+  }
+  failovers_[family].Done(cut, now);
+  failures_.erase({cut.uplink, family});
+  tally.CountCut(cut, *outcome.connections);
+  if (outcome.Newsworthy()) spdlog::info("{}", outcome.Words());
+  return outcome;
+}
+
 std::vector<std::string> Cutter::Warnings(const Instant& now) const {
   using google::protobuf::util::TimeUtil;
   std::vector<std::string> warnings;
-  for (const auto& [uplink, words] : failures_) {
-    if (failover_.Retries(uplink)) warnings.push_back(words);
+  for (const auto& [part, words] : failures_) {
+    const auto failover = failovers_.find(part.family);
+    if (failover != failovers_.end() && failover->second.Retries(part.uplink)) {
+      warnings.push_back(words);
+    }
   }
-  for (const auto& [uplink, at] : failover_.FailbackDrains()) {
+  std::map<std::string, std::chrono::nanoseconds> drains;
+  for (const auto& [family, failover] : failovers_) {
+    drains.merge(failover.FailbackDrains());
+  }
+  for (const auto& [uplink, at] : drains) {
     const auto wall = std::chrono::round<std::chrono::seconds>(
         now.wall + (at - now.monotonic));
     warnings.push_back("what is left of the connections of " + uplink +
@@ -97,7 +139,7 @@ std::vector<std::string> Cutter::Warnings(const Instant& now) const {
 }
 
 void Cutter::Forget() {
-  failover_.Forget();
+  failovers_.clear();
   failures_.clear();
 }
 

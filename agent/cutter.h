@@ -23,9 +23,11 @@ namespace uplinkd {
 // What became of one cut.
 struct CutOutcome {
   Cut cut;
+  Family family = Family::kIpv4;
   Result<std::uint64_t> connections;  // how many there were
 
-  // "cut 243 connections of wan2, which stopped carrying them"
+  // "cut 243 connections of wan2, which stopped carrying them"; those of IPv6
+  // are called so
   std::string Words() const;
   // Whether there is anything to tell.
   bool Newsworthy() const { return !connections || *connections > 0; }
@@ -49,8 +51,12 @@ class Cutter {
   void Forget();
 
  private:
-  Failover failover_;
-  std::map<std::string, std::string> failures_;  // words by uplink
+  // The cut, with what it means for the next one. Its drain is not over yet.
+  CutOutcome Carry(const Cut& cut, Family family, Host& host,
+                   std::chrono::nanoseconds now, Tally& tally);
+
+  std::map<Family, Failover> failovers_;  // one for each family of the spec
+  std::map<UplinkPart, std::string> failures_;  // words
 };
 
 }  // namespace uplinkd

@@ -55,7 +55,8 @@ class Host {
   // See Conntrack.
   virtual Result<void> ListConnections(const Mark& filter,
                                        const ConnectionHandler& handler) = 0;
-  virtual Result<std::uint64_t> CutConnections(const Mark& mark) = 0;
+  virtual Result<std::uint64_t> CutConnections(const Mark& mark,
+                                               Family family) = 0;
 
   virtual std::uint64_t overruns() const = 0;
 };

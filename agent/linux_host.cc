@@ -66,9 +66,10 @@ class LinuxHost final : public Host {
     if (conntrack_ == nullptr) return NoConntrack();
     return conntrack_->List(filter, handler);
   }
-  Result<std::uint64_t> CutConnections(const Mark& mark) override {
+  Result<std::uint64_t> CutConnections(const Mark& mark,
+                                       Family family) override {
     if (conntrack_ == nullptr) return NoConntrack();
-    return conntrack_->Cut(mark);
+    return conntrack_->Cut(mark, family);
   }
   std::uint64_t overruns() const override { return monitor_->overruns(); }
 

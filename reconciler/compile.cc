@@ -41,7 +41,10 @@ const ResolvedUplink& BestOf(const std::vector<FamilyPart>& parts,
   return best == nullptr ? parts.front().uplinks[index] : *best;
 }
 
-void AddAddresses(const ResolvedUplink& resolved, UplinkState& state) {
+void AddPart(const ResolvedUplink& resolved, UplinkState& state) {
+  if (CarriesFamily(resolved.uplink, resolved.family)) {
+    state.phases[resolved.family] = resolved.phase;
+  }
   if (resolved.family == Family::kIpv4) {
     state.address = resolved.address;
     if (resolved.exit) state.gateway = resolved.exit->gateway;
@@ -95,7 +98,7 @@ std::vector<UplinkState> UplinkStates(const Spec& spec,
   states.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     UplinkState state = StateOf(spec, BestOf(parts, i));
-    for (const FamilyPart& part : parts) AddAddresses(part.uplinks[i], state);
+    for (const FamilyPart& part : parts) AddPart(part.uplinks[i], state);
     state.share = shares[state.id];
     states.push_back(std::move(state));
   }

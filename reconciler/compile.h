@@ -50,12 +50,13 @@ struct UplinkState {
   // other one.
   UplinkPhase phase = UplinkPhase::kWaiting;
   std::string reason;  // why it is not ready: "interface wan2 does not exist"
-  std::optional<Address> address;   // IPv4
-  std::optional<Address> gateway;   // IPv4
-  std::optional<Address> address6;  // IPv6
-  std::optional<Address> gateway6;  // IPv6
-  std::optional<Prefix> prefix6;    // what nat6: prefix translates to
-  HealthVerdict health;             // kUnknown if it is not probed
+  std::map<Family, UplinkPhase> phases;  // in each family that it carries
+  std::optional<Address> address;        // IPv4
+  std::optional<Address> gateway;        // IPv4
+  std::optional<Address> address6;       // IPv6
+  std::optional<Address> gateway6;       // IPv6
+  std::optional<Prefix> prefix6;         // what nat6: prefix translates to
+  HealthVerdict health;                  // kUnknown if it is not probed
   Capacity capacity;
   // The part of new connections that balance means it to have, 0..1; of those
   // of IPv4 if the spec is about both families. With least-connections it moves

@@ -3,6 +3,8 @@
 //
 //   Spec, states of the uplinks after a pass, time  ->  cuts that are due
 //
+// One for each family: an uplink may lose IPv6 and keep IPv4.
+//
 // A connection is known by its mark alone, so what is decided for an uplink
 // holds for every connection that it has, whichever policy gave it. Where the
 // policies that could have given it differ, the safer word wins: all of them

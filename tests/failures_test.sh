@@ -6,7 +6,7 @@ set -eu
 cd "$1"
 missing=0
 # shellcheck disable=SC2013,SC2016  # names without blanks
-for name in $(grep -o '`[A-Za-z]*\.[A-Za-z]*`' docs/failures.md | tr -d '`'); do
+for name in $(grep -o '`[A-Za-z0-9]*\.[A-Za-z0-9]*`' docs/failures.md | tr -d '`'); do
   suite=${name%.*} test=${name#*.}
   # The two may stand on lines of their own.
   if ! cat tests/*/*_test.cc | tr -d ' \n' | grep -q "TEST[_FP]*($suite,$test)"; then

@@ -91,22 +91,24 @@ std::optional<Connection> Decode(nlmsghdr* message) {
   return connection;
 }
 
-NlRequest WithMark(int message, int flags, const Mark& mark) {
-  NlRequest request = ConntrackRequest(message, flags);
+NlRequest WithMark(int message, int flags, const Mark& mark,
+                   std::optional<Family> family) {
+  NlRequest request = ConntrackRequest(message, flags, family);
   request.PutU32(CTA_MARK, htonl(mark.value));
   request.PutU32(CTA_MARK_MASK, htonl(mark.mask));
   return request;
 }
 
-NlRequest ListRequest(const Mark& filter) {
+NlRequest ListRequest(const Mark& filter,
+                      std::optional<Family> family = std::nullopt) {
   if (filter.mask == 0) {
-    return ConntrackRequest(IPCTNL_MSG_CT_GET, NLM_F_DUMP);
+    return ConntrackRequest(IPCTNL_MSG_CT_GET, NLM_F_DUMP, family);
   }
-  return WithMark(IPCTNL_MSG_CT_GET, NLM_F_DUMP, filter);
+  return WithMark(IPCTNL_MSG_CT_GET, NLM_F_DUMP, filter, family);
 }
 
-NlRequest DeleteRequest(const Mark& mark) {
-  return WithMark(IPCTNL_MSG_CT_DELETE, 0, mark);
+NlRequest DeleteRequest(const Mark& mark, Family family) {
+  return WithMark(IPCTNL_MSG_CT_DELETE, 0, mark, family);
 }
 
 }  // namespace
@@ -134,21 +136,21 @@ Result<void> Conntrack::List(const Mark& filter,
   return {};
 }
 
-Result<std::uint64_t> Conntrack::Cut(const Mark& mark) {
+Result<std::uint64_t> Conntrack::Cut(const Mark& mark, Family family) {
   if (mark.mask == 0 || mark.value == 0 || (mark.value & ~mark.mask) != 0) {
     return Fail(
         ErrorCode::kInvalidArgument,
         "connections are cut by a mark under a mask, neither of them 0");
   }
-  Result<std::uint64_t> count = Count(mark);
+  Result<std::uint64_t> count = Count(mark, family);
   if (!count || *count == 0) return count;
   if (!heeds_filters_) {
-    const Result<bool> refused = RefusesBadFilter(mark);
+    const Result<bool> refused = RefusesBadFilter(mark, family);
     if (!refused) return tl::unexpected(refused.error());
     heeds_filters_ = *refused;
     if (!*refused) return count;  // done: see there
   }
-  const NlRequest request = DeleteRequest(mark);
+  const NlRequest request = DeleteRequest(mark, family);
   if (const auto error = socket_->Write(std::span(&request, 1)).front()) {
     return ConntrackFailure("cannot cut connections", *error);
   }
@@ -157,11 +159,11 @@ Result<std::uint64_t> Conntrack::Cut(const Mark& mark) {
 
 // The number of connections with the mark. Also proves that the kernel reads
 // the mark and the mask as we mean them.
-Result<std::uint64_t> Conntrack::Count(const Mark& mark) {
+Result<std::uint64_t> Conntrack::Count(const Mark& mark, Family family) {
   std::uint64_t count = 0;
   bool others = false;
   const Result<NlSocket::DumpInfo> dumped =
-      socket_->Dump(ListRequest(mark), [&](nlmsghdr* message) {
+      socket_->Dump(ListRequest(mark, family), [&](nlmsghdr* message) {
         ++count;
         others |=
             (ConntrackNumber(message, CTA_MARK) & mark.mask) != mark.value;
@@ -186,14 +188,14 @@ Result<std::uint64_t> Conntrack::Count(const Mark& mark) {
 // heeded, and the request has done what was to be done: false. Kernels that
 // overlook the mark as well are older than NETLINK_GET_STRICT_CHK (4.20),
 // without which no NlSocket opens.
-Result<bool> Conntrack::RefusesBadFilter(const Mark& mark) {
+Result<bool> Conntrack::RefusesBadFilter(const Mark& mark, Family family) {
   struct {
     nlattr header{};
     std::uint32_t flags = 1;
   } compare_source;
   compare_source.header.nla_len = sizeof(compare_source);
   compare_source.header.nla_type = CTA_FILTER_ORIG_FLAGS;
-  NlRequest request = DeleteRequest(mark);
+  NlRequest request = DeleteRequest(mark, family);
   request.Put(CTA_FILTER | NLA_F_NESTED, &compare_source,
               sizeof(compare_source));
   const auto error = socket_->Write(std::span(&request, 1)).front();

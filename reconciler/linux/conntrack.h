@@ -49,20 +49,20 @@ class Conntrack {
   // connection that comes or goes meanwhile may be missed. About 1 us for each.
   Result<void> List(const Mark& filter, const ConnectionHandler& handler);
 
-  // Ends what List() would list, in the kernel, in one request; returns how
-  // many there were just before. The next packet of such a connection starts a
-  // new one. About 5 us for each.
+  // Ends those of `family` that List() would list, in the kernel, in one
+  // request; returns how many there were just before. The next packet of such a
+  // connection starts a new one. About 5 us for each.
   //
   // kInvalidArgument: the mark or the mask is 0, or the mark has bits outside
   // of the mask; the kernel would take the first two for "all connections".
   // kInternal: the kernel seems not to heed the mark; nothing was ended.
-  Result<std::uint64_t> Cut(const Mark& mark);
+  Result<std::uint64_t> Cut(const Mark& mark, Family family);
 
  private:
   explicit Conntrack(std::unique_ptr<NlSocket> socket);
 
-  Result<std::uint64_t> Count(const Mark& mark);
-  Result<bool> RefusesBadFilter(const Mark& mark);
+  Result<std::uint64_t> Count(const Mark& mark, Family family);
+  Result<bool> RefusesBadFilter(const Mark& mark, Family family);
 
   std::unique_ptr<NlSocket> socket_;
   bool heeds_filters_ = false;  // when it deletes: it was seen to

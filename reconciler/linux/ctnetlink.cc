@@ -9,12 +9,20 @@
 #include <string>
 #include <utility>
 
+#include "reconciler/linux/nl_codec.h"
+
 namespace uplinkd {
 
-NlRequest ConntrackRequest(int message, int flags) {
+// The kernel looks at the family of a delete request only in a version that is
+// not 0 (ctnetlink_del_conntrack in net/netfilter/nf_conntrack_netlink.c).
+constexpr int kHeedsFamily = 1;
+
+NlRequest ConntrackRequest(int message, int flags,
+                           std::optional<Family> family) {
   nfgenmsg header{};
-  header.nfgen_family = AF_UNSPEC;
-  header.version = NFNETLINK_V0;
+  header.nfgen_family =
+      static_cast<std::uint8_t>(family ? SystemFamily(*family) : AF_UNSPEC);
+  header.version = family ? kHeedsFamily : NFNETLINK_V0;
   return {NFNL_SUBSYS_CTNETLINK << 8 | message, flags, header};
 }
 

@@ -3,7 +3,9 @@
 #define UPLINKD_RECONCILER_LINUX_CTNETLINK_H_
 
 #include <cstdint>
+#include <optional>
 
+#include "reconciler/ip.h"
 #include "reconciler/linux/nl_socket.h"
 #include "reconciler/result.h"
 
@@ -11,8 +13,10 @@ struct nlattr;
 
 namespace uplinkd {
 
-// `message` is one of IPCTNL_MSG_CT_*. About both families.
-NlRequest ConntrackRequest(int message, int flags);
+// `message` is one of IPCTNL_MSG_CT_*. About both families, unless one is
+// given.
+NlRequest ConntrackRequest(int message, int flags,
+                           std::optional<Family> family = std::nullopt);
 
 // ctnetlink's numbers are in network order. 0 where there is no such attribute,
 // or a shorter one.

@@ -39,7 +39,9 @@ class CountedHost final : public Host {
   Result<void> ListConnections(const Mark&, const ConnectionHandler&) override {
     return {};
   }
-  Result<std::uint64_t> CutConnections(const Mark&) override { return 0; }
+  Result<std::uint64_t> CutConnections(const Mark&, Family) override {
+    return 0;
+  }
   std::uint64_t overruns() const override { return 0; }
 
   ConnectionCounts connections;

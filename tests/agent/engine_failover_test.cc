@@ -38,11 +38,12 @@ class EngineFailoverTest : public ::testing::Test {
   EngineOptions Options() { return OptionsFor(machine_, state_.path()); }
 
   // `count` connections with the mark of an uplink.
-  void Track(int count, std::uint32_t mark) {
+  void Track(int count, std::uint32_t mark,
+             const std::string& source = "192.168.10.2") {
     machine_.WithCounters([&](FakeMachine::Counters& it) {
       for (int i = 0; i < count; ++i) {
         Connection connection;
-        connection.source = testing::Ip("192.168.10.2");
+        connection.source = testing::Ip(source);
         connection.source_port = static_cast<std::uint16_t>(1000 + i);
         connection.mark = mark;
         it.tracked.push_back(connection);
@@ -328,6 +329,43 @@ TEST_F(EngineFailoverTest, SaysWhenAFailbackWillCut) {
   Await([&] { return Tracked(2) == 0; });
   EXPECT_TRUE(engine.Becomes(
       [](const v1::Status& status) { return status.warnings().empty(); }));
+}
+
+// ---- families ----
+
+TEST_F(EngineFailoverTest, LosingIpv6AloneCutsThoseConnectionsAlone) {
+  Spec spec = TwoUplinkSpec();
+  Facts facts = TwoUplinkFacts();
+  for (Uplink& uplink : spec.uplinks) uplink.families = UplinkFamilies::kBoth;
+  for (const std::string n : {"1", "2"}) {
+    Link& link = facts.links.at("wan" + n);
+    link.addresses.push_back(
+        testing::AddressOnLink("2001:db8:" + n + "::2/64"));
+    link.default_route6 = DefaultRoute{testing::Ip("fe80::1")};
+  }
+  machine_.With([&](FakeKernel& it) { it.SetHost(facts); });
+  RunningEngine engine(Options());
+  ASSERT_NO_FATAL_FAILURE(Begin(engine, spec));
+  Track(3, 2);
+  Track(2, 1, "2001:db8::7");
+  Track(4, 2, "2001:db8::7");
+  const auto watcher = engine->bulletin().Subscribe();
+  facts.links.at("wan2").default_route6.reset();
+  machine_.With([&](FakeKernel& it) { it.SetHost(facts); });
+  machine_.Poke();
+  Await([&] { return Tracked(2) == 3; });
+  EXPECT_EQ(Tracked(1), 2U);
+  std::string told;
+  while (told.empty()) {
+    const auto news = watcher->Next(milliseconds(10000));
+    ASSERT_TRUE(news);
+    if (news->event != nullptr && news->event->result() == "cut") {
+      told = news->event->message();
+    }
+  }
+  EXPECT_EQ(told,
+            "cut 4 IPv6 connections of wan2, which stopped carrying them");
+  EXPECT_TRUE(Reaches(engine, "wan2", "Ready"));  // in IPv4
 }
 
 // ---- connections ----

@@ -126,13 +126,15 @@ class FakeMachine::HostOnMachine final : public Host {
       return {};
     });
   }
-  Result<std::uint64_t> CutConnections(const Mark& mark) override {
+  Result<std::uint64_t> CutConnections(const Mark& mark,
+                                       Family family) override {
     return machine_.WithCounters([&](Counters& it) -> Result<std::uint64_t> {
       it.cuts.push_back(mark);
       it.when_cut(machine_.kernel_);
       if (it.cut_error) return tl::unexpected(*it.cut_error);
       return std::erase_if(it.tracked, [&](const Connection& connection) {
-        return (connection.mark & mark.mask) == mark.value;
+        return (connection.mark & mark.mask) == mark.value &&
+               connection.source.family() == family;
       });
     });
   }

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -74,6 +76,15 @@ class AgentLab : public testing::Test {
 
   void Apply(const LabSpec& spec) {
     const Result<v1::ApplyResponse> response = agent_->Apply(spec.Text());
+    ASSERT_TRUE(response) << response.error().message;
+  }
+
+  // examples/NAME.yaml, as it stands there.
+  void ApplyExample(const std::string& name) {
+    std::ifstream file(std::string(UPLINKD_EXAMPLES) + "/" + name + ".yaml");
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    ASSERT_FALSE(text.empty()) << name;
+    const Result<v1::ApplyResponse> response = agent_->Apply(text);
     ASSERT_TRUE(response) << response.error().message;
   }
 

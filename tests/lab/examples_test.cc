@@ -3,8 +3,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "tests/lab/agent_lab.h"
@@ -21,14 +19,6 @@ using ::testing::Le;
 
 class Example : public AgentLab {
  protected:
-  void ApplyExample(const std::string& name) {
-    std::ifstream file(std::string(UPLINKD_EXAMPLES) + "/" + name + ".yaml");
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    ASSERT_FALSE(text.empty()) << name;
-    const Result<v1::ApplyResponse> response = agent_->Apply(text);
-    ASSERT_TRUE(response) << response.error().message;
-  }
-
   void Begin(const std::string& name, const LabOptions& options = {}) {
     ASSERT_NO_FATAL_FAILURE(BuildLab(options));
     ASSERT_NO_FATAL_FAILURE(StartAgent());
