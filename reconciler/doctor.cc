@@ -26,6 +26,12 @@ std::string Join(const Strings& strings) {
   return joined;
 }
 
+// sysctl(8) swaps dots and slashes: eth0.10 is one name.
+std::string SysctlName(std::string link) {
+  std::ranges::replace(link, '.', '/');
+  return link;
+}
+
 // A command that sets a sysctl now and after the next boot.
 std::string SetSysctl(const std::string& setting) {
   return "sysctl -w " + setting + "\necho '" + setting +
@@ -38,7 +44,7 @@ bool IsOurs(const PolicyRule& rule) {
 
 // The command that removes a foreign rule, for a person who wants that.
 std::string RemoveRuleCommand(const PolicyRule& rule) {
-  return "ip rule del " + RenderRule(rule);
+  return IpCommand(rule.family, "rule del ") + RenderRule(rule);
 }
 
 void CheckCapabilities(const HostFacts& host, Findings& findings) {
@@ -167,11 +173,9 @@ void CheckReversePath(const HostFacts& host, const Expectation& expectation,
   }
   if (strict.empty()) return;
   std::string mend;
-  for (std::string name : strict) {
-    // sysctl(8) swaps dots and slashes: eth0.10 is one name.
-    std::replace(name.begin(), name.end(), '.', '/');
+  for (const std::string& name : strict) {
     if (!mend.empty()) mend += "\n";
-    mend += SetSysctl("net.ipv4.conf." + name + ".rp_filter=2");
+    mend += SetSysctl("net.ipv4.conf." + SysctlName(name) + ".rp_filter=2");
   }
   findings.push_back(
       {expectation.uplinks.empty() ? Severity::kWarning : Severity::kError,
@@ -190,6 +194,14 @@ void CheckForwarding(const HostFacts& host, Findings& findings) {
                       SetSysctl("net.ipv4.ip_forward=1")});
 }
 
+bool HasDefaultRoute6(const HostFacts& host, const std::string& link) {
+  return std::ranges::any_of(host.main_routes, [&](const Route& route) {
+    return route.key.destination == Prefix::Default(Family::kIpv6) &&
+           std::ranges::find(route.next_hops, link, &NextHop::link) !=
+               route.next_hops.end();
+  });
+}
+
 void CheckForwarding6(const HostFacts& host, const Expectation& expectation,
                       Findings& findings) {
   if (!expectation.ipv6 || host.forwarding6) return;
@@ -199,6 +211,25 @@ void CheckForwarding6(const HostFacts& host, const Expectation& expectation,
        "takes default routes from router advertisements only where accept_ra "
        "is 2",
        SetSysctl("net.ipv6.conf.all.forwarding=1")});
+}
+
+void CheckAdvertisements(const HostFacts& host, const Expectation& expectation,
+                         Findings& findings) {
+  if (!host.forwarding6) return;
+  for (const std::string& link : expectation.learns_router6) {
+    const auto settings = host.links.find(link);
+    if (settings == host.links.end() || settings->second.accept_ra == 2 ||
+        HasDefaultRoute6(host, link)) {
+      continue;
+    }
+    findings.push_back(
+        {Severity::kWarning, "advertisements-ignored",
+         link + " has no IPv6 default route, and its accept_ra is " +
+             std::to_string(settings->second.accept_ra),
+         "a host that forwards takes a router from its advertisements only "
+         "where accept_ra is 2",
+         SetSysctl("net.ipv6.conf." + SysctlName(link) + ".accept_ra=2")});
+  }
 }
 
 void CheckConntrack(const HostFacts& host, Findings& findings) {
@@ -262,7 +293,8 @@ void CheckTables(const HostFacts& host, const Expectation& expectation,
          "routing table " + std::to_string(table) + " of an uplink has " +
              std::to_string(routes.size()) + " foreign routes, first: " + first,
          "they are left alone, and connections of that uplink may follow them",
-         "ip route del " + first + "\n" + mend});
+         IpCommand(routes.front()->key.destination.family(), "route del ") +
+             first + "\n" + mend});
   }
   for (const PolicyRule& rule : host.rules) {
     if (IsOurs(rule) || !expectation.tables.contains(rule.table)) continue;
@@ -326,7 +358,8 @@ void CheckBypasses(const HostFacts& host, const Expectation& expectation,
              " to uplink " + uplink + ", first: " + first,
          "main comes before every policy, so these stay on that uplink even if "
          "it is slow or dead, as the endpoint of a tunnel does",
-         "ip route del " + first +
+         IpCommand(routes.front()->key.destination.family(), "route del ") +
+             first +
              "\n# and have a traffic rule choose, if it is to be another than "
              "the usual one"});
   }
@@ -426,6 +459,7 @@ std::vector<Finding> Diagnose(const HostFacts& host,
   CheckInterfaces(host, expectation, findings);
   CheckForwarding(host, findings);
   CheckForwarding6(host, expectation, findings);
+  CheckAdvertisements(host, expectation, findings);
   CheckReversePath(host, expectation, findings);
   CheckMarks(host, expectation, findings);
   CheckTables(host, expectation, findings);

@@ -41,6 +41,8 @@ struct Expectation {
   // Uplinks' interfaces, with the uplink's name; empty without a spec.
   std::map<std::string, std::string> uplinks;
   std::set<std::string> lans;
+  // Interfaces whose IPv6 router has to be learned.
+  std::set<std::string> learns_router6;
   bool ipv6 = false;  // the spec is about IPv6 as well
   std::uint32_t mark_mask = 0;
   // Routing tables of the spec, each with its uplink's name ("" for the

@@ -81,6 +81,9 @@ Expectation ExpectSpec(const Spec& spec) {
   for (const Uplink& uplink : numbered.uplinks) {
     if (uplink.mode == UplinkMode::kDisabled) continue;
     expectation.uplinks.emplace(uplink.interface, uplink.name);
+    if (CarriesFamily(uplink, Family::kIpv6) && !uplink.gateway6) {
+      expectation.learns_router6.insert(uplink.interface);
+    }
   }
   for (const Lan& lan : numbered.lans) expectation.lans.insert(lan.interface);
   expectation.mark_mask = numbered.mark_mask;

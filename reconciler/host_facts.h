@@ -24,6 +24,7 @@ enum class Presence { kYes, kNo, kUnknown };
 struct LinkSettings {
   int rp_filter = 0;
   bool src_valid_mark = false;
+  int accept_ra = 0;  // ipv6.conf.LINK.accept_ra; 2: also where it forwards
 
   friend auto operator<=>(const LinkSettings&, const LinkSettings&) = default;
 };
@@ -88,8 +89,9 @@ struct HostFacts {
   bool forwarding6 = false;                   // net.ipv6.conf.all.forwarding
   std::optional<ConntrackFacts> conntrack;    // absent: not loaded
   std::vector<MarkUse> mark_uses;             // foreign
-  std::vector<PolicyRule> rules;              // every IPv4 rule, ours too
-  std::vector<Route> foreign_routes;          // in the tables asked about
+  std::vector<PolicyRule> rules;      // every rule, ours too; those of IPv6 if
+                                      // the spec is about it
+  std::vector<Route> foreign_routes;  // in the tables asked about
   // Of main, by an uplink's link: the default routes and the host routes.
   std::vector<Route> main_routes;
   std::vector<TableName> table_names;  // not from our own file

@@ -90,10 +90,6 @@ std::string WithExtra(const std::string& words, const std::string& extra) {
   return extra.empty() ? words : words + " (" + extra + ")";
 }
 
-std::string IpCommand(Family family, std::string_view what) {
-  return std::string(family == Family::kIpv6 ? "ip -6 " : "ip ").append(what);
-}
-
 std::string RouteCommand(const char* verb, const Route& route) {
   return IpCommand(route.key.destination.family(), "route ") + verb + " " +
          RouteWords(route);
@@ -140,6 +136,10 @@ class StepRenderer {
 };
 
 }  // namespace
+
+std::string IpCommand(Family family, std::string_view what) {
+  return std::string(family == Family::kIpv6 ? "ip -6 " : "ip ").append(what);
+}
 
 std::string RenderRoute(const Route& route) {
   return WithExtra(RouteWords(route), route.extra);

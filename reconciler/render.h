@@ -16,6 +16,8 @@ namespace uplinkd {
 // "198.51.100.0/24 dev wan1 scope link src 198.51.100.2 table 11 proto 117".
 // What the words of ip(8) leave out stands behind, in parentheses.
 std::string RenderRoute(const Route& route);
+// "ip -6 " or "ip ", and what follows.
+std::string IpCommand(Family family, std::string_view what);
 // "priority 20101 fwmark 0x1/0xff lookup 11 proto 117"
 std::string RenderRule(const PolicyRule& rule);
 // "-i wan1 -m conntrack --ctstate NEW -g UPL-MARK-1", as iptables or ip6tables

@@ -3,7 +3,6 @@
 #include <linux/capability.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -21,6 +20,7 @@
 #include "reconciler/linux/host_xtables.h"
 #include "reconciler/linux/instance.h"
 #include "reconciler/linux/link.h"
+#include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_list.h"
 #include "reconciler/linux/nl_socket.h"
 #include "reconciler/linux/route.h"
@@ -33,6 +33,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kSettings = "/proc/sys/net/ipv4/conf";
+constexpr std::string_view kSettings6 = "/proc/sys/net/ipv6/conf";
 
 template <typename Number>
 std::optional<Number> ReadNumber(const fs::path& path) {
@@ -58,8 +59,10 @@ void ReadCapabilities(HostFacts& facts) {
 
 LinkSettings SettingsOf(const std::string& link) {
   const fs::path directory = fs::path(kSettings) / link;
-  return {ReadNumber<int>(directory / "rp_filter").value_or(0),
-          ReadNumber<int>(directory / "src_valid_mark").value_or(0) != 0};
+  return {
+      ReadNumber<int>(directory / "rp_filter").value_or(0),
+      ReadNumber<int>(directory / "src_valid_mark").value_or(0) != 0,
+      ReadNumber<int>(fs::path(kSettings6) / link / "accept_ra").value_or(0)};
 }
 
 // /proc/sys/net shows the calling thread's namespace, a directory per link.
@@ -90,9 +93,14 @@ void ReadConntrack(HostFacts& facts) {
   if (entries && limit) facts.conntrack = ConntrackFacts{*entries, *limit};
 }
 
-Result<std::vector<PolicyRule>> ReadAllRules(NlSocket& socket) {
+std::vector<Family> FamiliesOf(const Expectation& expectation) {
+  if (!expectation.ipv6) return {Family::kIpv4};
+  return {Family::kIpv4, Family::kIpv6};
+}
+
+Result<std::vector<PolicyRule>> ReadAllRules(NlSocket& socket, Family family) {
   fib_rule_hdr header{};
-  header.family = AF_INET;
+  header.family = static_cast<std::uint8_t>(SystemFamily(family));
   const NlRequest request(RTM_GETRULE, NLM_F_DUMP, header);
   return ReadList<PolicyRule>(
       socket, request, [](nlmsghdr* message) -> std::optional<PolicyRule> {
@@ -101,10 +109,11 @@ Result<std::vector<PolicyRule>> ReadAllRules(NlSocket& socket) {
 }
 
 void ReadForeignRoutes(NlSocket& socket, const Expectation& expectation,
-                       HostFacts& facts) {
+                       Family family, HostFacts& facts) {
   LinkNames names(socket);
   for (const auto& [table, uplink] : expectation.tables) {
-    const auto routes = ReadRoutes(socket, names, RouteFilter{.table = table});
+    const auto routes = ReadRoutes(
+        socket, names, RouteFilter{.family = family, .table = table});
     if (!routes) {
       facts.unread.push_back("routing table " + std::to_string(table) + ": " +
                              routes.error().message);
@@ -119,10 +128,10 @@ void ReadForeignRoutes(NlSocket& socket, const Expectation& expectation,
 
 // The kernel sends only what goes by an uplink: main may hold a full feed.
 void ReadMainRoutes(NlSocket& socket, const Expectation& expectation,
-                    HostFacts& facts) {
+                    Family family, HostFacts& facts) {
   LinkNames names(socket);
   for (const auto& [link, uplink] : expectation.uplinks) {
-    RouteFilter filter{.table = kMainTable};
+    RouteFilter filter{.family = family, .table = kMainTable};
     filter.ifindex = names.IndexOf(link);
     if (filter.ifindex == 0) continue;
     const auto routes = ReadRoutes(socket, names, filter);
@@ -160,12 +169,14 @@ void ReadOtherPrograms(HostFacts& facts) {
 Result<HostFacts> ReadHostFacts(const Expectation& expectation) {
   auto socket = NlSocket::Open(NETLINK_ROUTE);
   if (!socket) return tl::unexpected(socket.error());
-  auto rules = ReadAllRules(**socket);
-  if (!rules) return tl::unexpected(rules.error());
   HostFacts facts;
-  facts.rules = std::move(*rules);
-  ReadForeignRoutes(**socket, expectation, facts);
-  ReadMainRoutes(**socket, expectation, facts);
+  for (const Family family : FamiliesOf(expectation)) {
+    const auto rules = ReadAllRules(**socket, family);
+    if (!rules) return tl::unexpected(rules.error());
+    std::ranges::copy(*rules, std::back_inserter(facts.rules));
+    ReadForeignRoutes(**socket, expectation, family, facts);
+    ReadMainRoutes(**socket, expectation, family, facts);
+  }
   ReadCapabilities(facts);
   ReadSettings(facts);
   ReadConntrack(facts);

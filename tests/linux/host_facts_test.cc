@@ -186,13 +186,13 @@ TEST_F(HostFactsTest, TakesTheLargerOfTheSettingsOfAllAndOfTheLink) {
   uplinkd::Run("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter");
   uplinkd::Run("echo 0 > /proc/sys/net/ipv4/conf/wan1/rp_filter");
   uplinkd::Run("echo 1 > /proc/sys/net/ipv4/conf/eth0.10/rp_filter");
-  EXPECT_EQ(Read().links.at("wan1"), (LinkSettings{0, false}));
-  EXPECT_EQ(Read().links.at("eth0.10"), (LinkSettings{1, false}));
+  EXPECT_EQ(Read().links.at("wan1"), (LinkSettings{0, false, 1}));
+  EXPECT_EQ(Read().links.at("eth0.10"), (LinkSettings{1, false, 1}));
   uplinkd::Run("echo 1 > /proc/sys/net/ipv4/conf/eth0.10/src_valid_mark");
-  EXPECT_EQ(Read().links.at("eth0.10"), (LinkSettings{1, true}));
+  EXPECT_EQ(Read().links.at("eth0.10"), (LinkSettings{1, true, 1}));
   uplinkd::Run("echo 2 > /proc/sys/net/ipv4/conf/all/rp_filter");
   uplinkd::Run("echo 1 > /proc/sys/net/ipv4/conf/all/src_valid_mark");
-  EXPECT_EQ(Read().links.at("wan1"), (LinkSettings{2, true}));
+  EXPECT_EQ(Read().links.at("wan1"), (LinkSettings{2, true, 1}));
 }
 
 TEST_F(HostFactsTest, ReadsForwarding) {
@@ -234,6 +234,36 @@ TEST_F(HostFactsTest, FindsHostRoutesOfMainByUplinks) {
     destinations.push_back(route.key.destination.ToString());
   }
   EXPECT_THAT(destinations, ElementsAre("0.0.0.0/0", "192.0.2.7/32"));
+}
+
+TEST_F(HostFactsTest, LooksAtIpv6WhereTheSpecIsAboutIt) {
+  AddLink("wan1", "198.51.100.2/24");
+  uplinkd::Run("ip address add 2001:db8:1::2/64 dev wan1 nodad");
+  uplinkd::Run("ip -6 route add default via 2001:db8:1::1");
+  uplinkd::Run("ip -6 route add 2001:db8:7::7 via 2001:db8:1::1");
+  uplinkd::Run("ip -6 route add 2001:db8:f::/48 dev wan1 table 11");
+  uplinkd::Run("ip -6 rule add priority 20500 lookup 77");
+  uplinkd::Run("sysctl -qw net.ipv6.conf.wan1.accept_ra=2");
+  Expectation expectation = ExpectAnySpec();
+  expectation.uplinks = {{"wan1", "fibre"}};
+  EXPECT_EQ(Read(expectation).rules.size(), 3U);
+  expectation.ipv6 = true;
+  const HostFacts facts = Read(expectation);
+  EXPECT_EQ(facts.links.at("wan1").accept_ra, 2);
+  std::vector<std::string> destinations;
+  for (const Route& route : facts.main_routes) {
+    destinations.push_back(route.key.destination.ToString());
+  }
+  EXPECT_THAT(destinations, ElementsAre("2001:db8:7::7/128", "::/0"));
+  ASSERT_EQ(facts.foreign_routes.size(), 1U);
+  EXPECT_EQ(facts.foreign_routes[0].key.destination.ToString(),
+            "2001:db8:f::/48");
+  std::vector<std::string> ids;
+  for (const Finding& finding : Diagnose(facts, expectation)) {
+    ids.push_back(finding.id);
+  }
+  EXPECT_THAT(ids, IsSupersetOf({"priority-collision", "table-collision",
+                                 "bypass-route"}));
 }
 
 TEST_F(HostFactsTest, ReadsEveryRuleWithItsOwner) {
