@@ -101,7 +101,7 @@ std::vector<CutOutcome> Cutter::Work(Host& host, DrainLedger& drains,
 
 CutOutcome Cutter::Carry(const Cut& cut, Family family, Host& host,
                          std::chrono::nanoseconds now, Tally& tally) {
-  const CutOutcome outcome{cut, family, host.CutConnections(cut.mark, family)};
+  CutOutcome outcome{cut, family, host.CutConnections(cut.mark, family)};
   if (!outcome.connections) {
     failovers_[family].Failed(cut, now);
     failures_[{cut.uplink, family}] = outcome.Words();

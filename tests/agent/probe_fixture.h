@@ -67,7 +67,7 @@ class ProbeTest : public ::testing::Test {
        "ip addr add 192.0.2.1/32 dev lo\n"
        "ip link set cust1 up\nip link set cust2 up\nip link set lo up\n"
        "ip addr add 2001:db8:1::1/64 dev cust1 nodad\n"
-       "ip addr add 2001:db8:cafe::1/128 dev lo\n"
+       "ip addr add 2001:db8:cafe::1/128 dev lo nodad\n"
        "ip route add blackhole 192.0.2.66\n"
        "sysctl -qw net.ipv4.ip_forward=1\n");
   }
