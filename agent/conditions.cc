@@ -49,6 +49,18 @@ std::vector<std::string> UplinksDegraded(const Report& report) {
   return words;
 }
 
+// "wan1 carries no IPv6", for each that works in another family alone.
+std::vector<std::string> FamiliesLost(const Report& report) {
+  std::vector<std::string> words;
+  for (const UplinkState& uplink : report.uplinks) {
+    for (const auto& [family, phase] : uplink.phases) {
+      if (IsAsAsked(phase)) continue;
+      words.push_back(uplink.name + " carries no " + FamilyName(family));
+    }
+  }
+  return words;
+}
+
 bool AnyIn(const Report& report, UplinkPhase phase) {
   return std::ranges::find(report.uplinks, phase, &UplinkState::phase) !=
          report.uplinks.end();
@@ -145,6 +157,8 @@ Verdict JudgeDegraded(const Situation& situation) {
     if (!others.empty()) return True(WhyNotReady(report), Join(others));
     const std::vector<std::string> degraded = UplinksDegraded(report);
     if (!degraded.empty()) return True("UplinkDegraded", Join(degraded));
+    const std::vector<std::string> lost = FamiliesLost(report);
+    if (!lost.empty()) return True("DependencyMissing", Join(lost));
   }
   return False("AsSpecified");
 }

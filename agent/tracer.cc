@@ -126,6 +126,9 @@ Result<Flow> FlowOf(const v1::TraceRequest& request) {
       !read) {
     return tl::unexpected(read.error());
   }
+  if (flow.protocol == kIcmp && flow.destination.family() == Family::kIpv6) {
+    flow.protocol = kIcmpv6;
+  }
   if (auto read = ReadWord("dscp", request.dscp(), ParseDscp, flow.dscp);
       !read) {
     return tl::unexpected(read.error());

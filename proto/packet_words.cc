@@ -21,7 +21,7 @@ namespace {
 using Word = std::pair<std::string_view, std::uint8_t>;
 
 // https://www.iana.org/assignments/protocol-numbers
-constexpr std::array<Word, 13> kProtocols = {{{"icmp", 1},
+constexpr std::array<Word, 14> kProtocols = {{{"icmp", 1},
                                               {"igmp", 2},
                                               {"ipip", 4},
                                               {"tcp", 6},
@@ -30,6 +30,7 @@ constexpr std::array<Word, 13> kProtocols = {{{"icmp", 1},
                                               {"gre", 47},
                                               {"esp", 50},
                                               {"ah", 51},
+                                              {"icmpv6", 58},
                                               {"ospf", 89},
                                               {"dccp", 33},
                                               {"sctp", 132},

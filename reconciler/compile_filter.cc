@@ -99,9 +99,20 @@ bool Narrow(Family family, std::vector<Prefix>& prefixes) {
   return any || !prefixes.empty();
 }
 
+// ICMP goes by another number in IPv6, and means the same. False: that number
+// is asked for in IPv4.
+bool Narrow(Family family, std::optional<std::uint8_t>& protocol) {
+  if (family == Family::kIpv6 && protocol == kIcmp) {
+    protocol = kIcmpv6;
+  }
+  return family == Family::kIpv6 || protocol != kIcmpv6;
+}
+
 // Leaves of the rule what is about that family. False: nothing is.
 bool Narrow(Family family, TrafficRule& rule) {
   TrafficMatch& match = rule.match;
+  if (!Narrow(family, match.protocol)) return false;
+  Narrow(family, rule.except.protocol);
   const bool ipv6 = family == Family::kIpv6;
   const bool from = Narrow(family, match.source);
   const bool to = Narrow(family, match.destination);

@@ -51,6 +51,16 @@ const std::string& PrefixInterface(const Uplink& uplink) {
   return uplink.prefix6_interface.empty() ? uplink.interface : uplink.prefix6_interface;
 }
 
+// A line may have no address of its own but a delegated prefix: then the one
+// that the router has in it.
+std::optional<Address> FindDelegatedAddress(const Uplink& uplink,
+                                            const Facts& facts, Family family) {
+  if (TranslationOf(uplink, family) != Nat::kPrefix) return std::nullopt;
+  const std::optional<Link> link = FindLink(facts, PrefixInterface(uplink));
+  if (!link) return std::nullopt;
+  return FindAddress(uplink, *link, family, std::nullopt);
+}
+
 // What Nat::kPrefix translates to: what the spec says, else the network of the
 // first address that has one.
 std::optional<Prefix> FindPrefix(const Uplink& uplink, const Facts& facts,
@@ -113,6 +123,9 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts,
     resolved.exit = FindExit(uplink, *resolved.link, family);
     resolved.address =
         FindAddress(uplink, *resolved.link, family, resolved.exit);
+    if (!resolved.address) {
+      resolved.address = FindDelegatedAddress(uplink, facts, family);
+    }
   }
   resolved.prefix = FindPrefix(uplink, facts, family);
   const auto verdict = facts.health.find(uplink.name);
@@ -138,6 +151,24 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts,
   return resolved;
 }
 
+// Of two uplinks that learned the same prefix one is wrong: its provider drops
+// what has that of the other. The one with the lower id keeps it.
+void RefuseSharedPrefixes(std::vector<ResolvedUplink>& uplinks) {
+  for (auto later = uplinks.begin(); later != uplinks.end(); ++later) {
+    if (!later->prefix || !later->SetUp()) continue;
+    const auto first = std::find_if(
+        uplinks.begin(), later, [&later](const ResolvedUplink& other) {
+          return other.prefix && other.SetUp() &&
+                 other.prefix->Overlaps(*later->prefix);
+        });
+    if (first == later) continue;
+    later->phase = UplinkPhase::kWaiting;
+    later->reason = "its prefix " + later->prefix->ToString() +
+                    " overlaps that of " + first->uplink.name + ", " +
+                    first->prefix->ToString();
+  }
+}
+
 }  // namespace
 
 std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec, const Facts& facts,
@@ -150,6 +181,7 @@ std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec, const Facts& facts,
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
     return a.uplink.id < b.uplink.id;
   });
+  RefuseSharedPrefixes(all);
   return all;
 }
 

@@ -98,6 +98,10 @@ std::set<std::string> IpsetsOf(const TrafficRule& rule);
 // Whether the rule is for the router's own connections.
 bool IsLocal(const TrafficRule& rule);
 
+// https://www.iana.org/assignments/protocol-numbers
+inline constexpr std::uint8_t kIcmp = 1;  // of a rule: in IPv6, kIcmpv6
+inline constexpr std::uint8_t kIcmpv6 = 58;
+
 // Whether `protocol` has ports, so that they can be matched (those of
 // xt_multiport: tcp, udp, udplite, sctp, dccp).
 bool HasPorts(std::uint8_t protocol);

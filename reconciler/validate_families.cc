@@ -84,6 +84,14 @@ class FamilyCheck {
       return Report("prefix6Interface",
                     "means something with nat6: prefix alone");
     }
+    for (std::size_t i = 0; i < index_; ++i) {
+      const Uplink& other = spec_.uplinks[i];
+      if (other.prefix6_interface != interface) continue;
+      return Report("prefix6Interface",
+                    Quote(interface) + " is where the prefix of uplink " +
+                        Quote(other.name) +
+                        " is learned; each provider delegates another one");
+    }
     if (uplink_.prefix6) {
       Report("prefix6Interface",
              "says where to learn what prefix6 says; remove one of the two");

@@ -46,6 +46,38 @@ class TrafficCheck {
     CheckMatch(path + ".match", rule.match, rule);
     CheckMatch(path + ".match.not", rule.except, rule);
     CheckUse(path + ".use", rule.use);
+    CheckFamilies(path, rule);
+  }
+
+  // That there are packets that the rule is about, and that its uplink takes
+  // them.
+  void CheckFamilies(const std::string& path, const TrafficRule& rule) {
+    const auto has = [](const std::vector<Prefix>& prefixes, Family family) {
+      return prefixes.empty() ||
+             std::ranges::find(prefixes, family, &Prefix::family) !=
+                 prefixes.end();
+    };
+    std::vector<Family> families;
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      if (has(rule.match.source, family) &&
+          has(rule.match.destination, family)) {
+        families.push_back(family);
+      }
+    }
+    if (families.empty()) {
+      return Report(path + ".match.destination",
+                    "is of another family than source; no connection goes "
+                    "from the one to the other");
+    }
+    const auto uplink =
+        std::ranges::find(spec_.uplinks, rule.use, &Uplink::name);
+    if (uplink == spec_.uplinks.end() || families.size() > 1 ||
+        CarriesFamily(*uplink, families.front())) {
+      return;
+    }
+    Report(path + ".use", Quote(rule.use) + " carries no " +
+                              FamilyName(families.front()) +
+                              ", which this rule is about");
   }
 
   void CheckName(const std::string& field, std::size_t index) {

@@ -173,6 +173,17 @@ TEST(Conditions, AWaitingUplinkDegradesButIsInSync) {
               HasSubstr("wan2: interface wan2 does not exist"));
 }
 
+TEST(Conditions, AFamilyThatIsLostDegrades) {
+  Case it;
+  it.report.uplinks[0].phases = {{Family::kIpv4, UplinkPhase::kReady},
+                                 {Family::kIpv6, UplinkPhase::kReady}};
+  ExpectVerdict(it.Judge("Degraded"), Truth::kFalse, "AsSpecified");
+  it.report.uplinks[0].phases[Family::kIpv6] = UplinkPhase::kWaiting;
+  ExpectVerdict(it.Judge("Ready"), Truth::kTrue, "UplinksWork");
+  ExpectVerdict(it.Judge("Degraded"), Truth::kTrue, "DependencyMissing");
+  EXPECT_EQ(it.Judge("Degraded").message, "wan1 carries no IPv6");
+}
+
 TEST(Conditions, AnUplinkThatProbesFindDownDegradesButIsInSync) {
   Case it;
   it.report.uplinks[1] =

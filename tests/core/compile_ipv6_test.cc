@@ -201,6 +201,59 @@ TEST(CompileIpv6, WaitsForThePrefix) {
   EXPECT_TRUE(desired.filters.at(Family::kIpv4).arrivals.contains("wan1"));
 }
 
+TEST(CompileIpv6, APrefixIsOfOneUplinkAlone) {
+  Spec spec = DualSpec();
+  spec.uplinks[1].nat6 = Nat::kPrefix;
+  spec.uplinks[1].prefix6_interface = "pd2";
+  Facts facts = DualFacts();
+  testing::AddLink(facts, testing::UpLink("pd2", 10, "2001:db8:a2::1/56"));
+  EXPECT_EQ(Compile(spec, facts).uplinks[1].phase, UplinkPhase::kReady);
+  // Half-way through a renumbering, say.
+  facts.links["pd2"].addresses = {AddressOnLink("2001:db8:a1:80::1/64")};
+  const Desired desired = Compile(spec, facts);
+  EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kWaiting);
+  EXPECT_EQ(desired.uplinks[1].reason,
+            "its prefix 2001:db8:a1:80::/64 overlaps that of wan1, "
+            "2001:db8:a1::/56");
+  EXPECT_THAT(desired.warnings, IsEmpty());
+}
+
+TEST(CompileIpv6, ALineMayHaveADelegatedPrefixAndNoAddress) {
+  Facts facts = DualFacts();
+  std::erase_if(facts.links["wan1"].addresses, [](const LinkAddress& a) {
+    return a.local.family() == Family::kIpv6;
+  });
+  const Desired desired = Compile(DualSpec(), facts);
+  EXPECT_EQ(desired.uplinks[0].phases.at(Family::kIpv6), UplinkPhase::kReady);
+  EXPECT_EQ(desired.uplinks[0].address6, Ip("2001:db8:a1::1"));
+  EXPECT_THAT(RuleLines(desired),
+              Contains(HasSubstr("from 2001:db8:a1::1/128 lookup 11")));
+  Spec spec = DualSpec();
+  spec.uplinks[0].nat6 = Nat::kSnat;
+  spec.uplinks[0].prefix6_interface = "";
+  EXPECT_EQ(Compile(spec, facts).uplinks[0].phases.at(Family::kIpv6),
+            UplinkPhase::kWaiting);
+}
+
+TEST(CompileIpv6, IcmpHasAnotherNumber) {
+  Spec spec = DualSpec();
+  TrafficRule pings;
+  pings.name = "pings";
+  pings.match.protocol = kIcmp;
+  pings.use = "wan2";
+  spec.traffic = {pings};
+  const auto protocol = [&spec](Family family) {
+    const Desired desired = Compile(spec, DualFacts());
+    const auto& rules = desired.filters.at(family).traffic;
+    return rules.empty() ? std::nullopt : rules.front().match.protocol;
+  };
+  EXPECT_EQ(protocol(Family::kIpv4), kIcmp);
+  EXPECT_EQ(protocol(Family::kIpv6), kIcmpv6);
+  spec.traffic.front().match.protocol = kIcmpv6;
+  EXPECT_EQ(protocol(Family::kIpv4), std::nullopt);
+  EXPECT_EQ(protocol(Family::kIpv6), kIcmpv6);
+}
+
 TEST(CompileIpv6, ARefusalIsAboutOneFamily) {
   Facts facts = DualFacts();
   facts.blocked[{"wan1", Family::kIpv6}] = "refused";

@@ -57,6 +57,17 @@ INSTANTIATE_TEST_SUITE_P(
              "spec.uplinks[0].health.probes[0].arp: asks by IPv4, which this "
              "uplink does not carry; use icmp, tcp, dns or http with a target "
              "of IPv6"},
+        Case{"OnePrefixInterfaceForTwo",
+             [](Spec& s) {
+               for (Uplink& uplink : s.uplinks) {
+                 uplink.families = UplinkFamilies::kBoth;
+                 uplink.nat6 = Nat::kPrefix;
+                 uplink.prefix6_interface = "pd1";
+               }
+             },
+             "spec.uplinks[1].prefix6Interface: \"pd1\" is where the prefix "
+             "of uplink \"wan1\" is learned; each provider delegates another "
+             "one"},
         Case{"LinkLocalAddress",
              [](Spec& s) {
                s.uplinks[0].families = UplinkFamilies::kBoth;

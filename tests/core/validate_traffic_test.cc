@@ -147,6 +147,24 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"UnknownUse", WithRule([](TrafficRule& r) { r.use = "lte"; }),
              "spec.traffic[0].use: \"lte\" is no policy and no uplink of this "
              "spec"},
+        Case{"FromOneFamilyToTheOther",
+             [](Spec& s) {
+               s.uplinks[0].families = UplinkFamilies::kBoth;
+               s.traffic = {Sip()};
+               s.traffic[0].match.source = {Net("fd00::/8")};
+               s.traffic[0].match.destination = {Net("10.0.0.0/8")};
+             },
+             "spec.traffic[0].match.destination: is of another family than "
+             "source; no connection goes from the one to the other"},
+        Case{"UseWithoutTheFamily",
+             [](Spec& s) {
+               s.uplinks[0].families = UplinkFamilies::kBoth;
+               s.traffic = {Sip()};
+               s.traffic[0].match.source = {Net("fd00::/8")};
+               s.traffic[0].use = "wan2";
+             },
+             "spec.traffic[0].use: \"wan2\" carries no IPv6, which this rule "
+             "is about"},
         Case{"NeverReached",
              [](Spec& s) {
                s.traffic = {Sip(), Sip()};
