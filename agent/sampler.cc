@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "reconciler/sharers.h"
+
 namespace uplinkd {
 namespace {
 
@@ -25,6 +27,9 @@ void Sampler::Follow(const Spec& spec) {
     names.insert(uplink.name);
   }
   meter_.Follow(names, spec.balance.estimator.window);
+  for (const Uplink& uplink : spec.uplinks) {
+    if (SharesInterface(spec, uplink)) meter_.LinkShared(uplink.name);
+  }
 }
 
 void Sampler::Look(Host& host, const std::map<std::string, int>& links) {

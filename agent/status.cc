@@ -9,11 +9,13 @@ using Clock = std::chrono::system_clock;
 
 void FillTraffic(const UplinkTraffic& traffic, v1::UplinkStatus& status) {
   status.set_achieved_share(traffic.achieved_share);
-  status.set_receive_bytes_per_second(traffic.receive_bytes_per_second);
-  status.set_transmit_bytes_per_second(traffic.transmit_bytes_per_second);
-  status.set_receive_bytes(traffic.receive_bytes);
-  status.set_transmit_bytes(traffic.transmit_bytes);
   status.set_connections(traffic.connections);
+  if (!traffic.link) return;
+  const LinkTraffic& link = *traffic.link;
+  status.set_receive_bytes_per_second(link.receive_bytes_per_second);
+  status.set_transmit_bytes_per_second(link.transmit_bytes_per_second);
+  status.set_receive_bytes(link.receive_bytes);
+  status.set_transmit_bytes(link.transmit_bytes);
 }
 
 void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {

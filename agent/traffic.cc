@@ -41,29 +41,37 @@ void TrafficMeter::Follow(const std::set<std::string>& uplinks, Time window) {
   std::erase_if(meters_, gone);
   std::erase_if(traffic_, gone);
   std::erase_if(fates_, gone);
-  for (const std::string& uplink : uplinks) traffic_.try_emplace(uplink);
+  for (const std::string& uplink : uplinks) {
+    std::optional<LinkTraffic>& link = traffic_[uplink].link;
+    if (!link) link.emplace();
+  }
+}
+
+void TrafficMeter::LinkShared(const std::string& uplink) {
+  meters_.erase(uplink);
+  const auto traffic = traffic_.find(uplink);
+  if (traffic != traffic_.end()) traffic->second.link.reset();
 }
 
 void TrafficMeter::LinkSeen(const std::string& uplink, int index,
                             const LinkCounters& counters, Time now) {
   const auto traffic = traffic_.find(uplink);
-  if (traffic == traffic_.end()) return;
+  if (traffic == traffic_.end() || !traffic->second.link) return;
   Meters& meters = meters_[uplink];
   if (meters.index != index) meters = Meters{index, {}, {}};
   meters.receive.Sample(counters.receive_bytes, now, window_);
   meters.transmit.Sample(counters.transmit_bytes, now, window_);
-  traffic->second.receive_bytes = counters.receive_bytes;
-  traffic->second.transmit_bytes = counters.transmit_bytes;
-  traffic->second.receive_bytes_per_second = meters.receive.per_second();
-  traffic->second.transmit_bytes_per_second = meters.transmit.per_second();
+  traffic->second.link = {counters.receive_bytes, counters.transmit_bytes,
+                          meters.receive.per_second(),
+                          meters.transmit.per_second()};
 }
 
 void TrafficMeter::LinkMissing(const std::string& uplink) {
   meters_.erase(uplink);
   const auto traffic = traffic_.find(uplink);
-  if (traffic == traffic_.end()) return;
-  traffic->second.receive_bytes_per_second = 0;
-  traffic->second.transmit_bytes_per_second = 0;
+  if (traffic == traffic_.end() || !traffic->second.link) return;
+  traffic->second.link->receive_bytes_per_second = 0;
+  traffic->second.link->transmit_bytes_per_second = 0;
 }
 
 void TrafficMeter::ConnectionsSeen(const std::string& uplink,

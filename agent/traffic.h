@@ -46,6 +46,9 @@ class TrafficMeter {
   // since that is how often samples come.
   void Follow(const std::set<std::string>& uplinks, Time window);
 
+  // The uplink's link is that of others too: until the next Follow() it has no
+  // bytes and no rates.
+  void LinkShared(const std::string& uplink);
   // A sample of an uplink's link; `index` tells links of one name apart.
   void LinkSeen(const std::string& uplink, int index,
                 const LinkCounters& counters, Time now);

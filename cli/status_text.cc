@@ -77,6 +77,23 @@ std::string Ipv6Note(const v1::UplinkStatus& uplink) {
   return note;
 }
 
+// "shares wan0 with cable: no counter tells their traffic apart"; "" if it is
+// alone there.
+std::string SharersNote(const v1::Status& status,
+                        const v1::UplinkStatus& uplink) {
+  std::string others;
+  for (const v1::UplinkStatus& other : status.uplinks()) {
+    if (other.interface() != uplink.interface() ||
+        other.name() == uplink.name()) {
+      continue;
+    }
+    others += (others.empty() ? "" : ", ") + other.name();
+  }
+  if (others.empty()) return "";
+  return "shares " + uplink.interface() + " with " + others +
+         ": no counter tells their traffic apart";
+}
+
 void PrintUplinks(const v1::Status& status, const Screen& screen) {
   if (status.uplinks().empty()) return;
   Table table({"UPLINK", "PHASE", "INTERFACE", "ADDRESS", "GATEWAY", "INTENDED",
@@ -89,9 +106,16 @@ void PrintUplinks(const v1::Status& status, const Screen& screen) {
                   {OrDash(uplink.gateway())},
                   {HumanShare(uplink.intended_share())},
                   {HumanShare(uplink.achieved_share())},
-                  {HumanRate(uplink.receive_bytes_per_second())},
-                  {HumanRate(uplink.transmit_bytes_per_second())},
+                  {uplink.has_receive_bytes_per_second()
+                       ? HumanRate(uplink.receive_bytes_per_second())
+                       : "-"},
+                  {uplink.has_transmit_bytes_per_second()
+                       ? HumanRate(uplink.transmit_bytes_per_second())
+                       : "-"},
                   {std::to_string(uplink.connections())}});
+    if (const std::string note = SharersNote(status, uplink); !note.empty()) {
+      table.AddNote(note);
+    }
     if (!uplink.address6().empty()) table.AddNote(Ipv6Note(uplink));
     if (!uplink.reason().empty()) {
       table.AddNote(screen.Paint(Color::kYellow, uplink.reason()));

@@ -171,33 +171,37 @@ void AddHealth(const MetricsSnapshot& s, Families& out) {
   }
 }
 
-// One family with one value per uplink, taken from its traffic.
+// One family with one value per uplink, taken from the traffic of its link. An
+// uplink that shares its link has none.
 template <typename Value>
-void AddPerUplink(const MetricsSnapshot& s, Families& out, const char* name,
-                  const char* help, MetricType type,
-                  Value UplinkTraffic::*value) {
+void AddPerLink(const MetricsSnapshot& s, Families& out, const char* name,
+                const char* help, MetricType type, Value LinkTraffic::*value) {
   out.Open(name, help, type);
   for (const auto& [uplink, traffic] : s.traffic) {
-    out.Add(static_cast<double>(traffic.*value), {{"uplink", uplink}});
+    if (!traffic.link) continue;
+    out.Add(static_cast<double>((*traffic.link).*value), {{"uplink", uplink}});
   }
 }
 
 void AddTraffic(const MetricsSnapshot& s, Families& out) {
-  AddPerUplink(s, out, "uplinkd_uplink_receive_bytes_total",
-               "Bytes received by the uplink's link.", MetricType::Counter,
-               &UplinkTraffic::receive_bytes);
-  AddPerUplink(s, out, "uplinkd_uplink_transmit_bytes_total",
-               "Bytes sent by the uplink's link.", MetricType::Counter,
-               &UplinkTraffic::transmit_bytes);
-  AddPerUplink(s, out, "uplinkd_uplink_receive_bytes_per_second",
-               "Receive rate, averaged over the estimator's window.",
-               MetricType::Gauge, &UplinkTraffic::receive_bytes_per_second);
-  AddPerUplink(s, out, "uplinkd_uplink_transmit_bytes_per_second",
-               "Transmit rate, averaged over the estimator's window.",
-               MetricType::Gauge, &UplinkTraffic::transmit_bytes_per_second);
-  AddPerUplink(s, out, "uplinkd_uplink_new_connections_total",
-               "Connections that got this uplink as their fate.",
-               MetricType::Counter, &UplinkTraffic::new_connections);
+  AddPerLink(s, out, "uplinkd_uplink_receive_bytes_total",
+             "Bytes received by the uplink's link.", MetricType::Counter,
+             &LinkTraffic::receive_bytes);
+  AddPerLink(s, out, "uplinkd_uplink_transmit_bytes_total",
+             "Bytes sent by the uplink's link.", MetricType::Counter,
+             &LinkTraffic::transmit_bytes);
+  AddPerLink(s, out, "uplinkd_uplink_receive_bytes_per_second",
+             "Receive rate, averaged over the estimator's window.",
+             MetricType::Gauge, &LinkTraffic::receive_bytes_per_second);
+  AddPerLink(s, out, "uplinkd_uplink_transmit_bytes_per_second",
+             "Transmit rate, averaged over the estimator's window.",
+             MetricType::Gauge, &LinkTraffic::transmit_bytes_per_second);
+  out.Open("uplinkd_uplink_new_connections_total",
+           "Connections that got this uplink as their fate.",
+           MetricType::Counter);
+  for (const auto& [uplink, traffic] : s.traffic) {
+    out.Add(static_cast<double>(traffic.new_connections), {{"uplink", uplink}});
+  }
 }
 
 void AddShares(const MetricsSnapshot& s, Families& out) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -30,11 +31,16 @@ struct DurationHistogram {
   void Observe(std::chrono::nanoseconds duration);
 };
 
-struct UplinkTraffic {
+struct LinkTraffic {
   std::uint64_t receive_bytes = 0;
   std::uint64_t transmit_bytes = 0;
   double receive_bytes_per_second = 0;
   double transmit_bytes_per_second = 0;
+};
+
+struct UplinkTraffic {
+  // None: other uplinks are on its link as well, and nothing counts apart.
+  std::optional<LinkTraffic> link = LinkTraffic();
   std::uint64_t connections = 0;      // live conntrack entries with its mark
   std::uint64_t new_connections = 0;  // fates given since the agent started
   double achieved_share = 0;          // of new connections, recently

@@ -68,6 +68,18 @@ TEST_F(SamplerTest, AFateThatWasGivenIsAReasonToCount) {
   EXPECT_EQ(host_.counts, 2);
 }
 
+TEST_F(SamplerTest, KnowsNoTrafficOfUplinksThatShareAnInterface) {
+  spec_.uplinks[1].interface = spec_.uplinks[0].interface;
+  sampler_.Follow(spec_);
+  LookFor(seconds(1));
+  for (const auto& [uplink, traffic] : sampler_.meter().traffic()) {
+    EXPECT_FALSE(traffic.link) << uplink;
+  }
+  spec_.uplinks.pop_back();
+  sampler_.Follow(spec_);
+  EXPECT_TRUE(sampler_.meter().traffic().at(spec_.uplinks[0].name).link);
+}
+
 TEST_F(SamplerTest, SuspectsAnUplinkThatGetsNoAnswers) {
   const Mark mark = MarkOf(spec_, spec_.uplinks[0].id);
   LookFor(seconds(20));

@@ -60,7 +60,7 @@ TEST(TrafficMeter, KnowsTheUplinksThatItFollows) {
   meter.LinkSeen("stranger", 4, {1, 1}, seconds(2));
   meter.ConnectionsSeen("wan2", 12);
   ASSERT_EQ(meter.traffic().size(), 2U);
-  const UplinkTraffic& wan1 = meter.traffic().at("wan1");
+  const LinkTraffic& wan1 = *meter.traffic().at("wan1").link;
   EXPECT_EQ(wan1.receive_bytes, 3000U);
   EXPECT_EQ(wan1.transmit_bytes, 150U);
   EXPECT_DOUBLE_EQ(wan1.receive_bytes_per_second, 2000);
@@ -73,7 +73,7 @@ TEST(TrafficMeter, AnotherLinkUnderTheNameMakesNoRate) {
   meter.Follow({"wan1"}, seconds(1));
   meter.LinkSeen("wan1", 3, {1000, 0}, seconds(1));
   meter.LinkSeen("wan1", 9, {5000000, 0}, seconds(2));
-  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes_per_second, 0);
+  EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes_per_second, 0);
 }
 
 TEST(TrafficMeter, AMissingLinkHasNoRate) {
@@ -82,8 +82,24 @@ TEST(TrafficMeter, AMissingLinkHasNoRate) {
   meter.LinkSeen("wan1", 3, {0, 0}, seconds(1));
   meter.LinkSeen("wan1", 3, {800, 0}, seconds(2));
   meter.LinkMissing("wan1");
-  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes_per_second, 0);
-  EXPECT_EQ(meter.traffic().at("wan1").receive_bytes, 800U);
+  EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes_per_second, 0);
+  EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes, 800U);
+}
+
+TEST(TrafficMeter, ASharedLinkTellsNothingOfItsUplinks) {
+  TrafficMeter meter;
+  meter.Follow({"wan1"}, seconds(1));
+  meter.LinkSeen("wan1", 3, {1000, 0}, seconds(1));
+  meter.LinkShared("wan1");
+  EXPECT_FALSE(meter.traffic().at("wan1").link);
+  meter.LinkSeen("wan1", 3, {2000, 0}, seconds(2));
+  meter.LinkMissing("wan1");
+  EXPECT_FALSE(meter.traffic().at("wan1").link);
+  // Alone again: from here on, and not since it last was alone.
+  meter.Follow({"wan1"}, seconds(1));
+  meter.LinkSeen("wan1", 3, {9000, 0}, seconds(3));
+  EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes, 9000U);
+  EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes_per_second, 0);
 }
 
 TEST(TrafficMeter, ForgetsUplinksThatAreGone) {

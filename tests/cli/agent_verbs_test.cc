@@ -267,8 +267,22 @@ TEST_F(AgentVerbsTest, StatusShowsConditionsAndUplinks) {
       "wan1    Ready    eth1       198.51.100.2  198.51.100.1  80 %      "
       "78 %      38 Mbit/s  800 bit/s  123\n"
       "wan2    Waiting             -             -             0 %       "
-      "0 %       0          0          0\n"
+      "0 %       -          -          0\n"
       "  interface wan2 does not exist\n");
+}
+
+TEST_F(AgentVerbsTest, StatusSaysWhyUplinksHaveNoRates) {
+  v1::Status& status = *agent_.status_response.mutable_status();
+  for (const char* name : {"cable", "lte", "fibre"}) {
+    v1::UplinkStatus& uplink = *status.add_uplinks();
+    uplink.set_name(name);
+    uplink.set_interface(status.uplinks_size() < 3 ? "wan0" : "wan1");
+  }
+  const std::string out = Ask("status").out;
+  EXPECT_THAT(out, HasSubstr("shares wan0 with lte: no counter tells their "
+                             "traffic apart\n"));
+  EXPECT_THAT(out, HasSubstr("shares wan0 with cable: "));
+  EXPECT_THAT(out, Not(HasSubstr("shares wan1")));
 }
 
 TEST_F(AgentVerbsTest, StatusAsJsonIsTheMessage) {

@@ -24,7 +24,7 @@ MetricsSnapshot OneUplink() {
   wan1.capacity = {40'000'000, 0};
   wan1.share = 0.8;
   s.uplinks.push_back(wan1);
-  s.traffic["wan1"] = {1000, 2000, 12.5, 25, 7, 9, 0.75};
+  s.traffic["wan1"] = {LinkTraffic{1000, 2000, 12.5, 25}, 7, 9, 0.75};
   return s;
 }
 
@@ -40,6 +40,21 @@ TEST(Metrics, NamesEachUplinksRatesAndConnections) {
   EXPECT_THAT(text, HasSubstr("uplinkd_uplink_up{uplink=\"wan1\"} 1"));
   EXPECT_THAT(text, HasSubstr("kind=\"intended\"} 0.8"));
   EXPECT_THAT(text, HasSubstr("kind=\"achieved\"} 0.75"));
+}
+
+// The interface's would be said of each of those that are on it.
+TEST(Metrics, SaysNoBytesOfAnUplinkThatSharesItsInterface) {
+  MetricsSnapshot snapshot = OneUplink();
+  snapshot.traffic["wan1"].link.reset();
+  const std::string text = RenderMetrics(snapshot);
+  for (const char* family : {"receive_bytes", "transmit_bytes"}) {
+    EXPECT_THAT(text, Not(HasSubstr("uplinkd_uplink_" + std::string(family) +
+                                    "_total{")));
+    EXPECT_THAT(text, Not(HasSubstr("uplinkd_uplink_" + std::string(family) +
+                                    "_per_second{")));
+  }
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_connections{uplink=\"wan1\","
+                              "mark=\"0x1\"} 7"));
 }
 
 TEST(Metrics, NamesWhatProbesFoundLast) {
