@@ -86,6 +86,8 @@ v1::TraceWay WayOf(const TraceOutcome& outcome, Flow flow, const Spec* spec,
   flow.in_interface.clear();
   flow.out_interface = route->next_hops.front().link;
   flow.mark = outcome.mark;
+  // A fate was saved; a last resort never is.
+  if (!way.uplink().empty()) flow.connmark = outcome.mark & spec->mark_mask;
   const XtTable table = NatOf(flow.destination.family());
   const Trace nat =
       TracePacket(TableIn(state, table), XtHook::kPostrouting, flow);

@@ -1,6 +1,8 @@
 #include "cli/explain.h"
 
+#include <algorithm>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "cli/purpose.h"
@@ -28,7 +30,8 @@ address_of() {
 }
 gateway_of() { ip -4 route show default dev "$1" | awk '{ print $3; exit }'; }
 network_of() {
-  ip -4 route show dev "$1" proto kernel scope link | awk '{ print $1; exit }'
+  ip -4 route show dev "$1" proto kernel scope link ${2:+match "$2"} |
+    awk '{ print $1; exit }'
 }
 )";
 
@@ -39,7 +42,8 @@ address6_of() {
 }
 gateway6_of() { ip -6 route show default dev "$1" | awk '{ print $3; exit }'; }
 network6_of() {
-  ip -6 route show dev "$1" | awk '/^[23f][^e].*:/ { print $1; exit }'
+  ip -6 route show dev "$1" ${2:+match "$2"} |
+    awk '/^[23f][^e].*:/ { print $1; exit }'
 }
 )";
 
@@ -55,7 +59,7 @@ class Variables {
         Learn(address.local.ToString(), ipv6 ? "address6_of" : "address_of",
               name);
         Learn(address.network.ToString(), ipv6 ? "network6_of" : "network_of",
-              name);
+              name, NetworksApart(link, address));
       }
       if (link.default_route && link.default_route->gateway) {
         Learn(link.default_route->gateway->ToString(), "gateway_of", name);
@@ -68,16 +72,30 @@ class Variables {
   }
 
  private:
+  // What tells the network of `address` from others of its link: " ADDRESS", or
+  // "" where there are no others.
+  static std::string NetworksApart(const Link& link,
+                                   const LinkAddress& address) {
+    const bool apart = std::ranges::any_of(
+        link.addresses, [&address](const LinkAddress& other) {
+          return other.local.family() == address.local.family() &&
+                 other.network != address.network;
+        });
+    return apart ? " " + address.local.ToString() : "";
+  }
+
   void Learn(const std::string& placeholder, const std::string& learner,
-             const std::string& link) {
+             const std::string& link, const std::string& apart = "") {
     const auto found = assumed_.variables.find(placeholder);
     if (found == assumed_.variables.end()) return;
     const std::string name = found->second.substr(1);  // without the "$"
-    text_ += ": \"${" + name + ":=$(" + learner + " " + link + ")}\"\n";
+    if (!learned_.insert(name).second) return;
+    text_ += ": \"${" + name + ":=$(" + learner + " " + link + apart + ")}\"\n";
     text_ += ": \"${" + name + ":?" + link + " has none, so set it}\"\n";
   }
 
   const Assumed& assumed_;
+  std::set<std::string> learned_;  // by uplinks in one network, once
   std::string text_;
 };
 

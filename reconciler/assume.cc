@@ -124,11 +124,32 @@ class Assumption {
     if (uplink.address && uplink.gateway) {
       network = NetworkOf(address, gateway);
     }
-    Name(network.ToString(), prefix + "NETWORK");
     Link& link = Up(uplink.interface);
+    JoinNetworks(link, network);
+    Name(network.ToString(), prefix + "NETWORK");
     link.addresses.push_back({address, network, std::nullopt});
     link.default_route = DefaultRoute{gateway};
     if (!assumed_.facts.default_source) assumed_.facts.default_source = address;
+  }
+
+  // Networks of uplinks that share an interface are one where they overlap: the
+  // widest of them, under the name that it had first.
+  void JoinNetworks(Link& link, Prefix& network) {
+    for (const LinkAddress& other : link.addresses) {
+      if (!other.network.Overlaps(network)) continue;
+      if (other.network.Contains(network)) network = other.network;
+    }
+    for (LinkAddress& other : link.addresses) {
+      if (other.network == network || !other.network.Overlaps(network)) {
+        continue;
+      }
+      auto renamed = assumed_.variables.extract(other.network.ToString());
+      if (!renamed.empty()) {
+        renamed.key() = network.ToString();
+        assumed_.variables.insert(std::move(renamed));
+      }
+      other.network = network;
+    }
   }
 
   void AssumeLan(const Lan& lan, std::uint32_t ordinal) {
@@ -171,7 +192,8 @@ class Assumption {
   }
 
   void Name(std::string placeholder, const std::string& variable) {
-    assumed_.variables[std::move(placeholder)] = "$" + variable;
+    // Uplinks that share an interface may be in one network.
+    assumed_.variables.emplace(std::move(placeholder), "$" + variable);
   }
 
   // "WAN_1_" for "wan-1"; different for different names.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "reconciler/compile_filter.h"
@@ -157,11 +158,13 @@ void WarnOfLan(const ResolvedLan& lan, Family family,
 
 std::vector<std::string> Warnings(const std::vector<FamilyPart>& parts) {
   std::vector<std::string> warnings;
+  std::set<std::string> links;  // that were looked at; sharers have one
   for (const FamilyPart& part : parts) {
     for (std::size_t i = 0; i < part.uplinks.size(); ++i) {
       const ResolvedUplink& uplink = part.uplinks[i];
       // IPv6 has no such filter.
-      if (uplink.link && part.family == Family::kIpv4) {
+      if (uplink.link && part.family == Family::kIpv4 &&
+          links.insert(uplink.link->name).second) {
         WarnOfStrictFilter(*uplink.link, warnings);
       }
       WarnOfPart(uplink, BestOf(parts, i), warnings);

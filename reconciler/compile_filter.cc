@@ -1,6 +1,7 @@
 #include "reconciler/compile_filter.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -52,7 +53,69 @@ std::vector<Prefix> InternalDestinations(
   return Outermost(all);
 }
 
-void CompileNat(const std::vector<ResolvedUplink>& uplinks,
+// Whether the uplink has what its translation needs.
+bool CanTranslate(const ResolvedUplink& resolved) {
+  if (resolved.phase == UplinkPhase::kDisabled) return false;
+  switch (resolved.nat()) {
+    case Nat::kSnat: return resolved.address.has_value();
+    case Nat::kPrefix: return resolved.prefix && resolved.address;
+    default: return true;
+  }
+}
+
+// What leaves by a shared interface without a sharer's fate, since main routes
+// it: a sharer's address is that of a socket which is bound to it, and stays.
+// For all else the kernel takes the address that is next to the gateway that
+// main chose. By interface; none where no sharer translates.
+std::map<std::string, SourceNat> RestOfShared(
+    const std::vector<ResolvedUplink>& uplinks) {
+  std::map<std::string, SourceNat> rest;
+  for (const ResolvedUplink& resolved : uplinks) {
+    if (!resolved.shared || !CanTranslate(resolved)) continue;
+    SourceNat none{.interface = resolved.uplink.interface,
+                   .nat = Nat::kNone,
+                   .address = std::nullopt,
+                   .prefix = std::nullopt,
+                   .fate = std::nullopt,
+                   .except = {}};
+    SourceNat& nat =
+        rest.try_emplace(none.interface, std::move(none)).first->second;
+    if (resolved.nat() != Nat::kNone) nat.nat = Nat::kMasquerade;
+    if (resolved.address) nat.except.push_back(*resolved.address);
+  }
+  std::erase_if(
+      rest, [](const auto& entry) { return entry.second.nat == Nat::kNone; });
+  return rest;
+}
+
+std::vector<SourceNat> Translations(
+    const Spec& spec, const std::vector<ResolvedUplink>& uplinks) {
+  std::map<std::string, SourceNat> rest = RestOfShared(uplinks);
+  std::vector<SourceNat> all;
+  for (const ResolvedUplink& resolved : uplinks) {
+    const std::string& interface = resolved.uplink.interface;
+    if (!CanTranslate(resolved)) continue;
+    // That one is not translated must be said where another one is.
+    if (resolved.nat() == Nat::kNone && !rest.contains(interface)) continue;
+    SourceNat nat{.interface = interface,
+                  .nat = resolved.nat(),
+                  .address = resolved.address,
+                  .prefix = resolved.prefix,
+                  .fate = std::nullopt,
+                  .except = {}};
+    if (resolved.shared) nat.fate = MarkOf(spec, resolved.uplink.id);
+    all.push_back(std::move(nat));
+  }
+  // Those for one fate alone come first, so that one which is still needed
+  // stands before whatever takes its place.
+  std::stable_partition(all.begin(), all.end(), [](const SourceNat& nat) {
+    return nat.fate.has_value();
+  });
+  for (auto& [interface, nat] : rest) all.push_back(std::move(nat));
+  return all;
+}
+
+void CompileNat(const Spec& spec, const std::vector<ResolvedUplink>& uplinks,
                 const std::vector<ResolvedLan>& lans, FilterIntent& intent) {
   std::set<Prefix> sources;
   std::set<Prefix> own;
@@ -61,15 +124,9 @@ void CompileNat(const std::vector<ResolvedUplink>& uplinks,
   }
   for (const ResolvedUplink& resolved : uplinks) {
     if (resolved.address) own.insert(Prefix::Host(*resolved.address));
-    const Nat nat = resolved.nat();
-    const bool disabled = resolved.phase == UplinkPhase::kDisabled;
-    if (nat == Nat::kNone || disabled) continue;
-    if (nat == Nat::kSnat && !resolved.address) continue;
-    if (nat == Nat::kPrefix && !(resolved.prefix && resolved.address)) continue;
-    intent.nat.push_back(
-        {resolved.uplink.interface, nat, resolved.address, resolved.prefix});
   }
   sources.insert(own.begin(), own.end());
+  intent.nat = Translations(spec, uplinks);
   intent.nat_sources = Outermost(sources);
   intent.own_sources.assign(own.begin(), own.end());
 }
@@ -164,6 +221,34 @@ bool Asks(const Uplink& uplink, Family family) {
          });
 }
 
+// An interface with one uplink has its fate. Of sharers the destination tells
+// which one it is, and what is for neither, such as a network that is routed to
+// here, is the first one's.
+void CompileArrivals(const Spec& spec,
+                     const std::vector<ResolvedUplink>& uplinks,
+                     FilterIntent& intent) {
+  const auto arrivals = [&](const ResolvedUplink& resolved) -> Arrivals& {
+    const Mark fate = MarkOf(spec, resolved.uplink.id);
+    Arrivals first{.to = {}, .otherwise = fate};
+    return intent.arrivals
+        .try_emplace(resolved.uplink.interface, std::move(first))
+        .first->second;
+  };
+  for (const ResolvedUplink& resolved : uplinks) {
+    if (!resolved.SetUp()) continue;
+    Arrivals& all = arrivals(resolved);
+    if (!resolved.shared) continue;
+    all.to.push_back(
+        {Prefix::Host(*resolved.address), MarkOf(spec, resolved.uplink.id)});
+  }
+  // Behind the addresses, one of which may lie in another's prefix.
+  for (const ResolvedUplink& resolved : uplinks) {
+    if (!resolved.SetUp() || !resolved.shared || !resolved.prefix) continue;
+    arrivals(resolved).to.push_back(
+        {*resolved.prefix, MarkOf(spec, resolved.uplink.id)});
+  }
+}
+
 }  // namespace
 
 bool BalancesLocal(const Spec& spec) {
@@ -181,12 +266,13 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts, Family family,
   for (const ResolvedUplink& resolved : uplinks) {
     const Uplink& uplink = resolved.uplink;
     if (Asks(uplink, family)) intent.bypass = BypassMark(spec.mark_mask);
-    const Mark fate = MarkOf(spec, uplink.id);
-    if (resolved.SetUp()) intent.arrivals[uplink.interface] = fate;
-    if (multipath && resolved.Carries()) {
-      intent.departures[uplink.interface] = fate;
+    // Of a shared interface the kernel's route chose a gateway that only it
+    // knows.
+    if (multipath && resolved.Carries() && !resolved.shared) {
+      intent.departures[uplink.interface] = MarkOf(spec, uplink.id);
     }
   }
+  CompileArrivals(spec, uplinks, intent);
   for (const ResolvedLan& lan : lans) {
     if (!lan.networks.empty()) {
       intent.lans.push_back({lan.interface, lan.networks});
@@ -206,7 +292,7 @@ FilterIntent CompileFilter(const Spec& spec, const Facts& facts, Family family,
   }
   intent.estimators = CompileEstimators(spec, uplinks);
   CompileTraffic(spec, facts, uplinks, intent);
-  CompileNat(uplinks, lans, intent);
+  CompileNat(spec, uplinks, lans, intent);
   return intent;
 }
 

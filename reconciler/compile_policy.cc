@@ -5,6 +5,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+
+#include "reconciler/sharers.h"
 
 namespace uplinkd {
 namespace {
@@ -151,7 +154,11 @@ void AddEstimators(const Spec& spec, const Policy& policy,
     const Uplink& uplink = resolved.uplink;
     const bool disabled = resolved.phase == UplinkPhase::kDisabled;
     if (!members.contains(uplink.name) || disabled) continue;
-    all.insert({uplink.id, uplink.interface, policy.measure, policy.estimator});
+    RateEstimator estimator{uplink.id, uplink.interface, policy.measure,
+                            policy.estimator};
+    // Both families of an uplink count into one estimator.
+    if (SharesInterface(spec, uplink)) estimator.fate = MarkOf(spec, uplink.id);
+    all.insert(std::move(estimator));
   }
 }
 

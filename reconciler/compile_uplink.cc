@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "reconciler/sharers.h"
+
 namespace uplinkd {
 namespace {
 
@@ -177,6 +179,7 @@ std::vector<ResolvedUplink> ResolveUplinks(const Spec& spec, const Facts& facts,
   all.reserve(spec.uplinks.size());
   for (const Uplink& uplink : spec.uplinks) {
     all.push_back(Resolve(uplink, facts, family));
+    all.back().shared = SharesInterface(spec, uplink, family);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
     return a.uplink.id < b.uplink.id;

@@ -28,6 +28,7 @@ struct Exit {
 struct ResolvedUplink {
   Uplink uplink;
   Family family = Family::kIpv4;
+  bool shared = false;             // another uplink has its interface as well
   std::optional<Link> link;        // none: it does not exist
   std::optional<Address> address;  // the uplink's own, if it is on the link
   std::optional<Exit> exit;        // none: no gateway is known

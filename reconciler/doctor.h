@@ -38,7 +38,8 @@ struct Finding {
 
 // What the doctor measures a host against.
 struct Expectation {
-  // Uplinks' interfaces, with the uplink's name; empty without a spec.
+  // Uplinks' interfaces, each with the uplink's name, or with those of all that
+  // share it ("fibre, lte"); empty without a spec.
   std::map<std::string, std::string> uplinks;
   std::set<std::string> lans;
   // Interfaces whose IPv6 router has to be learned.

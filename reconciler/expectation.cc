@@ -80,7 +80,8 @@ Expectation ExpectSpec(const Spec& spec) {
   Expectation expectation;
   for (const Uplink& uplink : numbered.uplinks) {
     if (uplink.mode == UplinkMode::kDisabled) continue;
-    expectation.uplinks.emplace(uplink.interface, uplink.name);
+    std::string& names = expectation.uplinks[uplink.interface];
+    names += (names.empty() ? "" : ", ") + uplink.name;
     if (CarriesFamily(uplink, Family::kIpv6) && !uplink.gateway6) {
       expectation.learns_router6.insert(uplink.interface);
     }

@@ -66,6 +66,8 @@ struct RateEstimator {
   std::string interface;
   Measure measure = Measure::kDownload;
   Estimator parameters;
+  // Of connections with this fate alone, where uplinks share the interface.
+  std::optional<Mark> fate = std::nullopt;
 
   friend auto operator<=>(const RateEstimator&, const RateEstimator&) = default;
 };
@@ -78,14 +80,35 @@ struct LanSource {
   friend auto operator<=>(const LanSource&, const LanSource&) = default;
 };
 
-// How sources are translated when they leave by `interface`.
+// How sources are translated when they leave by `interface`. The first that
+// holds for a connection decides.
 struct SourceNat {
   std::string interface;
   Nat nat = Nat::kSnat;
   std::optional<Address> address;  // the uplink's own; always set for kSnat
   std::optional<Prefix> prefix;    // what kPrefix translates to; set for it
+  // Where uplinks share the interface: for connections with this fate alone.
+  // kNone keeps their sources.
+  std::optional<Mark> fate;
+  // Not for connections from these.
+  std::vector<Address> except;
 
   friend auto operator<=>(const SourceNat&, const SourceNat&) = default;
+};
+
+// The fates of connections that come in by one link.
+struct Arrivals {
+  struct To {
+    Prefix destination;
+    Mark fate;
+
+    friend auto operator<=>(const To&, const To&) = default;
+  };
+  // Where uplinks share the link: the first that holds decides.
+  std::vector<To> to;
+  Mark otherwise;
+
+  friend auto operator<=>(const Arrivals&, const Arrivals&) = default;
 };
 
 // What a traffic rule does with a connection.
@@ -130,9 +153,9 @@ struct FilterIntent {
   // Packets of the router itself with this mark keep it and bypass all else.
   // None: there are no such packets.
   std::optional<Mark> bypass;
-  // Dispatch, prerouting: a connection that comes in by this link gets this
+  // Dispatch, prerouting: a connection that comes in by this link gets such a
   // fate, so that its replies leave where the request came in.
-  std::map<std::string, Mark> arrivals;
+  std::map<std::string, Arrivals> arrivals;
   // Dispatch, postrouting: a connection that has no fate yet and leaves by
   // this link gets this fate (used where the kernel's own route chose).
   std::map<std::string, Mark> departures;

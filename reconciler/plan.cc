@@ -193,7 +193,10 @@ std::set<std::string> FatedUplinks(const Desired& desired, Family family) {
   for (const auto& [policy, choice] : filter->second.choices) {
     for (const Member& member : choice.members) fates.insert(member.fate);
   }
-  for (const auto& [link, fate] : filter->second.arrivals) fates.insert(fate);
+  for (const auto& [link, arrivals] : filter->second.arrivals) {
+    fates.insert(arrivals.otherwise);
+    for (const Arrivals::To& to : arrivals.to) fates.insert(to.fate);
+  }
   for (const auto& [link, fate] : filter->second.departures) fates.insert(fate);
   std::set<std::string> uplinks;
   for (const UplinkState& uplink : desired.uplinks) {

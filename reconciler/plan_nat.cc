@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -20,18 +21,25 @@ void ForEachMangleRule(const State& state, Family family, Visit visit) {
   }
 }
 
-// The links by which connections with a fate leave: mark, rule, table, route.
-std::set<std::string> LinksWithFates(const State& state, Family family) {
+// The fates that connections get.
+std::set<Mark> FatesGiven(const State& state, Family family) {
   std::set<Mark> marks;
   ForEachMangleRule(state, family, [&marks](const ChainRule& rule) {
     if (const auto* set = std::get_if<SetMarkTarget>(&rule.target)) {
       marks.insert(set->mark);
     }
   });
+  return marks;
+}
+
+// The links by which connections with such a fate leave: mark, rule, table,
+// route.
+std::set<std::string> LinksOf(const std::set<Mark>& fates, const State& state,
+                              Family family) {
   std::set<std::uint32_t> tables;
   for (const PolicyRule& rule : state.rules) {
     if (rule.family != family || !rule.mark) continue;
-    if (marks.contains(*rule.mark)) tables.insert(rule.table);
+    if (fates.contains(*rule.mark)) tables.insert(rule.table);
   }
   std::set<std::string> links;
   for (const auto& [key, route] : state.routes) {
@@ -40,6 +48,15 @@ std::set<std::string> LinksWithFates(const State& state, Family family) {
     for (const NextHop& hop : route.next_hops) links.insert(hop.link);
   }
   return links;
+}
+
+// The fate that a translation is for alone, where uplinks share its link.
+std::optional<Mark> FateOf(const ChainRule& rule) {
+  for (const Match& match : rule.matches) {
+    const auto* connmark = std::get_if<ConnmarkMatch>(&match);
+    if (connmark != nullptr && !connmark->invert) return connmark->mark;
+  }
+  return std::nullopt;
 }
 
 std::set<Prefix> SourcesInMangle(const State& state, Family family) {
@@ -71,12 +88,17 @@ XtTableState NatBeforeMangle(const XtTableState& have, const XtTableState& want,
                              const State& desired, const State& observed,
                              Family family) {
   if (OnlyRemoves(DiffTables(have, want))) return have;
-  const std::set<std::string> leaving = Without(
-      LinksWithFates(observed, family), LinksWithFates(desired, family));
+  const std::set<Mark> had = FatesGiven(observed, family);
+  const std::set<Mark> get = FatesGiven(desired, family);
+  const std::set<Mark> fates = Without(had, get);
+  const std::set<std::string> links =
+      Without(LinksOf(had, observed, family), LinksOf(get, desired, family));
   const std::set<Prefix> sources = Without(SourcesInMangle(observed, family),
                                            SourcesInMangle(desired, family));
   return WithStillUsed(have, want, [&](const ChainRule& rule) {
-    return leaving.contains(rule.out_interface) ||
+    const std::optional<Mark> fate = FateOf(rule);
+    return (fate && fates.contains(*fate)) ||
+           links.contains(rule.out_interface) ||
            (rule.source && sources.contains(rule.source->prefix));
   });
 }

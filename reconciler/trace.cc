@@ -170,6 +170,7 @@ class Walker {
   Trace Run(XtHook hook) {
     Position start;
     start.mark = flow_.mark;
+    start.connmark = flow_.connmark;
     const auto jumps = table_.jumps.find(hook);
     if (jumps != table_.jumps.end()) {
       const HookJump& jump = jumps->second.front();

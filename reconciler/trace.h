@@ -29,8 +29,9 @@ struct Flow {
   std::uint16_t destination_port = 0;
   std::uint8_t dscp = 0;
   std::optional<MacAddress> source_mac;
-  std::uint32_t uid = 0;   // of the program that opens it
-  std::uint32_t mark = 0;  // as other programs have set it
+  std::uint32_t uid = 0;       // of the program that opens it
+  std::uint32_t mark = 0;      // as other programs have set it
+  std::uint32_t connmark = 0;  // of the connection, where it has a fate
 };
 
 // A rule that the packet meets and that holds for it.

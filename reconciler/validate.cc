@@ -11,6 +11,7 @@
 
 #include "reconciler/hex.h"
 #include "reconciler/names.h"
+#include "reconciler/sharers.h"
 #include "reconciler/spec.h"
 #include "reconciler/validate_families.h"
 #include "reconciler/validate_health.h"
@@ -150,7 +151,8 @@ class Validator {
       const Uplink& uplink = spec_.uplinks[i];
       const std::string path = Index("spec.uplinks", i);
       CheckUplinkName(path + ".name", i);
-      ReportUnlessEmpty(path + ".interface", UplinkInterfaceFault(i));
+      ReportUnlessEmpty(path + ".interface",
+                        UplinkInterfaceFault(uplink.interface));
       CheckAddresses(path, Family::kIpv4, i);
       CheckId(path + ".id", i);
       CheckCapacity(path + ".capacity", uplink);
@@ -161,6 +163,7 @@ class Validator {
       Add(CheckRoundTrip(spec_, uplink, path));
       CheckAddresses(path, Family::kIpv6, i);
       Add(CheckFamilies(spec_, i));
+      Add(CheckSharer(spec_, i));
     }
   }
 
@@ -192,21 +195,12 @@ class Validator {
     }
   }
 
-  std::string UplinkInterfaceFault(std::size_t index) const {
-    const std::string& interface = spec_.uplinks[index].interface;
+  std::string UplinkInterfaceFault(const std::string& interface) const {
     std::string fault = InterfaceFault(interface);
     if (!fault.empty()) return fault;
     for (const Lan& lan : spec_.lans) {
       if (lan.interface == interface) {
         return Quote(interface) + " is a LAN; it cannot be an uplink as well";
-      }
-    }
-    for (std::size_t i = 0; i < index; ++i) {
-      if (spec_.uplinks[i].interface == interface) {
-        return "uplink " + Quote(spec_.uplinks[i].name) + " uses " +
-               Quote(interface) +
-               " already; two uplinks on one interface are not supported in "
-               "this version";
       }
     }
     return "";

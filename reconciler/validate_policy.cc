@@ -9,6 +9,7 @@
 
 #include "reconciler/latency.h"
 #include "reconciler/names.h"
+#include "reconciler/sharers.h"
 
 namespace uplinkd {
 namespace {
@@ -23,6 +24,11 @@ std::string Milliseconds(std::chrono::milliseconds duration) {
   if (count != 0 && count % 1000 == 0)
     return std::to_string(count / 1000) + "s";
   return std::to_string(count) + "ms";
+}
+
+bool SharesInAFamily(const Spec& spec, const Uplink& uplink) {
+  return SharesInterface(spec, uplink, Family::kIpv4) ||
+         SharesInterface(spec, uplink, Family::kIpv6);
 }
 
 const Uplink* FindUplink(const Spec& spec, const std::string& name) {
@@ -82,8 +88,22 @@ class PolicyCheck {
 
   void CheckAlgorithm() {
     const std::string field = path_ + ".algorithm";
-    if (policy_.algorithm == Algorithm::kMultipath && path_ != kBalancePath) {
-      Report(field, "multipath is for spec.balance alone; use weighted-random");
+    if (policy_.algorithm != Algorithm::kMultipath) return;
+    if (path_ != kBalancePath) {
+      return Report(field,
+                    "multipath is for spec.balance alone; use weighted-random");
+    }
+    for (const Tier& tier : TiersOf(spec_, policy_)) {
+      for (const PolicyMember& member : tier) {
+        const Uplink* const uplink = FindUplink(spec_, member.uplink);
+        if (uplink == nullptr || !SharesInAFamily(spec_, *uplink)) continue;
+        return Report(field, "multipath cannot have " + Quote(uplink->name) +
+                                 " as a member: the kernel tells only that a "
+                                 "connection leaves by " +
+                                 Quote(uplink->interface) +
+                                 ", which another uplink is on as well, not "
+                                 "which gateway it chose; use weighted-random");
+      }
     }
   }
 

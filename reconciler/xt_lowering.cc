@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "reconciler/hex.h"
 #include "reconciler/short_digest.h"
 #include "reconciler/xt_choice.h"
 #include "reconciler/xt_traffic.h"
@@ -83,6 +84,7 @@ EstimateTarget TargetOf(const RateEstimator& estimator) {
 void WriteEstimators(const FilterIntent& intent, XtTableState& mangle) {
   for (const RateEstimator& estimator : intent.estimators) {
     ChainRule rule = Rule(TargetOf(estimator));
+    if (estimator.fate) rule.matches = {ConnmarkMatch{*estimator.fate, false}};
     if (estimator.measure != Measure::kUpload) {
       rule.in_interface = estimator.interface;
       Add(mangle, kEstimateInChain).push_back(rule);
@@ -99,7 +101,10 @@ void WriteEstimators(const FilterIntent& intent, XtTableState& mangle) {
 
 std::set<UplinkId> FateIds(const FilterIntent& intent) {
   std::set<UplinkId> ids;
-  for (const auto& [interface, fate] : intent.arrivals) ids.insert(IdOf(fate));
+  for (const auto& [interface, arrivals] : intent.arrivals) {
+    ids.insert(IdOf(arrivals.otherwise));
+    for (const Arrivals::To& to : arrivals.to) ids.insert(IdOf(to.fate));
+  }
   for (const auto& [interface, fate] : intent.departures) {
     ids.insert(IdOf(fate));
   }
@@ -234,12 +239,17 @@ void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
   chain.push_back(ReturnIfMarked(intent.mark_mask));
   chain.push_back(Goto(kNewChain));
   chain.back().matches = {NewConnectionMatch{}};
-  Chain& arrivals = Add(mangle, kNewChain);
-  ReturnIfFrom(intent.on_link, arrivals);
-  ReturnIfTo(intent.on_link, arrivals);
-  for (const auto& [interface, fate] : intent.arrivals) {
-    arrivals.push_back(Goto(MarkChainName(IdOf(fate))));
-    arrivals.back().in_interface = interface;
+  Chain& arrive = Add(mangle, kNewChain);
+  ReturnIfFrom(intent.on_link, arrive);
+  ReturnIfTo(intent.on_link, arrive);
+  for (const auto& [interface, arrivals] : intent.arrivals) {
+    for (const Arrivals::To& to : arrivals.to) {
+      arrive.push_back(Goto(MarkChainName(IdOf(to.fate))));
+      arrive.back().in_interface = interface;
+      arrive.back().destination = {to.destination};
+    }
+    arrive.push_back(Goto(MarkChainName(IdOf(arrivals.otherwise))));
+    arrive.back().in_interface = interface;
   }
   Hook(mangle, XtHook::kPrerouting, kPreroutingChain);
 }
@@ -286,17 +296,32 @@ Target TranslationTo(const SourceNat& nat, bool own) {
   return SnatTarget{*nat.address};
 }
 
-// `own`: for sources that are uplinks' addresses.
-ChainRule TranslationRule(const SourceNat& nat, bool own) {
-  ChainRule rule = Rule(TranslationTo(nat, own));
+// A rule about what leaves by the interface, and has the fate if there is one.
+ChainRule LeavingRule(const SourceNat& nat, Target target) {
+  ChainRule rule = Rule(std::move(target));
   rule.out_interface = nat.interface;
-  // The uplink's own connections need no translation.
-  if (nat.nat == Nat::kPrefix && !own) {
-    rule.source = {*nat.prefix, true};
-  } else if (nat.address) {
-    rule.source = {Prefix::Host(*nat.address), true};
-  }
+  if (nat.fate) rule.matches = {ConnmarkMatch{*nat.fate, false}};
   return rule;
+}
+
+// `own`: for sources that are uplinks' addresses.
+void WriteTranslation(const SourceNat& nat, bool own, Chain& chain) {
+  for (const Address& address : nat.except) {
+    chain.push_back(LeavingRule(nat, ReturnTarget{}));
+    chain.back().source = {Prefix::Host(address)};
+  }
+  if (nat.nat != Nat::kNone) {
+    ChainRule rule = LeavingRule(nat, TranslationTo(nat, own));
+    // The uplink's own connections need no translation.
+    if (nat.nat == Nat::kPrefix && !own) {
+      rule.source = {*nat.prefix, true};
+    } else if (nat.address) {
+      rule.source = {Prefix::Host(*nat.address), true};
+    }
+    chain.push_back(std::move(rule));
+  }
+  // No other rule of a shared interface is for its connections.
+  if (nat.fate) chain.push_back(LeavingRule(nat, ReturnTarget{}));
 }
 
 // Connections from `sources` are translated as `chain` says.
@@ -317,9 +342,9 @@ XtTableState LowerNat(const FilterIntent& intent) {
   if (prefixes) Translate(intent.own_sources, kSnatOwnChain, table);
   Translate(intent.nat_sources, kSnatChain, table);
   for (const SourceNat& nat : intent.nat) {
-    Add(table, kSnatChain).push_back(TranslationRule(nat, false));
+    WriteTranslation(nat, false, Add(table, kSnatChain));
     if (!prefixes) continue;
-    Add(table, kSnatOwnChain).push_back(TranslationRule(nat, true));
+    WriteTranslation(nat, true, Add(table, kSnatOwnChain));
   }
   Hook(table, XtHook::kPostrouting, kPostroutingChain);
   return table;
@@ -347,6 +372,7 @@ std::string EstimatorName(const RateEstimator& estimator) {
       std::to_string(static_cast<int>(estimator.measure)), estimator.interface};
   std::string text;
   for (const std::string& parameter : parameters) text += parameter + "/";
+  if (estimator.fate) text += Hex(estimator.fate->value) + "/";
   return "u" + std::to_string(estimator.id) + "-" + ShortDigest(text);
 }
 

@@ -389,8 +389,9 @@ TEST(Compile, RoutesByNextHopsForMultipath) {
               Contains("priority 20702 iif lan1 lookup 10 proto 117"));
   EXPECT_EQ(desired.table_owner.at(10), "");
   EXPECT_TRUE(desired.filters.at(Family::kIpv4).choices.empty());
-  EXPECT_EQ(desired.filters.at(Family::kIpv4).departures,
-            desired.filters.at(Family::kIpv4).arrivals);
+  EXPECT_THAT(desired.filters.at(Family::kIpv4).departures,
+              ElementsAre(std::pair("wan1", Mark{1, 0xff}),
+                          std::pair("wan2", Mark{2, 0xff})));
   EXPECT_DOUBLE_EQ(UplinkNamed(desired, "wan1").share, 0.8);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "reconciler/ownership.h"
+#include "reconciler/sharers.h"
 #include "tests/core/numbered_addresses.h"
 
 namespace uplinkd::testing {
@@ -99,6 +100,29 @@ Health RandomHealth(Random& random) {
   return health;
 }
 
+// What uplinks on one interface need to be told apart.
+void SettleSharers(Random& random, Spec& spec) {
+  for (Uplink& uplink : spec.uplinks) {
+    if (SharesInterface(spec, uplink, Family::kIpv4)) {
+      uplink.address = AddressOf(uplink.id, false);
+      uplink.gateway = GatewayOf(uplink.id);
+      if (uplink.nat == Nat::kMasquerade) uplink.nat = Nat::kSnat;
+    }
+    if (SharesInterface(spec, uplink, Family::kIpv6)) {
+      uplink.address6 = Address6Of(uplink.id, false);
+      if (!uplink.gateway6) uplink.gateway6 = Gateway6Of(random, uplink.id);
+      if (uplink.nat6 == Nat::kMasquerade) uplink.nat6 = Nat::kSnat;
+      if (uplink.nat6 == Nat::kPrefix && uplink.prefix6_interface.empty()) {
+        uplink.prefix6 = Prefix(Ipv6(0x8000 + uplink.id, 0, 0), 48);
+      }
+    }
+    if (SharesInterface(spec, uplink) &&
+        spec.balance.algorithm == Algorithm::kMultipath) {
+      spec.balance.algorithm = Algorithm::kWeightedRandom;
+    }
+  }
+}
+
 bool IsWeighted(const Spec& spec) {
   return !spec.uplinks.empty() && spec.uplinks.front().weight.has_value();
 }
@@ -108,7 +132,11 @@ void AddUplink(Random& random, Spec& spec, bool weighted) {
     const auto id = static_cast<UplinkId>(random.Between(1, kMaxId));
     if (std::ranges::find(spec.uplinks, id, &Uplink::id) ==
         spec.uplinks.end()) {
-      spec.uplinks.push_back(RandomUplink(random, id, weighted));
+      Uplink uplink = RandomUplink(random, id, weighted);
+      if (!spec.uplinks.empty() && random.Chance(12)) {
+        uplink.interface = random.AnyOf(spec.uplinks).interface;
+      }
+      spec.uplinks.push_back(std::move(uplink));
       return;
     }
   }
@@ -280,6 +308,7 @@ Spec RandomSpec(Random& random) {
   }
   spec.lans = RandomLans(random, spec);
   spec.balance = RandomBalance(random);
+  SettleSharers(random, spec);
   spec.policies = RandomPolicies(random, spec);
   AddTraffic(random, spec);
   return spec;
@@ -306,6 +335,7 @@ Spec RandomEdit(Random& random, const Spec& spec) {
       default: uplink.capacity.download += 1000000; break;
     }
   }
+  SettleSharers(random, next);
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     new_lans |= HasFamily(next, family) != HasFamily(spec, family);
   }
@@ -323,7 +353,10 @@ Facts RandomFacts(Random& random, const Spec& spec) {
   }
   for (const Uplink& uplink : spec.uplinks) {
     if (random.Chance(5)) continue;
-    facts.links[uplink.interface] = UplinkLink(random, uplink);
+    const Link link = UplinkLink(random, uplink);
+    const auto [there, is_new] =
+        facts.links.try_emplace(uplink.interface, link);
+    if (!is_new) AddMissingAddresses(link, there->second);
   }
   if (random.Chance(50)) {
     facts.links["pd0"] = LanLink(random, "pd0", 9);
@@ -338,6 +371,15 @@ Facts RandomFacts(Random& random, const Spec& spec) {
     if (random.Chance(70)) facts.ipsets.insert(name);
   }
   return facts;
+}
+
+void AddMissingAddresses(const Link& from, Link& to) {
+  for (const LinkAddress& address : from.addresses) {
+    if (std::ranges::find(to.addresses, address.local, &LinkAddress::local) ==
+        to.addresses.end()) {
+      to.addresses.push_back(address);
+    }
+  }
 }
 
 void AddForeign(Random& random, const Spec& spec, FakeKernel& kernel) {

@@ -43,6 +43,8 @@ Spec RandomEdit(Random& random, const Spec& spec);
 
 // A host for `spec`. One uplink in four lacks something.
 Facts RandomFacts(Random& random, const Spec& spec);
+// Adds to `to` the addresses that it lacks.
+void AddMissingAddresses(const Link& from, Link& to);
 
 // What the kernel may hold of ours when it should hold `desired`: objects are
 // missing, changed, doubled, out of place, or not ours to want.

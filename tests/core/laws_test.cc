@@ -12,6 +12,7 @@
 
 #include "reconciler/execute.h"
 #include "reconciler/reconcile.h"
+#include "reconciler/sharers.h"
 #include "tests/core/generators.h"
 #include "tests/core/world.h"
 
@@ -48,6 +49,7 @@ TEST(Generators, MakeEveryKindOfCase) {
   std::set<Algorithm> algorithms;
   std::size_t damaged = 0;
   std::size_t waiting = 0;
+  std::size_t shared = 0;
   std::map<std::vector<Family>, std::size_t> families;
   for (std::uint64_t i = 0; i < 2000; ++i) {
     const World world = RandomWorld(random);
@@ -55,6 +57,9 @@ TEST(Generators, MakeEveryKindOfCase) {
     algorithms.insert(world.spec.balance.algorithm);
     ++families[FamiliesOf(world.spec)];
     damaged += IsDesired(world.kernel.Ours(), world.desired.state) ? 0 : 1;
+    for (const Uplink& uplink : world.spec.uplinks) {
+      shared += SharesInterface(world.spec, uplink) ? 1 : 0;
+    }
     for (const UplinkState& uplink : world.desired.uplinks) {
       waiting += uplink.phase == UplinkPhase::kWaiting ? 1 : 0;
     }
@@ -63,6 +68,7 @@ TEST(Generators, MakeEveryKindOfCase) {
   EXPECT_EQ(algorithms.size(), 6u);
   EXPECT_GT(damaged, 1000u);
   EXPECT_GT(waiting, 500u);
+  EXPECT_GT(shared, 300u);
   EXPECT_EQ(families.size(), 3u);
   EXPECT_GT(families[{Family::kIpv6}], 20u);
   EXPECT_GT((families[{Family::kIpv4, Family::kIpv6}]), 300u);

@@ -61,6 +61,12 @@ class RandomSpecs {
         uplink.health.emplace().probes = {IcmpProbe{Ip("192.0.2.1")}};
       }
     }
+    for (std::size_t n = 1; n < spec.uplinks.size(); n += 2) {
+      const bool multipath = spec.balance.algorithm == Algorithm::kMultipath;
+      if (Draw(0, 5) == 0 && !multipath) {
+        Share(static_cast<int>(n), spec.uplinks[n - 1], spec.uplinks[n]);
+      }
+    }
     if (ipv6_) spec.lans[0].networks.push_back(Net("fd00:10::/64"));
     for (int lan = 1; lan < Draw(1, 4); ++lan) {
       const std::string network = "172.16." + std::to_string(lan) + ".";
@@ -76,10 +82,14 @@ class RandomSpecs {
       link.up = Draw(0, 8) != 0;
       link.carrier = Draw(0, 8) != 0;
       link.rp_filter = Draw(0, 2);
+      const std::string number = std::to_string(link.index - 2);
+      if (name != "lan0") {
+        link.addresses.push_back(AddressOnLink("10." + number + ".0.3/24"));
+      }
       if (ipv6_ && Draw(0, 2) != 0) {
-        const std::string own =
-            "2001:db8:" + std::to_string(link.index) + "::2/64";
-        link.addresses.push_back(AddressOnLink(own));
+        const std::string network = "2001:db8:" + number;
+        link.addresses.push_back(AddressOnLink(network + "::2/64"));
+        link.addresses.push_back(AddressOnLink(network + "::3/64"));
         link.default_route6 = DefaultRoute{Ip("fe80::1")};
       }
       if (Draw(0, 8) == 0) link.addresses.clear();
@@ -116,6 +126,29 @@ class RandomSpecs {
   }
 
  private:
+  // Both are on the interface of uplink `n`.
+  void Share(int n, Uplink& one, Uplink& other) {
+    const std::string number = std::to_string(n);
+    const auto settle = [&](Uplink& uplink, const std::string& host,
+                            const std::string& gateway) {
+      if (CarriesFamily(uplink, Family::kIpv4)) {
+        uplink.address = Ip("10." + number + ".0." + host);
+        uplink.gateway = Ip("10." + number + ".0." + gateway);
+        if (uplink.nat == Nat::kMasquerade) uplink.nat = Nat::kSnat;
+      }
+      if (!CarriesFamily(uplink, Family::kIpv6)) return;
+      uplink.address6 = Ip("2001:db8:" + number + "::" + host);
+      uplink.gateway6 = Ip("fe80::" + gateway);
+      if (uplink.nat6 == Nat::kMasquerade) uplink.nat6 = Nat::kSnat;
+      if (uplink.nat6 == Nat::kPrefix) {
+        uplink.prefix6 = Net("2001:db8:8" + host + number + "::/48");
+      }
+    };
+    other.interface = one.interface;
+    settle(one, "2", "1");
+    settle(other, "3", "9");
+  }
+
   bool ipv6_;
   std::mt19937 random_{20261122};
 };

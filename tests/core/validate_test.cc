@@ -95,10 +95,6 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LanAndUplink", [](Spec& s) { s.uplinks[1].interface = "lan0"; },
              "spec.uplinks[1].interface: \"lan0\" is a LAN; it cannot be an "
              "uplink as well"},
-        Case{"TwoUplinks", [](Spec& s) { s.uplinks[1].interface = "wan1"; },
-             "spec.uplinks[1].interface: uplink \"wan1\" uses \"wan1\" "
-             "already; two uplinks on one interface are not supported in this "
-             "version"},
         Case{"TwoLans",
              [](Spec& s) {
                s.lans.push_back({"lan0", {}});

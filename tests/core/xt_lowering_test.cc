@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -246,12 +247,24 @@ TEST(XtLoweringLaw, WhatComesInByAnUplinkThatIsSetUpGetsItsFate) {
   for (int i = 0; i < 10'000; ++i) {
     const Desired desired = Compile(random.MakeSpec(), random.MakeFacts());
     Router router(desired);
+    // What is for nobody's address is for the first on the interface.
+    std::map<std::string, std::uint32_t> first;
+    const auto set_up = [](const UplinkState& uplink) {
+      return CarriesConnections(uplink.phase) ||
+             uplink.phase == UplinkPhase::kDown;
+    };
+    for (const UplinkState& uplink : desired.uplinks) {
+      if (set_up(uplink)) first.emplace(uplink.interface, uplink.mark.value);
+    }
     for (const UplinkState& uplink : desired.uplinks) {
       Packet packet = FromUplink(uplink.interface);
       router.Send(XtHook::kPrerouting, packet);
-      const bool set_up = CarriesConnections(uplink.phase) ||
-                          uplink.phase == UplinkPhase::kDown;
-      ASSERT_EQ(packet.connmark, set_up ? uplink.mark.value : 0U);
+      ASSERT_EQ(packet.connmark, first[uplink.interface]);
+      if (!set_up(uplink)) continue;
+      packet = FromUplink(uplink.interface);
+      packet.destination = *uplink.address;
+      router.Send(XtHook::kPrerouting, packet);
+      ASSERT_EQ(packet.connmark, uplink.mark.value);
     }
   }
 }
