@@ -96,6 +96,75 @@ TEST_F(LinkChange, LinkThatIsReplacedByAnotherOfTheSameNameIsFollowed) {
   ExpectSources({UplinkAddress(1), UplinkAddress(2)});
 }
 
+// How wan2 goes, and how it comes again.
+struct Absence {
+  const char* name;
+  const char* leave;
+  const char* come;  // "": another link is plugged in
+};
+
+void PrintTo(const Absence& absence, std::ostream* out) {
+  *out << absence.name;
+}
+
+class LinkAway : public LinkChange,
+                 public testing::WithParamInterface<Absence> {
+ protected:
+  void ComeBack() {
+    const std::string come = GetParam().come;
+    const CommandResult result =
+        come.empty() ? lab_->PlugIn(2) : OnRouter(come);
+    ASSERT_TRUE(result.Ok()) << result.output;
+  }
+};
+
+// The name decides, whatever link has it; and the other uplink, to which the
+// index of the link means nothing, does not notice.
+TEST_P(LinkAway, IsFollowedAndTakesOnlyItsOwnConnections) {
+  ASSERT_NO_FATAL_FAILURE(Begin({}, {}));
+  const std::string whole = OwnState(lab_->router());
+  std::vector<Connection> connections;
+  std::vector<std::string> answers;
+  ASSERT_NO_FATAL_FAILURE(Connect(40, 1, &connections, &answers));
+  ASSERT_THAT(Tally(answers),
+              ElementsAre(Key(UplinkAddress(1)), Key(UplinkAddress(2))));
+  ASSERT_TRUE(OnRouter(GetParam().leave).Ok());
+  ASSERT_NO_FATAL_FAILURE(WaitForPhase("wan2", "Waiting"));
+  const Result<v1::Status> status = agent_->Status();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->uplinks(1).reason(), "interface wan2 does not exist");
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    EXPECT_EQ(connections[i].Ask().has_value(), answers[i] == UplinkAddress(1))
+        << i;
+  }
+  ExpectSources({UplinkAddress(1)});
+
+  ASSERT_NO_FATAL_FAILURE(ComeBack());
+  ASSERT_NO_FATAL_FAILURE(WaitForPhase("wan2", "Ready"));
+  EXPECT_EQ(OwnState(lab_->router()), whole);
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    if (answers[i] != UplinkAddress(1)) continue;
+    const Result<std::string> again = connections[i].Ask();
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(*again, answers[i]);
+  }
+  ExpectSources({UplinkAddress(1), UplinkAddress(2)});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Absence, LinkAway,
+    testing::Values(
+        Absence{"Renamed",
+                "ip link set wan2 down\nip link set wan2 name away2\n"
+                "ip link set away2 up",
+                "ip link set away2 down\nip link set away2 name wan2\n"
+                "ip link set wan2 up"},
+        // By udev, for one, while it is in use: its routes stay.
+        Absence{"RenamedWhileUp", "ip link set wan2 name away2",
+                "ip link set away2 name wan2"},
+        Absence{"Replaced", "ip link del wan2", ""}),
+    [](const auto& test) { return std::string(test.param.name); });
+
 TEST_F(LinkChange, ConnectionsThatAreKeptGoOnWhenTheirUplinkReturns) {
   ASSERT_NO_FATAL_FAILURE(Begin({}, {.more = "    onFailover: keep\n"}));
   std::vector<Connection> connections;
