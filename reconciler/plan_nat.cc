@@ -91,8 +91,11 @@ XtTableState NatBeforeMangle(const XtTableState& have, const XtTableState& want,
   const std::set<Mark> had = FatesGiven(observed, family);
   const std::set<Mark> get = FatesGiven(desired, family);
   const std::set<Mark> fates = Without(had, get);
+  // By the routes there are, and by those that are put before.
+  std::set<std::string> leaving = LinksOf(had, observed, family);
+  leaving.merge(LinksOf(had, desired, family));
   const std::set<std::string> links =
-      Without(LinksOf(had, observed, family), LinksOf(get, desired, family));
+      Without(leaving, LinksOf(get, desired, family));
   const std::set<Prefix> sources = Without(SourcesInMangle(observed, family),
                                            SourcesInMangle(desired, family));
   return WithStillUsed(have, want, [&](const ChainRule& rule) {

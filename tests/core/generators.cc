@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -100,8 +101,14 @@ Health RandomHealth(Random& random) {
   return health;
 }
 
-// What uplinks on one interface need to be told apart.
+// What uplinks need to be told apart: prefixes of their own, and more on one
+// interface.
 void SettleSharers(Random& random, Spec& spec) {
+  std::set<std::string> taken;
+  for (Uplink& uplink : spec.uplinks) {
+    std::string& interface = uplink.prefix6_interface;
+    if (!interface.empty() && !taken.insert(interface).second) interface = "";
+  }
   for (Uplink& uplink : spec.uplinks) {
     if (SharesInterface(spec, uplink, Family::kIpv4)) {
       uplink.address = AddressOf(uplink.id, false);
@@ -196,6 +203,15 @@ std::vector<Policy> RandomPolicies(Random& random, const Spec& spec) {
 }
 
 // Zero to three rules, one in four of them for the router's own connections.
+// Whether the uplink that the rule uses carries a family of its destinations.
+bool Takes(const Spec& spec, const TrafficRule& rule) {
+  const auto uplink = std::ranges::find(spec.uplinks, rule.use, &Uplink::name);
+  return uplink == spec.uplinks.end() ||
+         std::ranges::any_of(rule.match.destination, [&](const Prefix& to) {
+           return CarriesFamily(*uplink, to.family());
+         });
+}
+
 void AddTraffic(Random& random, Spec& spec) {
   std::vector<std::string> uses = {kUseMain, kBalance};
   for (const Uplink& uplink : spec.uplinks) uses.push_back(uplink.name);
@@ -218,6 +234,7 @@ void AddTraffic(Random& random, Spec& spec) {
         (rule.match.destination.empty() || random.Chance(50))) {
       rule.match.destination.emplace_back(Ipv6(0x9000 + net, 0, 0), 48);
     }
+    if (!Takes(spec, rule)) rule.use = kBalance;
     if (random.Chance(25)) rule.match.uid = {{0, 999}};
     if (random.Chance(50)) rule.match.protocol = std::uint8_t{17};
     if (random.Chance(30)) rule.match.limit = RateLimit{10};
