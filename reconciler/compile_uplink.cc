@@ -50,14 +50,14 @@ std::optional<Address> FindAddress(const Uplink& uplink, const Link& link,
 
 // The interface whose address lies in the delegated prefix.
 const std::string& PrefixInterface(const Uplink& uplink) {
-  return uplink.prefix6_interface.empty() ? uplink.interface : uplink.prefix6_interface;
+  const std::string& named = uplink.prefix6_interface;
+  return named.empty() ? uplink.interface : named;
 }
 
 // A line may have no address of its own but a delegated prefix: then the one
 // that the router has in it.
 std::optional<Address> FindDelegatedAddress(const Uplink& uplink,
                                             const Facts& facts, Family family) {
-  if (TranslationOf(uplink, family) != Nat::kPrefix) return std::nullopt;
   const std::optional<Link> link = FindLink(facts, PrefixInterface(uplink));
   if (!link) return std::nullopt;
   return FindAddress(uplink, *link, family, std::nullopt);
@@ -67,7 +67,6 @@ std::optional<Address> FindDelegatedAddress(const Uplink& uplink,
 // first address that has one.
 std::optional<Prefix> FindPrefix(const Uplink& uplink, const Facts& facts,
                                  Family family) {
-  if (TranslationOf(uplink, family) != Nat::kPrefix) return std::nullopt;
   if (uplink.prefix6) return uplink.prefix6;
   const std::optional<Link> link = FindLink(facts, PrefixInterface(uplink));
   if (!link) return std::nullopt;
@@ -120,16 +119,17 @@ ResolvedUplink Resolve(const Uplink& uplink, const Facts& facts,
     resolved.reason = "disabled by the spec";
     return resolved;
   }
+  const bool prefixed = resolved.nat() == Nat::kPrefix;
   resolved.link = FindLink(facts, uplink.interface);
   if (resolved.link) {
     resolved.exit = FindExit(uplink, *resolved.link, family);
     resolved.address =
         FindAddress(uplink, *resolved.link, family, resolved.exit);
-    if (!resolved.address) {
+    if (!resolved.address && prefixed) {
       resolved.address = FindDelegatedAddress(uplink, facts, family);
     }
   }
-  resolved.prefix = FindPrefix(uplink, facts, family);
+  if (prefixed) resolved.prefix = FindPrefix(uplink, facts, family);
   const auto verdict = facts.health.find(uplink.name);
   if (uplink.health && verdict != facts.health.end()) {
     resolved.health = verdict->second;
