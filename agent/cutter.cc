@@ -17,6 +17,7 @@ const char* WhyOf(CutReason reason) {
   switch (reason) {
     case CutReason::kFailover: return "which stopped carrying them";
     case CutReason::kDisabled: return "which the spec disables";
+    case CutReason::kRemoved: return "which the spec no longer has";
     case CutReason::kFailback: return "since a higher tier serves again";
     case CutReason::kDrain: return "since the deadline of its drain is over";
   }

@@ -7,7 +7,8 @@ namespace uplinkd {
 namespace {
 
 bool IsLoss(CutReason reason) {
-  return reason == CutReason::kFailover || reason == CutReason::kDisabled;
+  return reason == CutReason::kFailover || reason == CutReason::kDisabled ||
+         reason == CutReason::kRemoved;
 }
 
 bool IsReady(const std::map<std::string, UplinkPhase>& phases,
@@ -36,6 +37,7 @@ std::string_view CutReasonName(CutReason reason) {
   switch (reason) {
     case CutReason::kFailover: return "failover";
     case CutReason::kDisabled: return "disabled";
+    case CutReason::kRemoved: return "removed";
     case CutReason::kFailback: return "failback";
     case CutReason::kDrain: return "drain";
   }
@@ -147,14 +149,17 @@ std::vector<std::string> Failover::PassEnded(
   Choosings choosings = ChoosingsOf(spec, PhasesOf(uplinks));
   Standings standings = StandingsOf(spec, uplinks, choosings);
   std::vector<std::string> lost = NoteLosses(standings, now);
+  NoteRemovals(standings, spec.mark_mask, now);
   NoteFailbacks(choosings, standings, now);
   standings_ = std::move(standings);
   choosings_ = std::move(choosings);
   std::erase_if(owed_, [this](const auto& entry) {
     return !Holds(entry.first, entry.second);
   });
-  std::erase_if(retries_, [this](const auto& entry) {
-    return !owed_.contains(entry.first);
+  std::erase_if(retries_, [this](const auto& retry) {
+    return std::ranges::none_of(owed_, [&](const auto& owed) {
+      return owed.second.uplink == retry.first;
+    });
   });
   return lost;
 }
@@ -173,10 +178,25 @@ std::vector<std::string> Failover::NoteLosses(const Standings& standings,
     const bool disabled = standing.phase == UplinkPhase::kDisabled;
     const CutReason reason =
         disabled ? CutReason::kDisabled : CutReason::kFailover;
-    owed_[uplink] = {standing.mark, reason, now, false};
+    owed_[standing.mark] = {uplink, reason, now, false};
     if (!disabled) lost.push_back(uplink);
   }
   return lost;
+}
+
+// Those that no uplink of the spec will ever carry again. Under another mask
+// the bits may mean something else to somebody else.
+void Failover::NoteRemovals(const Standings& standings, std::uint32_t mask,
+                            Time now) {
+  for (const auto& [uplink, before] : standings_) {
+    const Mark mark = before.mark;
+    const bool had_some =
+        CarriesConnections(before.phase) || owed_.contains(mark);
+    const bool taken = std::ranges::any_of(
+        standings, [mark](const auto& s) { return s.second.mark == mark; });
+    if (!had_some || taken || mark.mask != mask) continue;
+    owed_[mark] = {uplink, CutReason::kRemoved, now, false};
+  }
 }
 
 void Failover::NoteFailbacks(const Choosings& choosings,
@@ -198,8 +218,8 @@ void Failover::NoteFailbacks(const Choosings& choosings,
           continue;
         }
         // A drain that runs is not prolonged.
-        owed_.try_emplace(uplink,
-                          Owed{standing->second.mark, CutReason::kFailback,
+        owed_.try_emplace(standing->second.mark,
+                          Owed{uplink, CutReason::kFailback,
                                now + standing->second.word.drain, false});
       }
     }
@@ -213,6 +233,7 @@ bool Failover::MayCut(const Standing& standing, CutReason reason) {
     case CutReason::kDisabled:
       return !carries && standing.word.replaceable &&
              standing.word.cut_on_failover;
+    case CutReason::kRemoved: return false;  // it is in the spec
     case CutReason::kFailback: return carries && standing.word.displaced;
     // Not before it stopped to get new ones.
     case CutReason::kDrain:
@@ -221,15 +242,30 @@ bool Failover::MayCut(const Standing& standing, CutReason reason) {
   return false;
 }
 
+const Failover::Standing* Failover::StandingOf(Mark mark) const {
+  const auto found = std::ranges::find_if(
+      standings_,
+      [mark](const auto& entry) { return entry.second.mark == mark; });
+  return found == standings_.end() ? nullptr : &found->second;
+}
+
 // Whether the reason of a cut that is owed is still there. A cut after a loss
 // may have to wait for another uplink.
-bool Failover::Holds(const std::string& uplink, const Owed& owed) const {
-  const auto found = standings_.find(uplink);
-  if (found == standings_.end() || found->second.mark != owed.mark) {
-    return false;
+bool Failover::Holds(Mark mark, const Owed& owed) const {
+  const Standing* standing = StandingOf(mark);
+  if (owed.reason == CutReason::kRemoved) return standing == nullptr;
+  if (standing == nullptr) return false;
+  if (IsLoss(owed.reason)) return !CarriesConnections(standing->phase);
+  return MayCut(*standing, owed.reason);
+}
+
+bool Failover::MayCut(Mark mark, const Owed& owed) const {
+  if (owed.reason != CutReason::kRemoved) {
+    return MayCut(*StandingOf(mark), owed.reason);
   }
-  if (IsLoss(owed.reason)) return !CarriesConnections(found->second.phase);
-  return MayCut(found->second, owed.reason);
+  return std::ranges::any_of(standings_, [](const auto& entry) {
+    return entry.second.phase == UplinkPhase::kReady;
+  });
 }
 
 bool Failover::MayTry(const std::string& uplink, Time now) const {
@@ -238,29 +274,31 @@ bool Failover::MayTry(const std::string& uplink, Time now) const {
 }
 
 std::vector<Cut> Failover::Due(const Deadlines& deadlines, Time now) const {
-  std::map<std::string, Cut> due;
+  std::map<Mark, Cut> due;
   for (const auto& [uplink, deadline] : deadlines) {
     const auto standing = standings_.find(uplink);
     if (deadline > now || standing == standings_.end() ||
         !MayCut(standing->second, CutReason::kDrain)) {
       continue;
     }
-    due[uplink] = {uplink, standing->second.mark, CutReason::kDrain, false};
+    const Mark mark = standing->second.mark;
+    due[mark] = {uplink, mark, CutReason::kDrain, false};
   }
-  for (const auto& [uplink, owed] : owed_) {
-    if (owed.due > now || !MayCut(standings_.at(uplink), owed.reason)) continue;
-    due[uplink] = {uplink, owed.mark, owed.reason, owed.stragglers};
+  for (const auto& [mark, owed] : owed_) {
+    if (owed.due > now || !MayCut(mark, owed)) continue;
+    due[mark] = {owed.uplink, mark, owed.reason, owed.stragglers};
   }
   std::vector<Cut> cuts;
-  for (auto& [uplink, cut] : due) {
-    if (MayTry(uplink, now)) cuts.push_back(std::move(cut));
+  for (auto& [mark, cut] : due) {
+    if (MayTry(cut.uplink, now)) cuts.push_back(std::move(cut));
   }
+  std::ranges::sort(cuts);
   return cuts;
 }
 
 void Failover::Done(const Cut& cut, Time now) {
   retries_.erase(cut.uplink);
-  const auto owed = owed_.find(cut.uplink);
+  const auto owed = owed_.find(cut.mark);
   if (owed == owed_.end() || owed->second.reason != cut.reason) return;
   // Only after a loss is whoever has the mark sure to have raced: an uplink
   // that still carries connections may have got others since.
@@ -280,8 +318,8 @@ void Failover::Failed(const Cut& cut, Time now) {
 
 Failover::Deadlines Failover::FailbackDrains() const {
   Deadlines drains;
-  for (const auto& [uplink, owed] : owed_) {
-    if (owed.reason == CutReason::kFailback) drains[uplink] = owed.due;
+  for (const auto& [mark, owed] : owed_) {
+    if (owed.reason == CutReason::kFailback) drains[owed.uplink] = owed.due;
   }
   return drains;
 }

@@ -15,6 +15,11 @@
 //   tier serves again and every policy says so, or by an operator's deadline.
 // - Nothing is cut unless, in each policy that could have given the mark,
 //   another uplink gets new connections now.
+// - Nothing is cut that an uplink of the present spec has by its mark, unless
+//   the cut is of that uplink.
+//
+// The connections of an uplink that left the spec have nothing to wait for, so
+// policies have no say: they are cut once any uplink is ready.
 //
 // Whether a cut may happen is judged anew each time that it is due: one that
 // has to wait (for another uplink, or after a failure) lapses once its reason
@@ -24,6 +29,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +46,7 @@ namespace uplinkd {
 enum class CutReason {
   kFailover,  // the uplink stopped carrying connections
   kDisabled,  // the same, because the spec says so
+  kRemoved,   // the spec has no uplink with their mark any more
   kFailback,  // a higher tier serves again
   kDrain,     // the deadline of an operator's drain
 };
@@ -117,7 +124,7 @@ class Failover {
   };
   // A cut that is to come, unless its reason goes.
   struct Owed {
-    Mark mark;
+    std::string uplink;
     CutReason reason = CutReason::kFailover;
     Time due{};
     bool stragglers = false;
@@ -129,6 +136,7 @@ class Failover {
   using Standings = std::map<std::string, Standing>;        // by uplink
   using Choosings = std::map<std::string, Choosing>;        // by policy
   using UplinkPhases = std::map<std::string, UplinkPhase>;  // by name
+  using OwedCuts = std::map<Mark, Owed>;
 
   static Ranks RanksOf(const Spec& spec, const Policy& policy);
   static Choosings ChoosingsOf(const Spec& spec, const UplinkPhases& phases);
@@ -144,15 +152,18 @@ class Failover {
                                const std::vector<UplinkState>& uplinks,
                                const Choosings& choosings);
   static bool MayCut(const Standing& standing, CutReason reason);
-  bool Holds(const std::string& uplink, const Owed& owed) const;
+  const Standing* StandingOf(Mark mark) const;
+  bool MayCut(Mark mark, const Owed& owed) const;
+  bool Holds(Mark mark, const Owed& owed) const;
   bool MayTry(const std::string& uplink, Time now) const;
   std::vector<std::string> NoteLosses(const Standings& standings, Time now);
+  void NoteRemovals(const Standings& standings, std::uint32_t mask, Time now);
   void NoteFailbacks(const Choosings& choosings, const Standings& standings,
                      Time now);
 
   Standings standings_;
   Choosings choosings_;
-  std::map<std::string, Owed> owed_;      // by uplink
+  OwedCuts owed_;
   std::map<std::string, Retry> retries_;  // by uplink
 };
 

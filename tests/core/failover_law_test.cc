@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reconciler/failover.h"
@@ -93,6 +94,12 @@ class Judge {
       if (Has(*policy, uplink)) givers.push_back(policy);
     }
     return givers;
+  }
+
+  bool AnyReady() const {
+    return std::ranges::any_of(phases_, [](const auto& uplink) {
+      return uplink.second == UplinkPhase::kReady;
+    });
   }
 
   // Something may take this uplink alone.
@@ -206,7 +213,55 @@ class Life {
     std::optional<Failover::Time> displaced_since;
   };
 
+  // The spec forgets an uplink, or knows again one that it forgot.
+  void ChangeSpec() {
+    const std::size_t at = random_.Below(uplinks_.size());
+    if (uplinks_.size() > 1 && random_.Chance(50)) {
+      const UplinkState uplink = uplinks_[at];
+      History& history = histories_[uplink.name];
+      history.owed |= history.carried || history.stragglers;
+      history.carried = history.stragglers = false;
+      gone_.push_back({uplink, *std::ranges::find(spec_.uplinks, uplink.name,
+                                                  &Uplink::name)});
+      std::erase(spec_.uplinks, gone_.back().second);
+      uplinks_.erase(uplinks_.begin() + static_cast<std::ptrdiff_t>(at));
+      deadlines_.erase(uplink.name);
+      std::erase_if(spec_.traffic, [&](const TrafficRule& rule) {
+        return rule.use == uplink.name;
+      });
+      if (spec_.local_use == uplink.name) spec_.local_use = kUseMain;
+      StrikeOut(uplink.name);
+    } else if (!gone_.empty()) {
+      uplinks_.push_back(gone_.back().first);
+      spec_.uplinks.push_back(gone_.back().second);
+      histories_[uplinks_.back().name] = {};
+      gone_.pop_back();
+    }
+  }
+
+  // Off the policies, each of which keeps some member.
+  void StrikeOut(const std::string& uplink) {
+    std::vector<Policy*> policies = {&spec_.balance};
+    for (Policy& policy : spec_.policies) policies.push_back(&policy);
+    for (Policy* policy : policies) {
+      for (Tier& tier : policy->tiers) {
+        std::erase_if(tier, [&](const PolicyMember& member) {
+          return member.uplink == uplink;
+        });
+      }
+      std::erase_if(policy->tiers, &Tier::empty);
+      if (!policy->tiers.empty()) continue;
+      policy->tiers = {{{spec_.uplinks.front().name, {}}}};
+    }
+  }
+
+  bool IsGone(const std::string& uplink) const {
+    return std::ranges::any_of(
+        gone_, [&](const auto& gone) { return gone.first.name == uplink; });
+  }
+
   void Change() {
+    if (random_.Chance(10)) ChangeSpec();
     constexpr std::array kPhases = {
         UplinkPhase::kReady,   UplinkPhase::kReady,   UplinkPhase::kReady,
         UplinkPhase::kWaiting, UplinkPhase::kBlocked, UplinkPhase::kDraining,
@@ -248,8 +303,20 @@ class Life {
         EXPECT_TRUE(found) << uplink.name << " strands its connections";
       }
     }
+    for (const auto& [uplink, spec] : gone_) {
+      if (!histories_[uplink.name].owed || !judge.AnyReady() ||
+          failing_.contains(uplink.name)) {
+        continue;
+      }
+      EXPECT_NE(std::ranges::find(due, uplink.name, &Cut::uplink), due.end())
+          << uplink.name << " left its connections behind";
+    }
     for (const Cut& cut : due) {
-      Check(judge, cut);
+      if (IsGone(cut.uplink)) {
+        CheckGone(judge, cut);
+      } else {
+        Check(judge, cut);
+      }
       if (random_.Chance(10)) {
         failover_.Failed(cut, now_);
         failing_.insert(cut.uplink);
@@ -264,6 +331,20 @@ class Life {
     for (const Cut& cut : failover_.Due(deadlines_, now_)) {
       EXPECT_FALSE(done_.contains({cut, now_})) << cut.uplink;
     }
+  }
+
+  void CheckGone(const Judge& judge, const Cut& cut) {
+    SCOPED_TRACE(cut.uplink + ", which left the spec");
+    const History& history = histories_[cut.uplink];
+    EXPECT_EQ(cut.reason, CutReason::kRemoved);
+    EXPECT_NE(cut.mark.value, 0U);
+    for (const UplinkState& uplink : uplinks_) {
+      EXPECT_NE(cut.mark, uplink.mark) << "those of " << uplink.name;
+    }
+    EXPECT_TRUE(judge.AnyReady()) << "nobody takes them over";
+    EXPECT_EQ(cut.stragglers, history.stragglers);
+    EXPECT_TRUE(history.owed || history.stragglers) << "for no reason";
+    if (cut.stragglers) EXPECT_GE(now_, history.cut_at + seconds(1));
   }
 
   void Check(const Judge& judge, const Cut& cut) {
@@ -298,6 +379,7 @@ class Life {
         ASSERT_TRUE(deadlines_.contains(cut.uplink));
         EXPECT_GE(now_, deadlines_.at(cut.uplink)) << "too soon";
         break;
+      case CutReason::kRemoved: ADD_FAILURE() << "it is in the spec"; break;
     }
   }
 
@@ -305,8 +387,7 @@ class Life {
     done_.insert({cut, now_});
     History& history = histories_[cut.uplink];
     if (cut.reason == CutReason::kDrain) deadlines_.erase(cut.uplink);
-    if (cut.reason != CutReason::kFailover &&
-        cut.reason != CutReason::kDisabled) {
+    if (cut.reason == CutReason::kFailback || cut.reason == CutReason::kDrain) {
       return;
     }
     history.owed = false;
@@ -321,6 +402,7 @@ class Life {
   Failover::Deadlines deadlines_;
   Failover::Time now_ = seconds(1000);
   std::map<std::string, History> histories_;
+  std::vector<std::pair<UplinkState, Uplink>> gone_;  // from the spec
   std::set<std::string> failing_;
   std::set<std::pair<Cut, Failover::Time>> done_;
   std::map<CutReason, int> cuts_;
@@ -336,8 +418,9 @@ TEST(FailoverLaws, HoldInEveryLife) {
     for (const auto& [reason, count] : life.cuts()) cuts[reason] += count;
   }
   // The lives were eventful enough to prove something.
-  for (const CutReason reason : {CutReason::kFailover, CutReason::kDisabled,
-                                 CutReason::kFailback, CutReason::kDrain}) {
+  for (const CutReason reason :
+       {CutReason::kFailover, CutReason::kDisabled, CutReason::kRemoved,
+        CutReason::kFailback, CutReason::kDrain}) {
     EXPECT_GT(cuts[reason], 100) << CutReasonName(reason);
   }
 }

@@ -30,6 +30,16 @@ class FailoverTest : public ::testing::Test {
   // What a pass makes of wan1, wan2 and wan3.
   std::vector<std::string> Pass(UplinkPhase wan1, UplinkPhase wan2,
                                 UplinkPhase wan3) {
+    return failover_.PassEnded(spec_, States(wan1, wan2, wan3), now_);
+  }
+  // The same by a spec that has no uplink with that id.
+  std::vector<std::string> PassWithout(UplinkId id, UplinkPhase rest = kReady) {
+    std::vector<UplinkState> uplinks = States(rest, rest, rest);
+    std::erase_if(uplinks, [id](const UplinkState& u) { return u.id == id; });
+    return failover_.PassEnded(spec_, uplinks, now_);
+  }
+  std::vector<UplinkState> States(UplinkPhase wan1, UplinkPhase wan2,
+                                  UplinkPhase wan3) const {
     std::vector<UplinkState> uplinks;
     for (const UplinkPhase phase : {wan1, wan2, wan3}) {
       UplinkState& uplink = uplinks.emplace_back();
@@ -38,7 +48,7 @@ class FailoverTest : public ::testing::Test {
       uplink.mark = MarkOf(spec_, uplink.id);
       uplink.phase = phase;
     }
-    return failover_.PassEnded(spec_, uplinks, now_);
+    return uplinks;
   }
   std::vector<Cut> Due() const { return failover_.Due(deadlines_, now_); }
   // What is due, done.
@@ -95,6 +105,67 @@ TEST_F(FailoverTest, ADisabledUplinkIsCutButNotLost) {
   EXPECT_THAT(Pass(kReady, kDisabled, kReady), IsEmpty());
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kDisabled)));
 }
+
+// ---- an uplink leaves the spec ----
+
+TEST_F(FailoverTest, CutsWhatAnUplinkThatLeftTheSpecHad) {
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(PassWithout(2), IsEmpty());
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
+  now_ += seconds(1);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved, true)));
+  PassWithout(2);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, WhatLeftTheSpecIsCutWhateverThePolicySaid) {
+  spec_.balance.on_failover = OnFailover::kKeep;
+  Pass(kReady, kReady, kReady);
+  Pass(kReady, kWaiting, kReady);
+  EXPECT_THAT(Due(), IsEmpty());  // it may return
+  PassWithout(2);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
+}
+
+TEST_F(FailoverTest, WhatLeftTheSpecWaitsForAnUplinkThatWorks) {
+  Pass(kWaiting, kReady, kWaiting);
+  PassWithout(2, kWaiting);
+  EXPECT_THAT(Due(), IsEmpty());
+  PassWithout(2);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
+}
+
+TEST_F(FailoverTest, WhatLeftTheSpecAndCameBackIsNotCut) {
+  Pass(kWaiting, kReady, kWaiting);
+  PassWithout(2, kWaiting);
+  Pass(kReady, kReady, kReady);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, ARenamedUplinkKeepsItsConnections) {
+  Pass(kReady, kReady, kReady);
+  std::vector<UplinkState> uplinks = States(kReady, kReady, kReady);
+  uplinks[1].name = "cable";
+  failover_.PassEnded(spec_, uplinks, now_);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+TEST_F(FailoverTest, AnUplinkWithAnotherIdIsANewOne) {
+  Pass(kReady, kReady, kReady);
+  std::vector<UplinkState> uplinks = States(kReady, kReady, kReady);
+  uplinks[1].mark.value = 7;
+  failover_.PassEnded(spec_, uplinks, now_);
+  EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
+}
+
+TEST_F(FailoverTest, UnderAnotherMaskNothingIsCut) {
+  Pass(kReady, kReady, kReady);
+  spec_.mark_mask = 0xff00;
+  PassWithout(2);
+  EXPECT_THAT(Due(), IsEmpty());
+}
+
+// ---- the second look ----
 
 TEST_F(FailoverTest, LooksForStragglersOnceASecondLater) {
   Pass(kReady, kReady, kReady);
