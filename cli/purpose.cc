@@ -9,10 +9,13 @@ namespace uplinkd {
 namespace {
 
 // The first beginning that fits a chain's name says what it is for.
-constexpr std::array<std::pair<std::string_view, const char*>, 12> kMangle = {{
+constexpr std::array<std::pair<std::string_view, const char*>, 14> kMangle = {{
     {"UPL-ESTIMATE", "Measure the traffic of each uplink"},
     {"UPL-FATE", "Choose an uplink for a new connection"},
     {"UPL-FULL", "All uplinks are full: choose at random, by capacity"},
+    {"UPL-GROUP",
+     "What this client has had to destinations of this group goes on by the "
+     "same uplink"},
     {"UPL-MARK", "The fate: mark the packet and, for good, its connection"},
     {"UPL-NEW",
      "A new connection: from an uplink, it stays with it; to an internal "
@@ -21,6 +24,7 @@ constexpr std::array<std::pair<std::string_view, const char*>, 12> kMangle = {{
     {"UPL-OUTPUT",
      "Replies of the router's own services keep their uplink; probes have "
      "theirs already"},
+    {"UPL-PICK", "Choose an uplink where the client has had none"},
     {"UPL-POSTROUTING", "What a connection left by becomes its fate"},
     {"UPL-PREROUTING",
      "A packet of a known connection is done after two rules; only a new one "

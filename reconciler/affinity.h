@@ -13,9 +13,9 @@ namespace uplinkd {
 enum class AffinityKey {
   kNone,    // nothing: each is a decision of its own
   kSource,  // the source address
-  // Both addresses. Validate() refuses it: xt_recent remembers one address of a
-  // packet; sets of two (hash:net,net) are missing in many kernels, and each
-  // would be an object to own.
+  // Both addresses. Destinations are told apart by their group alone, see
+  // kDestinationGroups: two connections with the same addresses always have it
+  // in common, and to some other destinations as well.
   kSourceDestination,
 };
 

@@ -40,6 +40,12 @@ std::string_view XtHookName(XtHook hook) {
   return "";
 }
 
+std::uint8_t DestinationGroup(const Address& address) {
+  const int last = FamilyBits(address.family()) / 8 - 1;
+  return address.bytes().at(static_cast<std::size_t>(last)) %
+         kDestinationGroups;
+}
+
 // As print_rate() of libxt_hashlimit does it.
 BudgetRate RateOf(const BudgetMatch& match) {
   using std::chrono::hours;

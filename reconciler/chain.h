@@ -248,11 +248,18 @@ struct PrefixMatch {  // -s or -d
   friend auto operator<=>(const PrefixMatch&, const PrefixMatch&) = default;
 };
 
+// The kernel's masks need not be those of prefixes: by its last four bits an
+// address is in one of 16 groups.
+inline constexpr std::uint8_t kDestinationGroups = 16;
+std::uint8_t DestinationGroup(const Address& address);
+
 struct ChainRule {
   std::string in_interface;   // "" for any
   std::string out_interface;  // "" for any
   std::optional<PrefixMatch> source;
   std::optional<PrefixMatch> destination;
+  // -d 0.0.0.5/0.0.0.15, -d ::5/::f. Never together with `destination`.
+  std::optional<std::uint8_t> destination_group;
   std::uint8_t protocol = 0;  // IPPROTO_*; 0 for any
   // In this order. The program cannot read back two of one kind.
   std::vector<Match> matches;

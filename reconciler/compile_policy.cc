@@ -130,6 +130,7 @@ std::optional<ClientMemory> MemoryOf(
     memory.uplinks.push_back(IdOf(candidate));
   }
   std::ranges::sort(memory.uplinks);
+  memory.by_destination = policy.affinity.by == AffinityKey::kSourceDestination;
   memory.lifetime =
       std::chrono::floor<std::chrono::seconds>(policy.affinity.lifetime);
   return memory;

@@ -42,6 +42,8 @@ struct ClientMemory {
   // among fewer than could be chosen, those as well. Ordered.
   std::vector<UplinkId> uplinks;
   std::chrono::seconds lifetime{};  // since a client's last new connection
+  // Anew for each group of destinations (kDestinationGroups).
+  bool by_destination = false;
 
   friend auto operator<=>(const ClientMemory&, const ClientMemory&) = default;
 };

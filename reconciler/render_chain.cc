@@ -1,4 +1,5 @@
 // The words of iptables(8).
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <type_traits>
@@ -274,6 +275,16 @@ EditWords WordsOf(ChainEdit::Kind kind) {
   return {'+', "", ""};
 }
 
+// "0.0.0.5/0.0.0.15", "::5/::f"
+std::string GroupWords(std::uint8_t group, Family family) {
+  const auto words = [family](std::uint8_t bits) {
+    std::array<std::uint8_t, 16> bytes{};
+    bytes.at(static_cast<std::size_t>(FamilyBits(family) / 8 - 1)) = bits;
+    return Address::FromBytes(family, bytes).ToString();
+  };
+  return words(group) + "/" + words(kDestinationGroups - 1);
+}
+
 }  // namespace
 
 std::string RenderChainRule(const ChainRule& rule, Family family) {
@@ -282,6 +293,9 @@ std::string RenderChainRule(const ChainRule& rule, Family family) {
   if (!rule.out_interface.empty()) Append(text, "-o " + rule.out_interface);
   AppendPrefix(text, "-s", rule.source);
   AppendPrefix(text, "-d", rule.destination);
+  if (rule.destination_group) {
+    Append(text, "-d " + GroupWords(*rule.destination_group, family));
+  }
   if (rule.protocol != 0) {
     Append(text, "-p " + std::to_string(rule.protocol));
   }

@@ -123,6 +123,10 @@ bool Holds(const std::optional<PrefixMatch>& match, const Address& address) {
   return !match || match->prefix.Contains(address) != match->invert;
 }
 
+bool Holds(const std::optional<std::uint8_t>& group, const Address& address) {
+  return !group || DestinationGroup(address) == *group;
+}
+
 bool Holds(const std::string& interface, const std::string& is) {
   return interface.empty() || interface == is;
 }
@@ -218,6 +222,7 @@ class Walker {
         !Holds(rule.out_interface, flow_.out_interface) ||
         !Holds(rule.source, flow_.source) ||
         !Holds(rule.destination, flow_.destination) ||
+        !Holds(rule.destination_group, flow_.destination) ||
         (rule.protocol != 0 && rule.protocol != flow_.protocol)) {
       return Answer::Of(false);
     }

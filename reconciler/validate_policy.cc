@@ -211,12 +211,8 @@ class PolicyCheck {
   void CheckAffinity() {
     const Affinity& affinity = policy_.affinity;
     const std::string path = path_ + ".affinity";
-    if (affinity.by == AffinityKey::kSourceDestination) {
-      Report(path + ".by",
-             "source-destination is not supported: the kernel's lists of "
-             "clients (xt_recent) know one address; use source");
-    } else if (affinity.by != AffinityKey::kNone &&
-               policy_.algorithm == Algorithm::kMultipath) {
+    if (affinity.by != AffinityKey::kNone &&
+        policy_.algorithm == Algorithm::kMultipath) {
       Report(path + ".by",
              "has no effect on multipath, where the kernel's route chooses; "
              "use weighted-random");

@@ -1,5 +1,8 @@
 #include "reconciler/xt_affinity.h"
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -9,17 +12,71 @@ namespace uplinkd {
 namespace {
 
 using Use = ClientListMatch::Operation;
+using Group = std::optional<std::uint8_t>;  // none: all destinations
 
-ChainRule OfList(const std::string& list, Use use,
+ChainRule OfList(const std::string& list, Use use, Group group,
                  std::chrono::seconds age = {}) {
   ChainRule rule;
+  rule.destination_group = group;
   rule.matches = {
       ClientListMatch{list, use, static_cast<std::uint32_t>(age.count())}};
   return rule;
 }
 
-JumpTarget GoOnTo(std::string chain) {
-  return {.chain = std::move(chain), .go_to = true};
+ChainRule GoOnTo(std::string chain, Group group = {}) {
+  ChainRule rule;
+  rule.destination_group = group;
+  rule.target = JumpTarget{.chain = std::move(chain), .go_to = true};
+  return rule;
+}
+
+std::string ListName(const std::string& policy, UplinkId id, Group group) {
+  const std::string name = ClientListName(policy, id);
+  return group ? name + "-" + std::to_string(*group) : name;
+}
+
+// What was decided is remembered before it is marked.
+void RememberFirst(const std::string& policy, const ClientMemory& memory,
+                   Chain& chain) {
+  for (ChainRule& rule : chain) {
+    auto* const jump = std::get_if<JumpTarget>(&rule.target);
+    if (jump == nullptr) continue;
+    for (const UplinkId id : memory.uplinks) {
+      if (jump->chain != MarkChainName(id)) continue;
+      jump->chain = ClientListName(policy, id);
+      break;
+    }
+  }
+}
+
+// Onto the list of that uplink; then its mark.
+Chain Remember(const std::string& policy, UplinkId id,
+               const ClientMemory& memory) {
+  Chain chain;
+  if (memory.by_destination) {
+    for (std::uint8_t group = 0; group < kDestinationGroups; ++group) {
+      chain.push_back(OfList(ListName(policy, id, group), Use::kAdd, group));
+    }
+  } else {
+    chain.push_back(OfList(ListName(policy, id, {}), Use::kAdd, {}));
+  }
+  chain.push_back(GoOnTo(MarkChainName(id)));
+  return chain;
+}
+
+// Who is on a list has that uplink; the others are taken off all lists.
+Chain Look(const std::string& policy, const ClientMemory& memory, Group group) {
+  Chain known;
+  Chain unknown;
+  for (const UplinkId id : memory.uplinks) {
+    const std::string list = ListName(policy, id, group);
+    known.push_back(OfList(list, Use::kHolds, {}, memory.lifetime));
+    known.back().target =
+        JumpTarget{.chain = ClientListName(policy, id), .go_to = true};
+    unknown.push_back(OfList(list, Use::kRemove, {}));
+  }
+  known.insert(known.end(), unknown.begin(), unknown.end());
+  return known;
 }
 
 }  // namespace
@@ -30,32 +87,26 @@ std::string ClientListName(const std::string& policy, UplinkId id) {
 
 void RememberClients(const std::string& policy, const ClientMemory& memory,
                      std::map<std::string, Chain>& chains) {
-  // What was decided is remembered before it is marked.
-  for (auto& [name, chain] : chains) {
-    for (ChainRule& rule : chain) {
-      auto* const jump = std::get_if<JumpTarget>(&rule.target);
-      if (jump == nullptr) continue;
-      for (const UplinkId id : memory.uplinks) {
-        if (jump->chain != MarkChainName(id)) continue;
-        jump->chain = ClientListName(policy, id);
-        break;
-      }
-    }
-  }
-  Chain known;
-  Chain unknown;
+  for (auto& [name, chain] : chains) RememberFirst(policy, memory, chain);
   for (const UplinkId id : memory.uplinks) {
-    const std::string list = ClientListName(policy, id);
-    known.push_back(OfList(list, Use::kHolds, memory.lifetime));
-    known.back().target = GoOnTo(list);
-    unknown.push_back(OfList(list, Use::kRemove));
-    Chain& chain = chains[list];
-    chain = {OfList(list, Use::kAdd), ChainRule{}};
-    chain.back().target = GoOnTo(MarkChainName(id));
+    chains[ClientListName(policy, id)] = Remember(policy, id, memory);
   }
   Chain& root = chains[FateChainName(policy)];
-  known.insert(known.end(), unknown.begin(), unknown.end());
-  root.insert(root.begin(), known.begin(), known.end());
+  if (!memory.by_destination) {
+    const Chain look = Look(policy, memory, {});
+    root.insert(root.begin(), look.begin(), look.end());
+    return;
+  }
+  const std::string pick = "UPL-PICK" + PolicySuffix(policy);
+  chains[pick] = std::exchange(root, {});
+  for (std::uint8_t group = 0; group < kDestinationGroups; ++group) {
+    const std::string name =
+        "UPL-GROUP" + PolicySuffix(policy) + "." + std::to_string(group);
+    root.push_back(GoOnTo(name, group));
+    Chain& chain = chains[name];
+    chain = Look(policy, memory, group);
+    chain.push_back(GoOnTo(pick));
+  }
 }
 
 }  // namespace uplinkd

@@ -9,8 +9,16 @@
 //                     off all lists, then the choice
 //   UPL-SAME.voice.1  onto the list, or anew on it; goto UPL-MARK-1
 //
-// So a client is on one list at most, and a known one costs a look at each of
-// the lists before its own. Established packets never come here.
+// By source and destination there are that many lists of each uplink as there
+// are groups of destinations, and the choice begins in a chain of its own:
+//
+//   UPL-FATE.voice     goto UPL-GROUP.voice.N, for each group of destinations
+//   UPL-GROUP.voice.5  as above, with the lists of that group; goto UPL-PICK
+//   UPL-PICK.voice     the choice
+//   UPL-SAME.voice.1   onto the list of the destination's group; the mark
+//
+// So a client is on one list (of a group) at most, and a known one costs a look
+// at each of the lists before its own. Established packets never come here.
 #ifndef UPLINKD_RECONCILER_XT_AFFINITY_H_
 #define UPLINKD_RECONCILER_XT_AFFINITY_H_
 
@@ -23,7 +31,8 @@
 namespace uplinkd {
 
 // "UPL-SAME.voice.1", or "UPL-SAME.1" for the default policy: the chain that
-// gives a client its uplink, and the list of those that have it.
+// gives a client its uplink, and the list of those that have it; by source and
+// destination the lists are UPL-SAME.voice.1-0 to UPL-SAME.voice.1-15.
 std::string ClientListName(const std::string& policy, UplinkId id);
 
 // Makes the choice of `policy`, written in `chains`, remember its clients.

@@ -90,6 +90,50 @@ Result<void> PackPrefix(const std::optional<PrefixMatch>& match, Bytes& address,
   return {};
 }
 
+template <typename Bytes>
+std::optional<PrefixMatch> UnpackPrefix(const Bytes& address, const Bytes& mask,
+                                        bool inverted) {
+  const Bytes none{};
+  if (std::memcmp(&mask, &none, sizeof mask) == 0) return std::nullopt;
+  return PrefixMatch{Prefix(AddressFrom(address), LengthOf(mask)), inverted};
+}
+
+// The bits of an address that say which group it is in.
+template <typename Bytes>
+Bytes LastBits(std::uint8_t bits) {
+  std::array<std::uint8_t, sizeof(Bytes)> bytes{};
+  bytes.back() = bits;
+  return std::bit_cast<Bytes>(bytes);
+}
+
+template <typename Header>
+Result<void> PackGroup(const ChainRule& rule, Header& header) {
+  if (!rule.destination_group) return {};
+  if (rule.destination || *rule.destination_group >= kDestinationGroups) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "no rule can match the destination group " +
+                    std::to_string(*rule.destination_group));
+  }
+  using Bytes = decltype(header.dst);
+  header.dst = LastBits<Bytes>(*rule.destination_group);
+  header.dmsk = LastBits<Bytes>(kDestinationGroups - 1);
+  return {};
+}
+
+// Into the group of a rule, if it has one; else into its destination.
+template <typename Header>
+void UnpackDestination(const Header& header, ChainRule& rule) {
+  using Bytes = decltype(header.dst);
+  const auto groups = LastBits<Bytes>(kDestinationGroups - 1);
+  const bool inverted = (header.invflags & IPT_INV_DSTIP) != 0;
+  if (inverted || std::memcmp(&header.dmsk, &groups, sizeof groups) != 0) {
+    rule.destination = UnpackPrefix(header.dst, header.dmsk, inverted);
+    return;
+  }
+  rule.destination_group =
+      std::bit_cast<std::array<std::uint8_t, sizeof(Bytes)>>(header.dst).back();
+}
+
 // In IPv6 a flag says that the protocol counts.
 void PackProtocol(std::uint8_t protocol, ipt_ip& header) {
   header.proto = protocol;
@@ -117,6 +161,7 @@ Result<Header> PackHeader(const ChainRule& rule) {
                       header),
            PackPrefix(rule.destination, header.dst, header.dmsk, IPT_INV_DSTIP,
                       header),
+           PackGroup(rule, header),
        }) {
     if (!packed) return tl::unexpected(packed.error());
   }
@@ -124,14 +169,6 @@ Result<Header> PackHeader(const ChainRule& rule) {
   const auto* jump = std::get_if<JumpTarget>(&rule.target);
   if (jump != nullptr && jump->go_to) header.flags |= kGoto<Header>;
   return header;
-}
-
-template <typename Bytes>
-std::optional<PrefixMatch> UnpackPrefix(const Bytes& address, const Bytes& mask,
-                                        bool inverted) {
-  const Bytes none{};
-  if (std::memcmp(&mask, &none, sizeof mask) == 0) return std::nullopt;
-  return PrefixMatch{Prefix(AddressFrom(address), LengthOf(mask)), inverted};
 }
 
 // All of them: padding is kept as it was sent, and we send zeros.
@@ -157,8 +194,7 @@ void UnpackHeader(const Header& header, ChainRule& rule) {
   rule.out_interface = UnpackName(header.outiface);
   rule.source = UnpackPrefix(header.src, header.smsk,
                              (header.invflags & IPT_INV_SRCIP) != 0);
-  rule.destination = UnpackPrefix(header.dst, header.dmsk,
-                                  (header.invflags & IPT_INV_DSTIP) != 0);
+  UnpackDestination(header, rule);
   rule.protocol = static_cast<std::uint8_t>(header.proto);
   const Result<Header> ours = PackHeader<Header>(rule);
   if (!ours || !std::ranges::equal(BytesOf(*ours), BytesOf(header))) {

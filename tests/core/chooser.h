@@ -66,9 +66,11 @@ class Chooser {
   }
 
   // The fate of a new connection of this client.
-  UplinkId Choose(std::uint32_t client = 0xc0a80a05) {
+  UplinkId Choose(std::uint32_t client = 0xc0a80a05,
+                  std::uint32_t server = 0xc6336401) {
     Packet packet;
     packet.source = Address::FromIpv4(client);
+    packet.destination = Address::FromIpv4(server);
     walk_ = XtInterpreter(table_, oracles_).Run(XtHook::kPrerouting, packet);
     EXPECT_EQ(packet.mark, packet.connmark);
     return packet.connmark;

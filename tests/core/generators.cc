@@ -159,7 +159,9 @@ Policy RandomBalance(Random& random) {
   Policy balance = DefaultBalance();
   balance.algorithm = random.AnyOf(kAlgorithms);
   if (balance.algorithm != Algorithm::kMultipath && random.Chance(25)) {
-    balance.affinity.by = AffinityKey::kSource;
+    // By both there are sixteen times the lists.
+    balance.affinity.by = random.Chance(20) ? AffinityKey::kSourceDestination
+                                            : AffinityKey::kSource;
   }
   balance.measure = random.AnyOf(kMeasures);
   balance.estimator.interval =

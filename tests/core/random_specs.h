@@ -38,7 +38,9 @@ class RandomSpecs {
                         kAlgorithms.at(static_cast<std::size_t>(Draw(0, 6))));
     spec.balance.measure = static_cast<Measure>(Draw(0, 2));
     if (spec.balance.algorithm != Algorithm::kMultipath && Draw(0, 3) == 0) {
-      spec.balance.affinity.by = AffinityKey::kSource;
+      spec.balance.affinity.by = Draw(0, 9) == 0
+                                     ? AffinityKey::kSourceDestination
+                                     : AffinityKey::kSource;
     }
     std::vector<UplinkId> ids(252);
     std::iota(ids.begin(), ids.end(), 1);

@@ -118,12 +118,6 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.uplinks[1].capacity.upload: is needed for overflow, which "
              "fills a part of it"},
-        Case{"AffinityByBoth", WithPolicy([](Policy& p) {
-               p.affinity.by = AffinityKey::kSourceDestination;
-             }),
-             "spec.policies[0].affinity.by: source-destination is not "
-             "supported: the kernel's lists of clients (xt_recent) know one "
-             "address; use source"},
         Case{"AffinityOfMultipath",
              [](Spec& s) {
                s.balance.algorithm = Algorithm::kMultipath;

@@ -122,6 +122,89 @@ TEST(XtAffinity, CostsAtMostTwoLooksAtEachListAndOnlyTheNew) {
   }
 }
 
+// ---- by source and destination ----
+
+Choice RememberingPairs(Choice choice) {
+  choice = Remembering(std::move(choice));
+  choice.memory->by_destination = true;
+  return choice;
+}
+
+std::uint32_t Server(std::uint32_t number) {
+  return 0xcb007100 + number;
+}
+
+TEST(XtPairAffinity, EachGroupOfDestinationsHasItsLists) {
+  const auto chains = LowerChoice(
+      "voice", RememberingPairs(MakeChoice(Algorithm::kWeightedRandom, {1, 1})),
+      kMask, {});
+  const std::vector<std::string> root = Words(chains.at("UPL-FATE.voice"));
+  ASSERT_EQ(root.size(), 16U);
+  EXPECT_EQ(root[0], "-d 0.0.0.0/0.0.0.15 -g UPL-GROUP.voice.0");
+  EXPECT_EQ(root[15], "-d 0.0.0.15/0.0.0.15 -g UPL-GROUP.voice.15");
+  EXPECT_THAT(
+      Words(chains.at("UPL-GROUP.voice.5")),
+      ElementsAre("-m recent --name UPL-SAME.voice.1-5 --mask 255.255.255.255 "
+                  "--rsource --rcheck --seconds 600 -g UPL-SAME.voice.1",
+                  "-m recent --name UPL-SAME.voice.2-5 --mask 255.255.255.255 "
+                  "--rsource --rcheck --seconds 600 -g UPL-SAME.voice.2",
+                  "-m recent --name UPL-SAME.voice.1-5 --mask 255.255.255.255 "
+                  "--rsource --remove",
+                  "-m recent --name UPL-SAME.voice.2-5 --mask 255.255.255.255 "
+                  "--rsource --remove",
+                  "-g UPL-PICK.voice"));
+  EXPECT_THAT(Words(chains.at("UPL-PICK.voice")),
+              ElementsAre("-m statistic --mode random --probability "
+                          "0.50000000000 -g UPL-SAME.voice.1",
+                          "-g UPL-SAME.voice.2"));
+  const std::vector<std::string> same = Words(chains.at("UPL-SAME.voice.2"));
+  ASSERT_EQ(same.size(), 17U);
+  EXPECT_EQ(same[5],
+            "-d 0.0.0.5/0.0.0.15 -m recent --name UPL-SAME.voice.2-5 --mask "
+            "255.255.255.255 --rsource --set");
+  EXPECT_EQ(same[16], "-g UPL-MARK-2");
+}
+
+TEST(XtPairAffinity, APairKeepsItsUplinkUnderEveryAlgorithm) {
+  RandomChoices random;
+  for (const Algorithm algorithm : kChoosing) {
+    for (int run = 0; run < 10; ++run) {
+      Chooser chooser(RememberingPairs(random.Make(algorithm)));
+      std::map<std::pair<std::uint32_t, std::uint32_t>, UplinkId> first;
+      for (int round = 0; round < 3; ++round) {
+        for (std::uint32_t i = 0; i < 200; ++i) {
+          const auto pair = std::pair(Client(i % 10), Server(i / 10));
+          const UplinkId got = chooser.Choose(pair.first, pair.second);
+          EXPECT_NE(got, 0U);
+          EXPECT_EQ(first.try_emplace(pair, got).first->second, got);
+        }
+        chooser.oracles().now += 400;
+      }
+    }
+  }
+}
+
+TEST(XtPairAffinity, DestinationsOfOtherGroupsAreDecidedAnew) {
+  Chooser chooser(
+      RememberingPairs(MakeChoice(Algorithm::kRoundRobin, {1, 1, 1})));
+  for (std::uint32_t server = 0; server < 16; ++server) {
+    EXPECT_EQ(chooser.Choose(Client(1), Server(server)), server % 3 + 1);
+  }
+  // The seventeenth is of the first one's group.
+  EXPECT_EQ(chooser.Choose(Client(1), Server(16)), 1U);
+  chooser.oracles().now += 601;
+  EXPECT_EQ(chooser.Choose(Client(1), Server(16)), 2U);
+  EXPECT_EQ(chooser.Choose(Client(1), Server(0)), 2U);
+  // And one client on one list of a group.
+  int lists = 0;
+  for (const auto& [name, clients] : chooser.oracles().clients) {
+    if (name.ends_with("-0")) {
+      lists += static_cast<int>(clients.count(Address::FromIpv4(Client(1))));
+    }
+  }
+  EXPECT_EQ(lists, 1);
+}
+
 // An uplink that another one leads, by latency or by order, keeps its own.
 TEST(XtAffinity, ClientsStayWithWhatIsPassedOver) {
   Choice choice = MakeChoice(Algorithm::kLowestLatency, {1});

@@ -125,6 +125,10 @@ class XtInterpreter {
     if (rule.protocol != 0 && rule.protocol != packet.protocol) return false;
     if (!Matches(rule.source, packet.source)) return false;
     if (!Matches(rule.destination, packet.destination)) return false;
+    if (rule.destination_group &&
+        DestinationGroup(packet.destination) != *rule.destination_group) {
+      return false;
+    }
     for (const Match& match : rule.matches) {
       const bool hit =
           std::visit([&](const auto& m) { return Matches(m, packet); }, match);

@@ -141,14 +141,71 @@ TEST_F(AffinityLab, ATierKeepsItsClientsWhereverItsOrderPoints) {
   EXPECT_EQ(Tally(Visit()).at(UplinkAddress(2)), kClients);
 }
 
-TEST_F(AffinityLab, BothAddressesAreRefused) {
-  ASSERT_NO_FATAL_FAILURE(BuildLab());
-  ASSERT_NO_FATAL_FAILURE(StartAgent());
-  const LabSpec spec{.more = By("source-destination", "10m")};
-  const Result<v1::ApplyResponse> response = agent_->Apply(spec.Text());
-  ASSERT_FALSE(response);
-  EXPECT_THAT(response.error().message,
-              HasSubstr("source-destination is not supported"));
+// A client and a server agree on an uplink; with another server the client may
+// have another one.
+class PairAffinityLab : public AffinityLab {
+ protected:
+  static constexpr int kServers = 16;
+
+  static std::string Server(int number) {
+    return "203.0.113." + std::to_string(10 + number);
+  }
+
+  void BeginWithServers(const LabSpec& spec) {
+    ASSERT_NO_FATAL_FAILURE(BeginWith(spec));
+    std::string addresses;
+    for (int i = 1; i < kServers; ++i) {
+      addresses += "ip addr add " + Server(i) + "/32 dev lo\n";
+    }
+    ASSERT_TRUE(Shell(lab_->server(), addresses).Ok());
+    for (std::size_t n = 1; n <= 3; ++n) {
+      const CommandResult routed =
+          Shell(lab_->provider(n), "ip route add 203.0.113.0/24 via 198.19." +
+                                       std::to_string(n) + ".2");
+      ASSERT_TRUE(routed.Ok()) << routed.output;
+    }
+  }
+
+  // The uplink that each of two clients gets to each server.
+  std::vector<std::string> VisitAll() {
+    std::vector<std::string> answers;
+    for (int i = 0; i < 2 * kServers; ++i) {
+      answers.push_back(SourceOf(
+          {.source = ClientAddress(i % 2), .destination = Server(i / 2)}));
+    }
+    return answers;
+  }
+};
+
+TEST_F(PairAffinityLab, AClientAndAServerKeepTheirUplink) {
+  LabSpec spec{.uplinks = 3, .more = By("source-destination", "10m")};
+  ASSERT_NO_FATAL_FAILURE(BeginWithServers(spec));
+  const std::vector<std::string> first = VisitAll();
+  // Each pair is a decision of its own.
+  EXPECT_EQ(Tally(first).size(), 3U);
+  EXPECT_EQ(VisitAll(), first);
+  ASSERT_TRUE(OnRouter(kForeignCommit).Ok());
+  spec.capacities = {1, 50, 1};
+  ASSERT_NO_FATAL_FAILURE(Apply(spec));
+  EXPECT_EQ(VisitAll(), first);
+
+  ASSERT_TRUE(OnRouter("ip link set wan2 down").Ok());
+  ASSERT_NO_FATAL_FAILURE(WaitForPhase("wan2", "Waiting"));
+  const std::vector<std::string> without = VisitAll();
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    if (first[i] == UplinkAddress(2)) {
+      EXPECT_NE(without[i], UplinkAddress(2));
+    } else {
+      EXPECT_EQ(without[i], first[i]);
+    }
+  }
+  EXPECT_EQ(lab_->WrongSources(), 0U);
+  // It says so for a known pair as for an unknown one.
+  const CommandResult trace =
+      agent_->Ctl({"trace", "--from", ClientAddress(0), "--to", Server(3),
+                   "--proto", "tcp", "--dport", "443", "--in", "lan0"});
+  EXPECT_THAT(trace.output, HasSubstr("-d 0.0.0.13/0.0.0.15"));
+  EXPECT_THAT(trace.output, HasSubstr("by what the client had before"));
 }
 
 }  // namespace

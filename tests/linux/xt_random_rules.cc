@@ -31,7 +31,12 @@ class RuleMaker {
     if (Below(4) == 0) rule.in_interface = "lan" + std::to_string(Below(9));
     if (Below(4) == 0) rule.out_interface = "wan" + std::to_string(Below(9));
     if (Coin()) rule.source = PrefixMatch{MakePrefix(), Coin()};
-    if (Coin()) rule.destination = PrefixMatch{MakePrefix(), Coin()};
+    if (Coin()) {
+      rule.destination = PrefixMatch{MakePrefix(), Coin()};
+    } else if (Coin()) {
+      rule.destination_group =
+          static_cast<std::uint8_t>(Below(kDestinationGroups));
+    }
     // No kind twice: the program cannot read back what it prints of that.
     std::array<std::uint32_t, 11> kinds{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     std::ranges::shuffle(kinds, random_);

@@ -46,13 +46,14 @@ struct HeaderWords {
   const char* high;
   const char* half;
   std::uint8_t protocol;
+  const char* group;
 };
 constexpr HeaderWords kHeaderWords = {
-    "192.0.2.0/24", "198.51.100.7", 32,
-    "224.0.0.0/3",  "128.0.0.0/1",  IPPROTO_ESP};
+    "192.0.2.0/24", "198.51.100.7",     32, "224.0.0.0/3", "128.0.0.0/1",
+    IPPROTO_ESP,    "0.0.0.11/0.0.0.15"};
 constexpr HeaderWords kHeaderWords6 = {
-    "2001:db8::/61", "2001:db8::7", 128,
-    "ff00::/8",      "8000::/1",    IPPROTO_ICMPV6};
+    "2001:db8::/61", "2001:db8::7",  128,      "ff00::/8",
+    "8000::/1",      IPPROTO_ICMPV6, "::b/::f"};
 
 std::vector<SampleRule> HeaderSamples(const HeaderWords& words) {
   const std::string network = words.network;
@@ -68,6 +69,8 @@ std::vector<SampleRule> HeaderSamples(const HeaderWords& words) {
   ChainRule half;
   half.destination = {PrefixOf(words.half), false};
   half.target = JumpTarget{"UPL-X", true};
+  ChainRule group = Doing(JumpTarget{"UPL-X", true});
+  group.destination_group = 11;
   ChainRule protocol = Doing(ReturnTarget{});
   protocol.protocol = words.protocol;
   return {
@@ -75,6 +78,7 @@ std::vector<SampleRule> HeaderSamples(const HeaderWords& words) {
       {to, "-o a-15-char-name0 ! -s " + host + " ! -d " + words.high},
       {half, "-d " + std::string(words.half) + " -g UPL-X"},
       {Doing(JumpTarget{"UPL-X", false}), "-j UPL-X"},
+      {group, "-d " + std::string(words.group) + " -g UPL-X"},
       {protocol, "-p " + std::to_string(words.protocol) + " -j RETURN"},
   };
 }
