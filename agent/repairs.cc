@@ -12,7 +12,9 @@ namespace {
 // False: nothing is left of the step.
 bool TakeOutChoices(const std::set<std::string>& policies, Step& step) {
   auto* const edit = std::get_if<EditXtTable>(&step.change);
-  if (edit == nullptr || edit->table != XtTable::kMangle) return true;
+  if (edit == nullptr || edit->table != MangleOf(FamilyOf(edit->table))) {
+    return true;
+  }
   std::erase_if(edit->edits, [&](const ChainEdit& one) {
     return std::ranges::any_of(policies, [&](const std::string& policy) {
       return IsChainOfChoice(one.chain, policy);

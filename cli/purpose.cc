@@ -18,8 +18,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 14> kMangle = {{
      "same uplink"},
     {"UPL-MARK", "The fate: mark the packet and, for good, its connection"},
     {"UPL-NEW",
-     "A new connection: from an uplink, it stays with it; to an internal "
-     "network, main routes it; from a LAN, it gets a fate"},
+     "A new connection: from a LAN, it gets a fate; from an uplink, it stays "
+     "with it"},
     {"UPL-ONLY", "For connections that may take this uplink alone"},
     {"UPL-OUTPUT",
      "Replies of the router's own services keep their uplink; probes have "
@@ -32,8 +32,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 14> kMangle = {{
     {"UPL-RULE", "A traffic rule with lists"},
     {"UPL-SAME", "Remember who has this uplink, for the next connection"},
     {"UPL-TRAFFIC",
-     "Which policy a new connection is under; the first rule "
-     "that matches decides"},
+     "To an internal network, main routes it; to others, the first rule that "
+     "matches says which policy it is under"},
 }};
 
 std::string ChainPurpose(XtTable table, std::string_view chain) {

@@ -235,7 +235,7 @@ repair "route" \
   "ip route del default via 198.18.2.1 table 12" \
   "ip route show table 12 | grep -q ^default.via"
 repair "chain" \
-  "printf '*mangle\n-F UPL-NEW\n-F UPL-FATE\n-X UPL-FATE\nCOMMIT\n' | iptables-legacy-restore -n" \
+  "printf '*mangle\n-F UPL-NEW\n-F UPL-TRAFFIC\n-F UPL-FATE\n-X UPL-FATE\nCOMMIT\n' | iptables-legacy-restore -n" \
   "iptables-legacy-save -t mangle | grep -q -- '-A UPL-FATE '"
 sleep 0.5
 

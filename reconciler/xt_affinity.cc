@@ -85,6 +85,10 @@ std::string ClientListName(const std::string& policy, UplinkId id) {
   return "UPL-SAME" + PolicySuffix(policy) + "." + std::to_string(id);
 }
 
+std::string PickChainName(const std::string& policy) {
+  return "UPL-PICK" + PolicySuffix(policy);
+}
+
 void RememberClients(const std::string& policy, const ClientMemory& memory,
                      std::map<std::string, Chain>& chains) {
   for (auto& [name, chain] : chains) RememberFirst(policy, memory, chain);
@@ -97,7 +101,7 @@ void RememberClients(const std::string& policy, const ClientMemory& memory,
     root.insert(root.begin(), look.begin(), look.end());
     return;
   }
-  const std::string pick = "UPL-PICK" + PolicySuffix(policy);
+  const std::string pick = PickChainName(policy);
   chains[pick] = std::exchange(root, {});
   for (std::uint8_t group = 0; group < kDestinationGroups; ++group) {
     const std::string name =

@@ -34,6 +34,8 @@ namespace uplinkd {
 // gives a client its uplink, and the list of those that have it; by source and
 // destination the lists are UPL-SAME.voice.1-0 to UPL-SAME.voice.1-15.
 std::string ClientListName(const std::string& policy, UplinkId id);
+// "UPL-PICK.voice": by source and destination, where the choice begins.
+std::string PickChainName(const std::string& policy);
 
 // Makes the choice of `policy`, written in `chains`, remember its clients.
 void RememberClients(const std::string& policy, const ClientMemory& memory,

@@ -362,6 +362,7 @@ std::string FateChainName(const std::string& policy) {
 }
 
 bool IsChainOfChoice(std::string_view chain, const std::string& policy) {
+  if (chain == PickChainName(policy)) return true;
   const std::string root = FateChainName(policy);
   if (!chain.starts_with(root)) return false;
   const std::string_view node = chain.substr(root.size());

@@ -50,6 +50,14 @@ void Hook(XtTableState& table, XtHook hook, std::string_view chain) {
   table.jumps[hook] = {{0, Jump(chain)}};
 }
 
+// New connections without a fate go on to `chain`. One rule for both, so that
+// an established packet is done after it.
+ChainRule DecideIfNew(std::string_view chain, std::uint32_t mask) {
+  ChainRule rule = Goto(chain);
+  rule.matches = {MarkMatch{{0, mask}, false}, NewConnectionMatch{}};
+  return rule;
+}
+
 ChainRule ReturnIfMarked(std::uint32_t mask) {
   ChainRule rule = Rule(ReturnTarget{});
   rule.matches = {MarkMatch{{0, mask}, true}};
@@ -185,33 +193,17 @@ void ReturnIfTo(const std::vector<Prefix>& networks, Chain& chain) {
   }
 }
 
-// Connections from the LANs, but not to internal destinations, go to `chain`.
-void WriteLans(const FilterIntent& intent, std::string_view fate_chain,
-               XtTableState& mangle) {
-  Chain& chain = Add(mangle, kNewChain);
-  ReturnIfTo(intent.internal, chain);
-  for (const LanSource& lan : intent.lans) {
-    for (const Prefix& network : lan.networks) {
-      ChainRule rule = Goto(fate_chain);
-      rule.in_interface = lan.interface;
-      rule.source = {network};
-      chain.push_back(std::move(rule));
-    }
-  }
-}
-
-// What decides about connections from the LANs, if anything does.
+// What decides about connections from the LANs, but not to internal
+// destinations, if anything does.
 void WriteTraffic(const FilterIntent& intent, XtTableState& mangle) {
   const bool decides = mangle.chains.contains(FateChainName(kBalance));
-  if (intent.traffic.empty()) {
-    if (decides) WriteLans(intent, FateChainName(kBalance), mangle);
-    return;
-  }
+  if (intent.traffic.empty() && !decides) return;
   const Target otherwise =
       decides ? LowerVerdict(PolicyVerdict{kBalance}) : Target(ReturnTarget{});
-  mangle.chains.merge(
-      LowerTraffic(kTrafficChain, {}, intent.traffic, otherwise));
-  WriteLans(intent, kTrafficChain, mangle);
+  Chain before;
+  ReturnIfTo(intent.internal, before);
+  mangle.chains.merge(LowerTraffic(kTrafficChain, std::move(before),
+                                   intent.traffic, otherwise));
 }
 
 // The router's own new connections. What stays on the router, or goes to an
@@ -231,26 +223,37 @@ void WriteLocal(const FilterIntent& intent, XtTableState& mangle) {
                                    LowerVerdict(local.otherwise)));
 }
 
+// Those from the LANs first: there are more of them than uplinks' rules.
+void WriteNew(const FilterIntent& intent, XtTableState& mangle) {
+  Chain& chain = Add(mangle, kNewChain);
+  if (mangle.chains.contains(std::string(kTrafficChain))) {
+    for (const LanSource& lan : intent.lans) {
+      for (const Prefix& network : lan.networks) {
+        chain.push_back(Goto(kTrafficChain));
+        chain.back().in_interface = lan.interface;
+        chain.back().source = {network};
+      }
+    }
+  }
+  ReturnIfFrom(intent.on_link, chain);
+  ReturnIfTo(intent.on_link, chain);
+  for (const auto& [interface, arrivals] : intent.arrivals) {
+    for (const Arrivals::To& to : arrivals.to) {
+      chain.push_back(Goto(MarkChainName(IdOf(to.fate))));
+      chain.back().in_interface = interface;
+      chain.back().destination = {to.destination};
+    }
+    chain.push_back(Goto(MarkChainName(IdOf(arrivals.otherwise))));
+    chain.back().in_interface = interface;
+  }
+}
+
 void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
   const bool estimates = mangle.chains.contains(std::string(kEstimateInChain));
   Chain& chain = Add(mangle, kPreroutingChain);
   if (estimates) chain.push_back(Jump(kEstimateInChain));
   chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
-  chain.push_back(ReturnIfMarked(intent.mark_mask));
-  chain.push_back(Goto(kNewChain));
-  chain.back().matches = {NewConnectionMatch{}};
-  Chain& arrive = Add(mangle, kNewChain);
-  ReturnIfFrom(intent.on_link, arrive);
-  ReturnIfTo(intent.on_link, arrive);
-  for (const auto& [interface, arrivals] : intent.arrivals) {
-    for (const Arrivals::To& to : arrivals.to) {
-      arrive.push_back(Goto(MarkChainName(IdOf(to.fate))));
-      arrive.back().in_interface = interface;
-      arrive.back().destination = {to.destination};
-    }
-    arrive.push_back(Goto(MarkChainName(IdOf(arrivals.otherwise))));
-    arrive.back().in_interface = interface;
-  }
+  chain.push_back(DecideIfNew(kNewChain, intent.mark_mask));
   Hook(mangle, XtHook::kPrerouting, kPreroutingChain);
 }
 
@@ -262,9 +265,7 @@ void WriteOutput(const FilterIntent& intent, XtTableState& mangle) {
   }
   chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
   if (intent.local) {
-    chain.push_back(ReturnIfMarked(intent.mark_mask));
-    chain.push_back(Goto(kLocalChain));
-    chain.back().matches = {NewConnectionMatch{}};
+    chain.push_back(DecideIfNew(kLocalChain, intent.mark_mask));
     WriteLocal(intent, mangle);
   }
   Hook(mangle, XtHook::kOutput, kOutputChain);
@@ -382,6 +383,7 @@ XtTables LowerToXtables(const FilterIntent& intent) {
   WritePrerouting(intent, mangle);
   WriteChoices(intent, mangle);
   WriteTraffic(intent, mangle);
+  WriteNew(intent, mangle);
   WriteMarkChains(intent, mangle);
   WriteOutput(intent, mangle);
   WritePostrouting(intent, mangle);

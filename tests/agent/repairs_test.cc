@@ -19,9 +19,11 @@ ChainEdit EditOf(const std::string& chain) {
 }
 
 // A pass that edits these chains of mangle in one step.
-Report Edited(const std::vector<std::string>& chains) {
+Report Edited(const std::vector<std::string>& chains,
+              XtTable table = XtTable::kMangle) {
   Report report;
   EditXtTable edit;
+  edit.table = table;
   for (const std::string& chain : chains) edit.edits.push_back(EditOf(chain));
   Step step;
   step.stage = Stage::kMangle;
@@ -48,12 +50,23 @@ TEST(Repairs, NothingIsLeftOfAPassThatOnlyMovedShares) {
   EXPECT_THAT(rest.outcomes, IsEmpty());
 }
 
+// Shares are those of both families, and so are the writes.
+TEST(Repairs, TheSameInIpv6) {
+  EXPECT_TRUE(
+      WithoutChoices(Edited({"UPL-FATE"}, XtTable::kMangle6), {kBalance})
+          .plan.Empty());
+  EXPECT_FALSE(WithoutChoices(Edited({"UPL-FATE"}, XtTable::kNat6), {kBalance})
+                   .plan.Empty());
+}
+
 TEST(Repairs, WhatElseWasWrongIsLeft) {
   const Report rest =
       WithoutChoices(Edited({"UPL-FATE", "UPL-NEW", "UPL-FATE.voice",
-                             "UPL-FATE.bulk", "UPL-FATE.bulk.3", ""}),
+                             "UPL-FATE.bulk", "UPL-FATE.bulk.3", "UPL-PICK",
+                             "UPL-PICK.bulk", "UPL-PICK.voice", ""}),
                      {kBalance, "bulk"});
-  EXPECT_THAT(ChainsIn(rest), ElementsAre("UPL-NEW", "UPL-FATE.voice", ""));
+  EXPECT_THAT(ChainsIn(rest),
+              ElementsAre("UPL-NEW", "UPL-FATE.voice", "UPL-PICK.voice", ""));
 }
 
 TEST(Repairs, AllIsLeftWhereNoLoadsMoved) {

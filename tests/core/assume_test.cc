@@ -55,7 +55,7 @@ TEST(Assume, NamesWhatIsLearnedLater) {
                        " proto 117"));
   const std::string mangle =
       SubstituteVariables(assumed, TableText(desired, XtTable::kMangle));
-  EXPECT_THAT(mangle, HasSubstr("-A UPL-NEW -d $WAN2_NETWORK -j RETURN"));
+  EXPECT_THAT(mangle, HasSubstr("-A UPL-TRAFFIC -d $WAN2_NETWORK -j RETURN"));
   EXPECT_THAT(SubstituteVariables(assumed, TableText(desired, XtTable::kNat)),
               HasSubstr("-o wan2 ! -s $WAN2_ADDRESS/32 -j SNAT"
                         " --to-source $WAN2_ADDRESS\n"));
@@ -84,7 +84,7 @@ TEST(Assume, NamesTheNetworkOfALan) {
   const Desired desired = Compile(spec, assumed.facts);
   EXPECT_THAT(
       SubstituteVariables(assumed, TableText(desired, XtTable::kMangle)),
-      HasSubstr("-A UPL-NEW -i lan0 -s $LAN0_NETWORK -g UPL-FATE"));
+      HasSubstr("-A UPL-NEW -i lan0 -s $LAN0_NETWORK -g UPL-TRAFFIC"));
 }
 
 TEST(Assume, MakesNamesThatAShellTakes) {

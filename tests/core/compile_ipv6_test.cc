@@ -156,7 +156,7 @@ TEST(CompileIpv6, LeavesAloneWhatMeansSomethingOnALinkOnly) {
                                 "-A UPL-NEW -d ff00::/8 -j RETURN\n"
                                 "-A UPL-NEW -i wan1 -g UPL-MARK-1\n"));
   EXPECT_THAT(mangle, HasSubstr("-A UPL-NEW -i lan0 -s fd00:10::/64 "
-                                "-g UPL-FATE\n"));
+                                "-g UPL-TRAFFIC\n"));
   EXPECT_THAT(mangle, Not(HasSubstr("-s fe80::/64")));
 }
 

@@ -69,9 +69,10 @@ TEST(Trace, TellsEveryRuleThatHolds) {
       ElementsAre("PREROUTING 1 -j UPL-PREROUTING",
                   "UPL-PREROUTING 1 -j CONNMARK --restore-mark --nfmask 0xff "
                   "--ctmask 0xff",
-                  "UPL-PREROUTING 3 -m conntrack --ctstate NEW -g UPL-NEW",
-                  "UPL-NEW 11 -i lan0 -s 192.168.10.0/24 -g UPL-FATE",
-                  "UPL-FATE 1 -g UPL-MARK-3",
+                  "UPL-PREROUTING 2 -m mark --mark 0x0/0xff "
+                  "-m conntrack --ctstate NEW -g UPL-NEW",
+                  "UPL-NEW 1 -i lan0 -s 192.168.10.0/24 -g UPL-TRAFFIC",
+                  "UPL-TRAFFIC 7 -g UPL-FATE", "UPL-FATE 1 -g UPL-MARK-3",
                   "UPL-MARK-3 1 -j MARK --set-xmark 0x3/0xff",
                   "UPL-MARK-3 2 -j CONNMARK --save-mark --nfmask 0xff "
                   "--ctmask 0xff"));
@@ -108,7 +109,7 @@ TEST(Trace, GivesTheChancesOfTheDice) {
     EXPECT_NEAR(chance, mark / 10.0, 1e-6) << mark;
   }
   // The way to the choice is sure, and told.
-  EXPECT_EQ(trace.steps.back().chain, "UPL-NEW");
+  EXPECT_EQ(trace.steps.back().chain, "UPL-TRAFFIC");
 }
 
 TEST(Trace, SaysByWhatTheKernelDecides) {

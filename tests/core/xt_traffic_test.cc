@@ -61,9 +61,11 @@ class Router {
   }
   const std::map<std::string, Chain>& chains() const { return mangle_.chains; }
 
-  std::vector<std::string> Words(const std::string& chain) const {
+  // The traffic rules, behind those for internal destinations.
+  std::vector<std::string> Line() const {
     std::vector<std::string> words;
-    for (const ChainRule& rule : mangle_.chains.at(chain)) {
+    for (const ChainRule& rule : mangle_.chains.at("UPL-TRAFFIC")) {
+      if (std::holds_alternative<ReturnTarget>(rule.target)) continue;
       words.push_back(RenderChainRule(rule));
     }
     return words;
@@ -102,7 +104,7 @@ TEST(XtTraffic, ARuleOfSingleValuesIsOneChainRule) {
   rule.except.destination = {Net("198.51.100.0/24")};
   spec.traffic = {rule};
   EXPECT_THAT(
-      Router(spec).Words("UPL-TRAFFIC"),
+      Router(spec).Line(),
       ElementsAre("-i lan0 -s 192.168.10.0/28 ! -d 198.51.100.0/24 -p 17"
                   " -m multiport --dports 5060,10000:20000 -m dscp --dscp 0x2e"
                   " -g UPL-ONLY-2",
@@ -232,7 +234,7 @@ TEST(XtTraffic, ABudgetIsAskedLast) {
   rule.except.source = {Net("192.168.10.7/32")};
   spec.traffic = {rule};
   EXPECT_THAT(
-      Router(spec).Words("UPL-TRAFFIC"),
+      Router(spec).Line(),
       ElementsAre("! -s 192.168.10.7/32 -p 6 -m hashlimit --hashlimit-upto "
                   "10/min --hashlimit-burst 2 --hashlimit-name "
                   "upl-bulk-f50b8ccf -g UPL-ONLY-2",
@@ -275,7 +277,7 @@ TEST(XtTraffic, ABudgetWithOtherNumbersHasAnotherName) {
     TrafficRule rule = To("bulk", "wan2");
     rule.match.limit = limit;
     spec.traffic = {rule};
-    const std::string words = Router(spec).Words("UPL-TRAFFIC").front();
+    const std::string words = Router(spec).Line().front();
     names.insert(words.substr(words.find("--hashlimit-name")));
   }
   EXPECT_EQ(names.size(), 5U);

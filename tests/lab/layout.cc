@@ -29,6 +29,7 @@ COMMIT
 *mangle
 :UPL-PREROUTING -
 :UPL-NEW -
+:UPL-TRAFFIC -
 :UPL-FATE -
 :UPL-MARK-1 -
 :UPL-MARK-2 -
@@ -36,15 +37,15 @@ COMMIT
 -I PREROUTING -j UPL-PREROUTING
 -I OUTPUT -j UPL-OUTPUT
 -A UPL-PREROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
--A UPL-PREROUTING -m mark ! --mark 0x0/0xff -j RETURN
--A UPL-PREROUTING -m conntrack --ctstate NEW -g UPL-NEW
+-A UPL-PREROUTING -m mark --mark 0x0/0xff -m conntrack --ctstate NEW -g UPL-NEW
+-A UPL-NEW -i lan0 -s 192.168.10.0/24 -g UPL-TRAFFIC
 -A UPL-NEW -i wan1 -g UPL-MARK-1
 -A UPL-NEW -i wan2 -g UPL-MARK-2
--A UPL-NEW -d 192.168.10.0/24 -j RETURN
--A UPL-NEW -d 198.18.1.0/24 -j RETURN
--A UPL-NEW -d 198.18.2.0/24 -j RETURN
--A UPL-NEW -d 224.0.0.0/3 -j RETURN
--A UPL-NEW -i lan0 -s 192.168.10.0/24 -g UPL-FATE
+-A UPL-TRAFFIC -d 192.168.10.0/24 -j RETURN
+-A UPL-TRAFFIC -d 198.18.1.0/24 -j RETURN
+-A UPL-TRAFFIC -d 198.18.2.0/24 -j RETURN
+-A UPL-TRAFFIC -d 224.0.0.0/3 -j RETURN
+-A UPL-TRAFFIC -g UPL-FATE
 -A UPL-FATE -m statistic --mode random --probability 0.5 -g UPL-MARK-1
 -A UPL-FATE -g UPL-MARK-2
 -A UPL-MARK-1 -j MARK --set-xmark 0x1/0xff

@@ -37,7 +37,7 @@ TEST_F(TraceVerb, AgreesWithTheKernel) {
   EXPECT_THAT(Trace(tcp), HasSubstr("SNAT --to-source 198.18.1.2"));
   std::vector<std::string> udp = from;
   udp.insert(udp.end(), {"--proto", "udp", "--dport", "7003"});
-  EXPECT_THAT(Trace(udp), HasSubstr("UPL-TRAFFIC 1"));
+  EXPECT_THAT(Trace(udp), HasSubstr("UPL-TRAFFIC 5"));
   EXPECT_THAT(
       Trace(udp),
       HasSubstr("wan2: 203.0.113.10/32 via 198.18.2.1 dev wan2 table 12"));

@@ -101,6 +101,10 @@ void AddLink(const std::string& name, const std::string& address) {
   const std::string far = name + "-far";
   Run("ip link add " + name + " type veth peer name " + far +
       " && ip link set " + name + " up && ip link set " + far + " up");
+  // The kernel tells of the carrier when it gets round to it, which must not be
+  // in the middle of a test.
+  Run("for i in $(seq 100); do test \"$(ip -br link show " + name +
+      " | awk '{print $2}')\" = UP && exit; sleep 0.02; done; exit 1");
   if (!address.empty()) Run("ip addr add " + address + " dev " + name);
 }
 
