@@ -157,6 +157,21 @@ TEST_F(Failover, CutsTheLowerTierAtFailbackIfThePolicySaysSo) {
   EXPECT_THAT(Shares(20), ElementsAre(Pair(UplinkAddress(1), 20)));
 }
 
+// Nothing would ever carry them again.
+TEST_F(Failover, CutsWhatAnUplinkHadThatLeavesTheSpec) {
+  ASSERT_NO_FATAL_FAILURE(Begin({}, {}));
+  ASSERT_NO_FATAL_FAILURE(Open(40));
+  const std::size_t left = Of(2).size();
+  ASSERT_NO_FATAL_FAILURE(Apply({.uplinks = 1}));
+  ASSERT_NO_FATAL_FAILURE(WaitUntilCut(2));
+  ExpectEnded(2);
+  ExpectAlive(1);
+  EXPECT_THAT(agent_->Log(),
+              HasSubstr("cut " + std::to_string(left) +
+                        " connections of wan2, which the spec no longer has"));
+  EXPECT_EQ(lab_->WrongSources(), 0U);
+}
+
 class Drain : public Failover {};
 
 TEST_F(Drain, EmptiesAnUplinkUntilItsDeadline) {
