@@ -213,6 +213,22 @@ void CheckForwarding6(const HostFacts& host, const Expectation& expectation,
        SetSysctl("net.ipv6.conf.all.forwarding=1")});
 }
 
+void CheckDisabled6(const HostFacts& host, const Expectation& expectation,
+                    Findings& findings) {
+  for (const std::string& link : expectation.uplinks6) {
+    const auto settings = host.links.find(link);
+    if (settings == host.links.end() || !settings->second.disable_ipv6) {
+      continue;
+    }
+    const std::string name =
+        "net.ipv6.conf." + SysctlName(link) + ".disable_ipv6";
+    findings.push_back({Severity::kError, "ipv6-off", name + " is 1",
+                        "the kernel keeps no IPv6 address and no IPv6 route "
+                        "there; or say family: ipv4 of that uplink",
+                        SetSysctl(name + "=0")});
+  }
+}
+
 void CheckAdvertisements(const HostFacts& host, const Expectation& expectation,
                          Findings& findings) {
   if (!host.forwarding6) return;
@@ -459,6 +475,7 @@ std::vector<Finding> Diagnose(const HostFacts& host,
   CheckInterfaces(host, expectation, findings);
   CheckForwarding(host, findings);
   CheckForwarding6(host, expectation, findings);
+  CheckDisabled6(host, expectation, findings);
   CheckAdvertisements(host, expectation, findings);
   CheckReversePath(host, expectation, findings);
   CheckMarks(host, expectation, findings);

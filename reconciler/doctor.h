@@ -42,7 +42,9 @@ struct Expectation {
   // share it ("fibre, lte"); empty without a spec.
   std::map<std::string, std::string> uplinks;
   std::set<std::string> lans;
-  // Interfaces whose IPv6 router has to be learned.
+  // Interfaces of uplinks that carry IPv6.
+  std::set<std::string> uplinks6;
+  // Those of them whose IPv6 router has to be learned.
   std::set<std::string> learns_router6;
   bool ipv6 = false;  // the spec is about IPv6 as well
   std::uint32_t mark_mask = 0;

@@ -82,9 +82,9 @@ Expectation ExpectSpec(const Spec& spec) {
     if (uplink.mode == UplinkMode::kDisabled) continue;
     std::string& names = expectation.uplinks[uplink.interface];
     names += (names.empty() ? "" : ", ") + uplink.name;
-    if (CarriesFamily(uplink, Family::kIpv6) && !uplink.gateway6) {
-      expectation.learns_router6.insert(uplink.interface);
-    }
+    if (!CarriesFamily(uplink, Family::kIpv6)) continue;
+    expectation.uplinks6.insert(uplink.interface);
+    if (!uplink.gateway6) expectation.learns_router6.insert(uplink.interface);
   }
   for (const Lan& lan : numbered.lans) expectation.lans.insert(lan.interface);
   expectation.mark_mask = numbered.mark_mask;

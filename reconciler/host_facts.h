@@ -25,6 +25,7 @@ struct LinkSettings {
   int rp_filter = 0;
   bool src_valid_mark = false;
   int accept_ra = 0;  // ipv6.conf.LINK.accept_ra; 2: also where it forwards
+  bool disable_ipv6 = false;  // ipv6.conf.LINK.disable_ipv6
 
   friend auto operator<=>(const LinkSettings&, const LinkSettings&) = default;
 };

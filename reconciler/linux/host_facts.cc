@@ -59,10 +59,11 @@ void ReadCapabilities(HostFacts& facts) {
 
 LinkSettings SettingsOf(const std::string& link) {
   const fs::path directory = fs::path(kSettings) / link;
-  return {
-      ReadNumber<int>(directory / "rp_filter").value_or(0),
-      ReadNumber<int>(directory / "src_valid_mark").value_or(0) != 0,
-      ReadNumber<int>(fs::path(kSettings6) / link / "accept_ra").value_or(0)};
+  const fs::path directory6 = fs::path(kSettings6) / link;
+  return {ReadNumber<int>(directory / "rp_filter").value_or(0),
+          ReadNumber<int>(directory / "src_valid_mark").value_or(0) != 0,
+          ReadNumber<int>(directory6 / "accept_ra").value_or(0),
+          ReadNumber<int>(directory6 / "disable_ipv6").value_or(0) != 0};
 }
 
 // /proc/sys/net shows the calling thread's namespace, a directory per link.

@@ -46,6 +46,19 @@ TEST(DoctorIpv6, WantsForwardingWhereASpecCarriesIt) {
   EXPECT_FALSE(found(false, false));
 }
 
+TEST(DoctorIpv6, WantsItOnWhereAnUplinkCarriesIt) {
+  Spec spec = testing::TwoUplinkSpec();
+  spec.uplinks[0].families = UplinkFamilies::kBoth;
+  HostFacts host;
+  host.links["wan1"].disable_ipv6 = true;
+  host.links["wan2"].disable_ipv6 = true;  // carries IPv4 alone
+  const auto findings = FindingsOf("ipv6-off", host, ExpectSpec(spec));
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].what, "net.ipv6.conf.wan1.disable_ipv6 is 1");
+  host.links["wan1"].disable_ipv6 = false;
+  EXPECT_TRUE(FindingsOf("ipv6-off", host, ExpectSpec(spec)).empty());
+}
+
 TEST(DoctorIpv6, WantsAdvertisementsHeededWhereARouterIsToBeLearned) {
   Spec spec = testing::TwoUplinkSpec();
   spec.uplinks[0].families = UplinkFamilies::kBoth;

@@ -244,12 +244,15 @@ TEST_F(HostFactsTest, LooksAtIpv6WhereTheSpecIsAboutIt) {
   uplinkd::Run("ip -6 route add 2001:db8:f::/48 dev wan1 table 11");
   uplinkd::Run("ip -6 rule add priority 20500 lookup 77");
   uplinkd::Run("sysctl -qw net.ipv6.conf.wan1.accept_ra=2");
+  uplinkd::Run("sysctl -qw net.ipv6.conf.wan1-far.disable_ipv6=1");
   Expectation expectation = ExpectAnySpec();
   expectation.uplinks = {{"wan1", "fibre"}};
   EXPECT_EQ(Read(expectation).rules.size(), 3U);
   expectation.ipv6 = true;
   const HostFacts facts = Read(expectation);
   EXPECT_EQ(facts.links.at("wan1").accept_ra, 2);
+  EXPECT_FALSE(facts.links.at("wan1").disable_ipv6);
+  EXPECT_TRUE(facts.links.at("wan1-far").disable_ipv6);
   std::vector<std::string> destinations;
   for (const Route& route : facts.main_routes) {
     destinations.push_back(route.key.destination.ToString());
