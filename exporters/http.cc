@@ -19,9 +19,9 @@ namespace uplinkd {
 namespace {
 
 // A router is scraped by one or two servers; the rest is for slow clients.
-constexpr std::size_t kMaxConnections = 32;
+constexpr std::size_t kMaxConnections = 64;
 // A request is one packet, and an answer fits into the kernel's buffers.
-constexpr std::chrono::seconds kClientTimeout{1};
+constexpr std::chrono::milliseconds kClientTimeout{500};
 // Connections that have sent nothing so far wait in the kernel this long.
 constexpr int kSilentSeconds = 5;
 // Of them; the kernel takes the least of this and net.core.somaxconn.
@@ -61,7 +61,7 @@ class HttplibServer final : public MetricsServer {
     server_.set_write_timeout(kClientTimeout);
     // One answer per connection: an idle one would hold a thread.
     server_.set_keep_alive_max_count(1);
-    server_.set_keep_alive_timeout(kClientTimeout.count());
+    server_.set_keep_alive_timeout(1);  // for its request; the least there is
     // The library's default also sets SO_REUSEPORT, with which a second
     // program could quietly share the address.
     server_.set_socket_options([this](int fd) {
