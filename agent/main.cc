@@ -84,6 +84,7 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
   std::promise<Result<void>> promise;
   std::future<Result<void>> ended = promise.get_future();
   std::thread thread([&] {
+    pthread_setname_np(pthread_self(), "engine");  // in top -H and the like
     promise.set_value(engine.Run());
     kill(getpid(), SIGTERM);
   });
