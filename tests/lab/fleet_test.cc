@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "reconciler/linux/unique_fd.h"
+#include "tests/lab/dashboard_check.h"
 #include "tests/lab/stopped_thread.h"
 
 namespace uplinkd::lab {
@@ -40,6 +41,21 @@ TEST(ShortenDurations, DividesEveryDurationAndNothingElse) {
         "192.0.2.11:9871", "over 90 % of its capacity", "5mbit"}) {
     EXPECT_EQ(ShortenDurations(text), text);
   }
+}
+
+TEST(Dashboards, AreWellFormed) {
+  for (const char* name : {"fleet", "router"}) {
+    const Result<Dashboard> dashboard = Dashboard::Read(name);
+    ASSERT_TRUE(dashboard) << dashboard.error().message;
+    EXPECT_THAT(dashboard->Faults(), IsEmpty()) << name;
+    EXPECT_GT(dashboard->Queries({}).size(), 10U);
+  }
+}
+
+double SecondsNow() {
+  return std::chrono::duration<double>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 // Removes a rule of ours again and again, until it goes.
@@ -88,7 +104,8 @@ class FleetTest : public Fleet {
         Build({{"office", {}},
                {"branch", {}},
                {"depot", {.lines = {{2, 2}, {2, 2}, {2, 2}}}}}));
-    ASSERT_NO_FATAL_FAILURE(Start("office", 1, {.health = kLossProbes}));
+    ASSERT_NO_FATAL_FAILURE(Start(
+        "office", 1, {.capacities = {1000, 1000}, .health = kLossProbes}));
     ASSERT_NO_FATAL_FAILURE(Start("branch", 2, {.health = kProbes}));
     ASSERT_NO_FATAL_FAILURE(Start("depot", 3,
                                   {.uplinks = 3,
@@ -186,6 +203,8 @@ class FleetTest : public Fleet {
       WaitUntilFiring(wanted);
       CheckWords();
       CheckMetrics();
+      peak_ = SecondsNow();
+      CheckTheFirstRow();
     }
     ASSERT_NO_FATAL_FAILURE(
         Do(LabOf("depot").router(),
@@ -200,6 +219,60 @@ class FleetTest : public Fleet {
                     {"UplinkdUplinkSaturated", "depot", "wan1"},
                     {"UplinkdOutOfSync", "depot", ""}});
   }
+
+  // What the fleet's dashboard answers at one look, in the middle of all that.
+  void CheckTheFirstRow() {
+    const Result<Dashboard> fleet = Dashboard::Read("fleet");
+    ASSERT_TRUE(fleet);
+    std::map<std::string, std::map<Monitoring::Labels, double>> answers;
+    for (const PanelQuery& query : fleet->Queries(FleetVariables())) {
+      if (!query.instant) continue;
+      const auto answer = monitoring_->Query(query.expression);
+      ASSERT_TRUE(answer) << answer.error().message;
+      answers[query.panel] = *answer;
+    }
+    const auto only = [&](const std::string& panel) {
+      const auto& values = answers.at(panel);
+      return values.size() == 1 ? values.begin()->second : -1;
+    };
+    EXPECT_GE(only("Uplinks down"), 2);
+    EXPECT_EQ(only("Routers without an uplink"), 1);
+    EXPECT_EQ(only("Agents that do not answer"), 0);
+    EXPECT_GT(only("Repairs in this time"), 0);
+    std::set<std::string> down;
+    for (const auto& [labels, since] :
+         answers.at("Which uplink is bad, and since when")) {
+      if (labels.at("phase") != "Down") continue;
+      down.insert(labels.at("instance") + " " + labels.at("uplink"));
+      EXPECT_GT(since, 1);
+      EXPECT_LT(since, 60);
+    }
+    EXPECT_THAT(down, testing::ElementsAre("branch wan1", "branch wan2"));
+  }
+
+  static Dashboard::Variables FleetVariables() {
+    return {{"job", "uplinkd"}, {"instance", "(office|branch|depot)"}};
+  }
+
+  void CheckDashboards() {
+    const std::set<std::string> jobs = {"uplinkd"};
+    const std::set<std::string> routers = {"office", "branch", "depot"};
+    const Result<Dashboard> fleet = Dashboard::Read("fleet");
+    const Result<Dashboard> router = Dashboard::Read("router");
+    ASSERT_TRUE(fleet && router);
+    DashboardRun run{FleetVariables(), began_, peak_, SecondsNow(), {}};
+    run.known = {{"job", jobs},
+                 {"instance", routers},
+                 {"uplink", {"wan1", "wan2", "wan3"}}};
+    EXPECT_THAT(CheckDashboard(*fleet, run, *monitoring_), IsEmpty());
+    run.variables = {
+        {"job", "uplinkd"}, {"instance", "office"}, {"uplink", "(.*)"}};
+    run.known["uplink"] = {"wan1", "wan2"};
+    EXPECT_THAT(CheckDashboard(*router, run, *monitoring_), IsEmpty());
+  }
+
+  double began_ = SecondsNow();
+  double peak_ = 0;
 
   // One agent is gone, and one waits for the kernel.
   void BreakAndMendTheAgents() {
@@ -229,6 +302,7 @@ TEST_F(FleetTest, EveryAlertFiresForItsFaultAndResolves) {
       << Words(Firing());
   // A group's news waits for its interval.
   std::this_thread::sleep_for(seconds(2));
+  CheckDashboards();
   // Whoever has to know was told, of the end as well.
   const auto paged = monitoring_->Received("pager");
   const auto told = monitoring_->Received("chat");
