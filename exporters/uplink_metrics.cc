@@ -15,6 +15,7 @@ constexpr std::array kPhases = {UplinkPhase::kReady,    UplinkPhase::kWaiting,
 constexpr std::array kHealthStates = {HealthState::kUnknown, HealthState::kUp,
                                       HealthState::kDegraded,
                                       HealthState::kDown};
+// Not kRemoved: such an uplink has no series any more.
 constexpr std::array kCutReasons = {CutReason::kFailover, CutReason::kDisabled,
                                     CutReason::kFailback, CutReason::kDrain};
 

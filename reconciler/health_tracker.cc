@@ -49,7 +49,7 @@ std::string InMilliseconds(nanoseconds duration) {
 HealthTracker::HealthTracker(Health health)
     : health_(std::move(health)), records_(health_.probes.size()) {
   for (const Probe& probe : health_.probes) {
-    report_.probes.push_back({.name = ProbeName(probe)});
+    report_.probes.emplace_back().name = ProbeName(probe);
   }
 }
 
