@@ -97,6 +97,7 @@ TEST(Http, AnswersManyScrapersAtOnce) {
   ASSERT_TRUE(server.has_value()) << server.error().message;
   std::atomic<int> answered{0};
   std::vector<std::thread> scrapers;
+  scrapers.reserve(20);
   for (int i = 0; i < 20; ++i) {
     scrapers.emplace_back([&] {
       httplib::Client client("127.0.0.1", (*server)->port());

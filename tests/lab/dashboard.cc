@@ -22,7 +22,9 @@ const Dashboard::Variables& OwnVariables() {
 std::string FillIn(std::string text, const Dashboard::Variables& variables) {
   for (const auto* some : {&variables, &OwnVariables()}) {
     for (const auto& [name, value] : *some) {
-      text = std::regex_replace(text, std::regex("\\$" + name + "\\b"), value);
+      std::string variable = "\\$";
+      variable.append(name).append("\\b");
+      text = std::regex_replace(text, std::regex(variable), value);
     }
   }
   return text;

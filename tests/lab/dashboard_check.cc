@@ -53,7 +53,8 @@ class AnswerCheck {
       seen_.insert(label);
       const auto known = run_.known.find(label);
       if (known != run_.known.end() && !known->second.contains(value)) {
-        fault_ = "a series of the unknown " + label + " " + value;
+        fault_ = "a series of the unknown ";
+        fault_.append(label).append(" ").append(value);
       }
     }
     for (const std::string& label : query_.labels) {
