@@ -32,9 +32,11 @@ void Bulletin::Publish(StatusPointer status, SnapshotPointer metrics,
                        const EventPointer& event) {
   {
     const std::lock_guard lock(mutex_);
+    // Whoever came before there was a status waits for the first one.
+    const bool first = status_ == nullptr;
     status_ = std::move(status);
     metrics_ = std::move(metrics);
-    if (event != nullptr) {
+    if (first || event != nullptr) {
       for (Subscription* subscription : subscriptions_) {
         if (subscription->queue_.size() >= kMaxQueued) {
           subscription->queue_.pop_front();

@@ -64,7 +64,8 @@ class Bulletin {
   StatusPointer status() const;     // null before the first Publish()
   SnapshotPointer metrics() const;  // null before the first Publish()
 
-  // Starts with the present status. Null if there are too many watchers.
+  // Starts with the present status, or the first one if there is none yet. Null
+  // if there are too many watchers.
   std::unique_ptr<Subscription> Subscribe();
 
   // Waits until `good` says so of the published status; false if it did not

@@ -111,6 +111,15 @@ Failover::Deadlines DrainLedger::Deadlines() const {
   return deadlines;
 }
 
+std::map<std::string, DrainLedger::WallTime> DrainLedger::WallDeadlines()
+    const {
+  std::map<std::string, WallTime> deadlines;
+  for (const auto& [uplink, deadline] : drains_) {
+    if (deadline && !deadline->over) deadlines[uplink] = deadline->wall;
+  }
+  return deadlines;
+}
+
 std::map<std::string, std::string> DrainLedger::Words() const {
   std::map<std::string, std::string> words;
   for (const auto& [uplink, deadline] : drains_) {

@@ -54,6 +54,7 @@ class DrainLedger {
   }
   // The deadlines that are not over.
   Failover::Deadlines Deadlines() const;
+  std::map<std::string, WallTime> WallDeadlines() const;  // by uplink
   // What there is to say of each: "draining until 2026-11-26T12:30:05Z".
   std::map<std::string, std::string> Words() const;
 

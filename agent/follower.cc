@@ -86,7 +86,8 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
       ledger_(SpecStore(options_.state_dir)),
       sampler_(options_.clocks.monotonic),
       loads_(options_.clocks.monotonic, options_.clocks.processor),
-      drains_(options_.state_dir) {}
+      drains_(options_.state_dir),
+      started_(options_.clocks.wall()) {}
 
 Instant Follower::Now() const {
   return {options_.clocks.monotonic(), options_.clocks.wall()};
@@ -118,6 +119,7 @@ Result<SpecLedger::Accepted> Follower::Accept(
   if (!accepted->unchanged) {
     spdlog::info("accepted the spec \"{}\" as generation {}",
                  ledger_.current()->spec.name, accepted->generation);
+    accepted_at_ = options_.clocks.monotonic();
     SpecChanged(before);
   }
   return accepted;
@@ -141,17 +143,22 @@ void Follower::SpecChanged(const std::optional<Spec>& before) {
   sampler_.Follow(ledger_.current()->spec);
   loads_.Follow(ledger_.current()->spec);
   latencies_.Follow(ledger_.current()->spec);
-  KeepDrains();
+  ForgetOtherUplinks();
   RegisterNames();
   WatchTables();
 }
 
-// A drain is about an uplink of the spec.
-void Follower::KeepDrains() {
+// What is told and counted is about uplinks of the spec.
+void Follower::ForgetOtherUplinks() {
   std::set<std::string> uplinks;
   for (const Uplink& uplink : ledger_.current()->spec.uplinks) {
     uplinks.insert(uplink.name);
   }
+  tally_.Follow(uplinks);
+  std::erase_if(standing_.uplinks, [&](const UplinkState& uplink) {
+    return !uplinks.contains(uplink.name);
+  });
+  history_.Note(standing_.uplinks, options_.clocks.wall());
   if (const Result<void> kept = drains_.KeepOnly(uplinks); !kept) {
     spdlog::warn("{}", kept.error().message);
   }
@@ -339,6 +346,8 @@ void Follower::TakeOver() {
   standing_.last_pass = options_.clocks.wall();
   if (last_report_.failed_phase) return;
   standing_.uplinks = last_report_.uplinks;
+  standing_.pending = PendingOf(DeedsOf(last_report_));
+  history_.Note(standing_.uplinks, standing_.last_pass);
   TellOfDrains();
   standing_.warnings = last_report_.warnings;
   standing_.objects = last_report_.objects;
@@ -356,6 +365,9 @@ void Follower::JudgeSync(const PassOptions& options) {
   loads_moved_ = rankings_moved_ = false;
   standing_.observed_generation = ledger_.generation();
   standing_.last_in_sync = standing_.last_pass;
+  if (const auto accepted_at = std::exchange(accepted_at_, std::nullopt)) {
+    tally_.CountProgrammed(options_.clocks.monotonic() - *accepted_at);
+  }
   drift_.clear();
   if (options.sweep && !old_tables_.empty()) {
     old_tables_.clear();
@@ -433,9 +445,13 @@ void Follower::Publish(const EventPointer& event) {
   standing_.traffic = sampler_.meter().traffic();
   standing_.conntrack = sampler_.conntrack();
   standing_.health = monitor_.Reports();
+  standing_.past = history_.all();
+  standing_.drain_deadlines = drains_.WallDeadlines();
+  standing_.published = options_.clocks.wall();
+  standing_.started = started_;
   if (host_ != nullptr) {
     standing_.overruns = host_->overruns();
-    standing_.lock_wait = host_->kernel().lock_wait();
+    standing_.kernel_costs = host_->kernel().costs();
   }
   v1::Status status = BuildStatus(standing_, conditions_, tally_);
   for (const std::string& warning : name_warnings_) {

@@ -32,6 +32,7 @@
 #include "agent/spec_ledger.h"
 #include "agent/status.h"
 #include "agent/tally.h"
+#include "agent/uplink_history.h"
 #include "reconciler/fight.h"
 #include "reconciler/reconcile.h"
 #include "reconciler/schedule.h"
@@ -143,7 +144,7 @@ class Follower {
   void CutConnections();
   void TellOfDrains();
   void UpdateConditions();
-  void KeepDrains();
+  void ForgetOtherUplinks();
   void RegisterNames();
   void WatchTables();
 
@@ -176,6 +177,10 @@ class Follower {
   Cutter cutter_;
   Standing standing_;
   std::map<std::string, int> link_index_;
+  UplinkHistory history_;
+  std::chrono::system_clock::time_point started_;
+  // When the spec was accepted that the kernel was not seen to hold yet.
+  std::optional<std::chrono::nanoseconds> accepted_at_;
 };
 
 }  // namespace uplinkd

@@ -80,6 +80,9 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   last_report_ = Report{};
   has_report_ = false;
   standing_ = Standing{};
+  tally_.Follow({});
+  history_.Note({}, options_.clocks.wall());
+  accepted_at_.reset();
   link_index_.clear();
   sampler_.Follow(Spec{});
   loads_.Follow(Spec{});

@@ -1,5 +1,6 @@
 #include "agent/health_monitor.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -128,7 +129,10 @@ void HealthMonitor::Watch(WatchedUplinks uplinks) {
   watched_ = std::move(uplinks);
   asio::post(context_, [this, uplinks = watched_] { TakeOver(uplinks); });
   if (!thread_.joinable()) {
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "probes");
+      context_.run();
+    });
   }
 }
 

@@ -84,6 +84,7 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
   std::promise<Result<void>> promise;
   std::future<Result<void>> ended = promise.get_future();
   std::thread thread([&] {
+    pthread_setname_np(pthread_self(), "engine");  // in top -H and the like
     promise.set_value(engine.Run());
     kill(getpid(), SIGTERM);
   });
@@ -131,6 +132,15 @@ int Run(const AgentOptions& options) {
   if (!instance) return CannotRun(instance.error().message);
 
   Engine engine(EngineOptionsOf(options));
+  // Before anything is taken up: the address may be in use.
+  std::unique_ptr<MetricsServer> metrics;
+  if (!options.metrics_listen.empty()) {
+    Result<std::unique_ptr<MetricsServer>> started =
+        MetricsServer::Start(options.metrics_listen,
+                             [&engine] { return engine.bulletin().metrics(); });
+    if (!started) return CannotRun(started.error().message);
+    metrics = std::move(*started);
+  }
   engine.Restore();
   if (spec) {
     if (Result<void> started = engine.StartWith(std::move(*spec)); !started) {
@@ -140,14 +150,6 @@ int Run(const AgentOptions& options) {
   Result<std::unique_ptr<Server>> server =
       Server::Start(options.sockets, engine);
   if (!server) return CannotRun(server.error().message);
-  std::unique_ptr<MetricsServer> metrics;
-  if (!options.metrics_listen.empty()) {
-    Result<std::unique_ptr<MetricsServer>> started =
-        MetricsServer::Start(options.metrics_listen,
-                             [&engine] { return engine.bulletin().metrics(); });
-    if (!started) return CannotRun(started.error().message);
-    metrics = std::move(*started);
-  }
   std::unique_ptr<Hooks> hooks;
   if (!options.hooks_dir.empty()) {
     hooks = std::make_unique<Hooks>(Hooks::Options{options.hooks_dir},

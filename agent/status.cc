@@ -108,6 +108,9 @@ v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
 MetricsSnapshot BuildMetrics(const Standing& standing,
                              const Conditions& conditions, const Tally& tally) {
   MetricsSnapshot snapshot;
+  snapshot.taken = standing.published;
+  snapshot.started = standing.started;
+  snapshot.last_pass = standing.last_pass;
   if (standing.spec != nullptr) {
     snapshot.spec_name = standing.spec->spec.name;
     snapshot.spec_revision = standing.spec->spec.revision;
@@ -119,14 +122,18 @@ MetricsSnapshot BuildMetrics(const Standing& standing,
   snapshot.uplinks = standing.uplinks;
   snapshot.traffic = standing.traffic;
   snapshot.health = standing.health;
+  snapshot.past = standing.past;
+  snapshot.drain_deadlines = standing.drain_deadlines;
+  snapshot.pending = standing.pending;
   tally.WriteTo(snapshot);
   snapshot.objects = standing.objects;
   snapshot.foreign_routes = standing.foreign_routes;
   snapshot.netlink_overruns = standing.overruns;
-  snapshot.lock_wait_seconds =
-      std::chrono::duration<double>(standing.lock_wait).count();
+  snapshot.kernel_costs = standing.kernel_costs;
   for (const auto& [type, condition] : conditions.all()) {
-    snapshot.conditions[type] = condition.verdict.status == Truth::kTrue;
+    snapshot.conditions[type] = {
+        std::string(TruthName(condition.verdict.status)),
+        condition.verdict.reason, condition.last_transition};
   }
   snapshot.conntrack_entries = standing.conntrack.entries;
   snapshot.conntrack_limit = standing.conntrack.limit;

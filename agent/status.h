@@ -37,7 +37,12 @@ struct Standing {
   HealthReports health;
   ConntrackUsage conntrack;
   std::uint64_t overruns = 0;
-  std::chrono::nanoseconds lock_wait{};  // for the xtables lock, in total
+  KernelCosts kernel_costs;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> pending;
+  std::map<std::string, UplinkPast> past;  // by uplink
+  std::map<std::string, std::chrono::system_clock::time_point> drain_deadlines;
+  std::chrono::system_clock::time_point published;  // when this is
+  std::chrono::system_clock::time_point started;    // when the agent was
 };
 
 v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,

@@ -36,8 +36,14 @@ void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
     durations_[phase].Observe(duration);
   }
   for (const Deed& deed : deeds) {
-    ++operations_[{deed.line.object, OperationOf(deed.line.sign),
+    const std::string operation = OperationOf(deed.line.sign);
+    ++operations_[{deed.line.object, operation,
                    std::string(StepResultName(deed.outcome.result))}];
+    if (deed.outcome.result != StepResult::kFailed) continue;
+    ++errors_[{operation, std::string(ErrorCodeName(deed.outcome.error.code))}];
+  }
+  if (report.failed_phase && report.error) {
+    ++errors_[{"read", std::string(ErrorCodeName(report.error->code))}];
   }
   for (const Deed& repair : repairs) {
     if (repair.outcome.result != StepResult::kDone) continue;
@@ -51,13 +57,37 @@ void Tally::CountCut(const Cut& cut, std::uint64_t connections) {
   cut_[{cut.uplink, std::string(CutReasonName(cut.reason))}] += connections;
 }
 
+void Tally::Follow(const std::set<std::string>& uplinks) {
+  std::erase_if(failovers_, [&](const auto& entry) {
+    return !uplinks.contains(entry.first);
+  });
+  std::erase_if(cut_, [&](const auto& entry) {
+    return !uplinks.contains(entry.first.first);
+  });
+}
+
 void Tally::WriteTo(MetricsSnapshot& snapshot) const {
   snapshot.passes = passes_;
   snapshot.pass_durations = durations_;
   snapshot.corrections = corrections_by_object_;
   snapshot.operations = operations_;
+  snapshot.errors = errors_;
+  snapshot.programming_latency = programming_latency_;
   snapshot.failovers = failovers_;
   snapshot.connections_cut = cut_;
+}
+
+std::map<std::pair<std::string, std::string>, std::uint64_t> PendingOf(
+    const std::vector<Deed>& deeds) {
+  std::map<std::pair<std::string, std::string>, std::uint64_t> pending;
+  for (const Deed& deed : deeds) {
+    if (deed.outcome.result == StepResult::kDone ||
+        deed.outcome.result == StepResult::kAlreadySo) {
+      continue;
+    }
+    ++pending[{deed.line.object, std::string(CauseName(deed.line.cause))}];
+  }
+  return pending;
 }
 
 }  // namespace uplinkd

@@ -4,8 +4,10 @@
 #ifndef UPLINKD_AGENT_TALLY_H_
 #define UPLINKD_AGENT_TALLY_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,13 @@ class Tally {
   // `connections` were cut.
   void CountCut(const Cut& cut, std::uint64_t connections);
 
+  // A spec was accepted and, after `latency`, seen in the kernel.
+  void CountProgrammed(std::chrono::nanoseconds latency) {
+    programming_latency_.Observe(latency);
+  }
+  // Forgets every uplink but these.
+  void Follow(const std::set<std::string>& uplinks);
+
   // Fills in the counters.
   void WriteTo(MetricsSnapshot& snapshot) const;
 
@@ -50,10 +59,16 @@ class Tally {
       corrections_by_object_;
   std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t>
       operations_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> errors_;
+  DurationHistogram programming_latency_;
   std::uint64_t corrections_ = 0;
   std::map<std::string, std::uint64_t> failovers_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> cut_;
 };
+
+// {object, cause} -> how many of these deeds were not done.
+std::map<std::pair<std::string, std::string>, std::uint64_t> PendingOf(
+    const std::vector<Deed>& deeds);
 
 }  // namespace uplinkd
 

@@ -33,6 +33,13 @@ void RateMeter::Sample(std::uint64_t count, Time now, Time window) {
   rate_ += weight * (rate - rate_);
 }
 
+// A counter that went back began at 0.
+void TrafficMeter::Bytes::Sample(std::uint64_t count, Time now, Time window) {
+  total += count < counter ? count : count - counter;
+  counter = count;
+  rate.Sample(count, now, window);
+}
+
 void TrafficMeter::Follow(const std::set<std::string>& uplinks, Time window) {
   window_ = std::max<Time>(window, std::chrono::seconds(1));
   const auto gone = [&](const auto& entry) {
@@ -58,16 +65,25 @@ void TrafficMeter::LinkSeen(const std::string& uplink, int index,
   const auto traffic = traffic_.find(uplink);
   if (traffic == traffic_.end() || !traffic->second.link) return;
   Meters& meters = meters_[uplink];
-  if (meters.index != index) meters = Meters{index, {}, {}};
+  if (meters.index != index) {
+    if (meters.index != 0) {
+      meters.receive = {counters.receive_bytes, meters.receive.total, {}};
+      meters.transmit = {counters.transmit_bytes, meters.transmit.total, {}};
+    }
+    meters.index = index;
+  }
   meters.receive.Sample(counters.receive_bytes, now, window_);
   meters.transmit.Sample(counters.transmit_bytes, now, window_);
-  traffic->second.link = {counters.receive_bytes, counters.transmit_bytes,
-                          meters.receive.per_second(),
-                          meters.transmit.per_second()};
+  traffic->second.link = {meters.receive.total, meters.transmit.total,
+                          meters.receive.rate.per_second(),
+                          meters.transmit.rate.per_second()};
 }
 
 void TrafficMeter::LinkMissing(const std::string& uplink) {
-  meters_.erase(uplink);
+  if (const auto meters = meters_.find(uplink); meters != meters_.end()) {
+    meters->second.receive.rate = {};
+    meters->second.transmit.rate = {};
+  }
   const auto traffic = traffic_.find(uplink);
   if (traffic == traffic_.end() || !traffic->second.link) return;
   traffic->second.link->receive_bytes_per_second = 0;
@@ -92,7 +108,9 @@ void TrafficMeter::FatesSeen(
           counter < fates.counter ? counter : counter - fates.counter;
     }
     fates.counter = counter;
-    fates.rate.Sample(traffic->second.new_connections, now, kShareWindow);
+    fates.rate.Sample(traffic->second.new_connections, now, window_);
+    fates.share_rate.Sample(traffic->second.new_connections, now, kShareWindow);
+    traffic->second.new_connections_per_second = fates.rate.per_second();
   }
   fates_known_ = true;
   UpdateShares();
@@ -100,10 +118,12 @@ void TrafficMeter::FatesSeen(
 
 void TrafficMeter::UpdateShares() {
   double sum = 0;
-  for (const auto& [uplink, fates] : fates_) sum += fates.rate.per_second();
+  for (const auto& [uplink, fates] : fates_) {
+    sum += fates.share_rate.per_second();
+  }
   for (const auto& [uplink, fates] : fates_) {
     traffic_[uplink].achieved_share =
-        sum > kNoConnections ? fates.rate.per_second() / sum : 0;
+        sum > kNoConnections ? fates.share_rate.per_second() / sum : 0;
   }
 }
 

@@ -1,8 +1,9 @@
 // Traffic: counters of links and connections made into rates and shares.
 //
 // Pure arithmetic on samples; the engine takes them. A counter that went
-// backwards, or another link under the same name, starts over rather than
-// showing a rate that never was.
+// backwards, or another link under the same name, makes the rate start over
+// rather than show one that never was; totals never fall as long as the uplink
+// is followed.
 #ifndef UPLINKD_AGENT_TRAFFIC_H_
 #define UPLINKD_AGENT_TRAFFIC_H_
 
@@ -52,7 +53,8 @@ class TrafficMeter {
   // A sample of an uplink's link; `index` tells links of one name apart.
   void LinkSeen(const std::string& uplink, int index,
                 const LinkCounters& counters, Time now);
-  // The uplink has no link now: its rates are zero, its bytes stay.
+  // The uplink has no link now: its rates are zero, its bytes stay, and those
+  // of its next link are added to them.
   void LinkMissing(const std::string& uplink);
   void ConnectionsSeen(const std::string& uplink, std::uint64_t connections);
 
@@ -66,14 +68,24 @@ class TrafficMeter {
   }
 
  private:
+  // The bytes of one direction: of the uplink's first link since it was made,
+  // of later ones since they were first seen, so that none makes a leap.
+  struct Bytes {
+    std::uint64_t counter = 0;  // of the present link, as last seen
+    std::uint64_t total = 0;
+    RateMeter rate;
+
+    void Sample(std::uint64_t count, Time now, Time window);
+  };
   struct Meters {
-    int index = 0;
-    RateMeter receive;
-    RateMeter transmit;
+    int index = 0;  // 0: there was no link yet
+    Bytes receive;
+    Bytes transmit;
   };
   struct Fates {
     std::uint64_t counter = 0;  // as last seen
     RateMeter rate;             // of new connections
+    RateMeter share_rate;       // the same over a longer window
   };
   void UpdateShares();
   Time window_ = std::chrono::seconds(1);

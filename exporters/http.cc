@@ -1,22 +1,31 @@
 #include "exporters/http.h"
 
 #include <httplib.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "exporters/bounded_tasks.h"
 #include "exporters/metrics.h"
 
 namespace uplinkd {
 namespace {
 
-// Few threads: a router is scraped by one or two servers.
-constexpr std::size_t kThreads = 2;
-constexpr std::chrono::seconds kClientTimeout{5};
+// A router is scraped by one or two servers; the rest is for slow clients.
+constexpr std::size_t kMaxConnections = 64;
+// A request is one packet, and an answer fits into the kernel's buffers.
+constexpr std::chrono::milliseconds kClientTimeout{500};
+// Connections that have sent nothing so far wait in the kernel this long.
+constexpr int kSilentSeconds = 5;
+// Of them; the kernel takes the least of this and net.core.somaxconn.
+constexpr int kBacklog = 4096;
 
 struct HostPort {
   std::string host;
@@ -47,15 +56,20 @@ std::optional<HostPort> ParseListen(std::string_view listen) {
 class HttplibServer final : public MetricsServer {
  public:
   explicit HttplibServer(Source source) : source_(std::move(source)) {
-    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server_.new_task_queue = [] { return new BoundedTasks(kMaxConnections); };
     server_.set_read_timeout(kClientTimeout);
     server_.set_write_timeout(kClientTimeout);
-    server_.set_keep_alive_max_count(100);
+    // One answer per connection: an idle one would hold a thread.
+    server_.set_keep_alive_max_count(1);
+    server_.set_keep_alive_timeout(1);  // for its request; the least there is
     // The library's default also sets SO_REUSEPORT, with which a second
     // program could quietly share the address.
-    server_.set_socket_options([](int fd) {
+    server_.set_socket_options([this](int fd) {
       const int on = 1;
       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+      setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kSilentSeconds,
+                 sizeof(kSilentSeconds));
+      listener_ = fd;
     });
     server_.Get("/metrics", [this](const httplib::Request&,
                                    httplib::Response& response) {
@@ -78,13 +92,15 @@ class HttplibServer final : public MetricsServer {
     if (thread_.joinable()) thread_.join();
   }
 
+  // False, and why in errno; 0 if that is not known.
   bool Bind(const HostPort& where) {
-    if (where.port == 0) {
-      port_ = server_.bind_to_any_port(where.host);
-      return port_ > 0;
-    }
+    errno = 0;
     port_ = where.port;
-    return server_.bind_to_port(where.host, where.port);
+    const bool bound = where.port == 0
+                           ? (port_ = server_.bind_to_any_port(where.host)) > 0
+                           : server_.bind_to_port(where.host, where.port);
+    // The library listens with a backlog of 5.
+    return bound && listen(listener_, kBacklog) == 0;
   }
 
   void Serve() {
@@ -99,8 +115,18 @@ class HttplibServer final : public MetricsServer {
   Source source_;
   httplib::Server server_;
   std::thread thread_;
+  int listener_ = -1;  // owned by server_
   int port_ = 0;
 };
+
+std::string WhyNotBound(int system_errno) {
+  switch (system_errno) {
+    case EADDRINUSE: return "another program listens there";
+    case EADDRNOTAVAIL: return "this host does not have the address";
+    case 0: return "the address is in use or not one of this host";
+    default: return std::generic_category().message(system_errno);
+  }
+}
 
 }  // namespace
 
@@ -114,9 +140,9 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(
   }
   auto server = std::make_unique<HttplibServer>(std::move(source));
   if (!server->Bind(*where)) {
-    return Fail(ErrorCode::kUnavailable,
-                "cannot serve metrics on " + listen +
-                    ": the address is in use or not one of this host");
+    return Fail(ErrorCode::kUnavailable, "cannot serve metrics on " + listen +
+                                             ": " + WhyNotBound(errno) +
+                                             "; see --metrics-listen");
   }
   server->Serve();
   return server;

@@ -1,6 +1,8 @@
 // MetricsServer: serves /metrics over HTTP, from the last snapshot.
 //
-// Has threads of its own; a slow scraper delays nobody but itself.
+// Has threads of its own, and never waits for the kernel's owner: while that
+// one is held up, scrapes get the last snapshot, which says when it was made.
+// Slow clients cost a bounded number of threads and descriptors.
 #ifndef UPLINKD_EXPORTERS_HTTP_H_
 #define UPLINKD_EXPORTERS_HTTP_H_
 

@@ -1,88 +1,41 @@
 #include "exporters/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <initializer_list>
-#include <limits>
-#include <sstream>
+#include <array>
 #include <utility>
-#include <vector>
+
+#include "exporters/families.h"
+#include "exporters/uplink_metrics.h"
 
 namespace uplinkd {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
+// What a plan's lines are about; see PlanLine.
+constexpr std::array kObjects = {"route", "rule", "chain", "chain-rule",
+                                 "jump"};
+constexpr std::array kCauses = {Cause::kMissing, Cause::kModified,
+                                Cause::kExtra};
 
-using Labels = std::initializer_list<std::pair<const char*, std::string>>;
-
-// The families in the order in which they are written.
-class Families {
- public:
-  // Opens a family; the calls below add to it. One without metrics is dropped.
-  void Open(const char* name, const char* help, MetricType type) {
-    families_.push_back({name, help, type, {}});
-  }
-
-  void Add(double value, Labels labels = {}) {
-    ClientMetric& metric = AddMetric(labels);
-    if (families_.back().type == MetricType::Counter) {
-      metric.counter.value = value;
-    } else {
-      metric.gauge.value = value;
-    }
-  }
-
-  void Add(const DurationHistogram& histogram, Labels labels) {
-    ClientMetric::Histogram& out = AddMetric(labels).histogram;
-    std::uint64_t cumulative = 0;
-    for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
-      cumulative += histogram.counts[i];
-      const bool last = i == DurationHistogram::kBounds.size();
-      out.bucket.push_back(
-          {cumulative, last ? std::numeric_limits<double>::infinity()
-                            : DurationHistogram::kBounds[i]});
-    }
-    out.sample_count = cumulative;
-    out.sample_sum = histogram.sum;
-  }
-
-  std::string Serialize() {
-    std::erase_if(families_,
-                  [](const MetricFamily& f) { return f.metric.empty(); });
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, families_);
-    return out.str();
-  }
-
- private:
-  ClientMetric& AddMetric(Labels labels) {
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    for (const auto& [name, value] : labels) {
-      metric.label.push_back({name, value});
-    }
-    return metric;
-  }
-
-  std::vector<MetricFamily> families_;
-};
-
-std::string Hex(std::uint32_t value) {
-  std::ostringstream out;
-  out << "0x" << std::hex << value;
-  return out.str();
+// A point in time, unless it is the epoch, which stands for "never".
+void AddTime(const char* name, const char* help,
+             std::chrono::system_clock::time_point time, Families& out) {
+  out.Open(name, help, MetricType::Gauge);
+  if (time == std::chrono::system_clock::time_point{}) return;
+  out.Add(std::chrono::duration<double>(time.time_since_epoch()).count());
 }
 
-double Seconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
-void AddSpec(const MetricsSnapshot& s, Families& out) {
+void AddAgent(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_build_info", "The version of the agent, as a label.",
            MetricType::Gauge);
   out.Add(1, {{"version", UPLINKD_VERSION}});
+  AddTime("uplinkd_start_timestamp_seconds", "When the agent started.",
+          s.started, out);
+  AddTime("uplinkd_snapshot_timestamp_seconds",
+          "When all of this was true. It is made anew at least once a second, "
+          "unless the agent waits for the kernel.",
+          s.taken, out);
+}
+
+void AddSpec(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_spec_info", "The spec that the agent follows, as labels.",
            MetricType::Gauge);
   if (s.generation != 0) {
@@ -100,153 +53,36 @@ void AddSpec(const MetricsSnapshot& s, Families& out) {
            "1 if the kernel held the spec when it was last looked at.",
            MetricType::Gauge);
   out.Add(s.in_sync ? 1 : 0);
-  out.Open("uplinkd_last_in_sync_timestamp_seconds",
-           "When the kernel was last seen to hold the spec.",
-           MetricType::Gauge);
-  if (s.last_in_sync != std::chrono::system_clock::time_point{}) {
-    out.Add(Seconds(s.last_in_sync));
-  }
+  AddTime("uplinkd_last_in_sync_timestamp_seconds",
+          "When the kernel was last seen to hold the spec.", s.last_in_sync,
+          out);
+  out.Open("uplinkd_programming_latency_seconds",
+           "From a spec's acceptance until the kernel was seen to hold it.",
+           MetricType::Histogram);
+  out.Add(s.programming_latency);
+}
+
+void AddConditions(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_condition", "1 if the condition is true.",
            MetricType::Gauge);
-  for (const auto& [type, is_true] : s.conditions) {
-    out.Add(is_true ? 1 : 0, {{"type", type}});
+  for (const auto& [type, condition] : s.conditions) {
+    out.Add(condition.status == "True" ? 1 : 0, {{"type", type}});
   }
-}
-
-void AddUplinkState(const MetricsSnapshot& s, Families& out) {
-  out.Open("uplinkd_uplink_up", "1 if the uplink can carry new connections.",
+  out.Open("uplinkd_condition_info",
+           "What the condition is and why, as labels; its status is True, "
+           "False or Unknown.",
            MetricType::Gauge);
-  for (const UplinkState& uplink : s.uplinks) {
-    out.Add(uplink.phase == UplinkPhase::kReady ? 1 : 0,
-            {{"uplink", uplink.name}});
+  for (const auto& [type, condition] : s.conditions) {
+    out.Add(1, {{"type", type},
+                {"status", condition.status},
+                {"reason", condition.reason}});
   }
-  out.Open("uplinkd_uplink_capacity_bytes_per_second",
-           "The line's speed as the spec declares it.", MetricType::Gauge);
-  for (const UplinkState& uplink : s.uplinks) {
-    const auto add = [&](std::uint64_t bits, const char* direction) {
-      if (bits == 0) return;
-      out.Add(static_cast<double>(bits) / 8,
-              {{"uplink", uplink.name}, {"direction", direction}});
-    };
-    add(uplink.capacity.download, "receive");
-    add(uplink.capacity.upload, "transmit");
-  }
-}
-
-double Seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-void AddHealth(const MetricsSnapshot& s, Families& out) {
-  out.Open("uplinkd_uplink_loss_ratio",
-           "Part of the probes without an answer, over the last 20 rounds.",
-           MetricType::Gauge);
-  for (const auto& [uplink, report] : s.health) {
-    out.Add(static_cast<double>(report.loss) / kWhole, {{"uplink", uplink}});
-  }
-  out.Open("uplinkd_uplink_latency_seconds",
-           "How long probes take to be answered, smoothed.", MetricType::Gauge);
-  for (const auto& [uplink, report] : s.health) {
-    if (!report.latency) continue;
-    out.Add(Seconds(*report.latency), {{"uplink", uplink}});
-  }
-  out.Open("uplinkd_probe_success", "1 if the probe was answered last time.",
-           MetricType::Gauge);
-  for (const auto& [uplink, report] : s.health) {
-    for (const ProbeStanding& probe : report.probes) {
-      if (!probe.last) continue;
-      out.Add(probe.last->answered ? 1 : 0,
-              {{"uplink", uplink}, {"probe", probe.name}});
-    }
-  }
-  out.Open("uplinkd_probe_duration_seconds",
-           "How long the probe took to be answered, if it was.",
-           MetricType::Gauge);
-  for (const auto& [uplink, report] : s.health) {
-    for (const ProbeStanding& probe : report.probes) {
-      if (!probe.last || !probe.last->answered) continue;
-      out.Add(Seconds(probe.last->latency),
-              {{"uplink", uplink}, {"probe", probe.name}});
-    }
-  }
-}
-
-// One family with one value per uplink, taken from the traffic of its link. An
-// uplink that shares its link has none.
-template <typename Value>
-void AddPerLink(const MetricsSnapshot& s, Families& out, const char* name,
-                const char* help, MetricType type, Value LinkTraffic::*value) {
-  out.Open(name, help, type);
-  for (const auto& [uplink, traffic] : s.traffic) {
-    if (!traffic.link) continue;
-    out.Add(static_cast<double>((*traffic.link).*value), {{"uplink", uplink}});
-  }
-}
-
-void AddTraffic(const MetricsSnapshot& s, Families& out) {
-  AddPerLink(s, out, "uplinkd_uplink_receive_bytes_total",
-             "Bytes received by the uplink's link.", MetricType::Counter,
-             &LinkTraffic::receive_bytes);
-  AddPerLink(s, out, "uplinkd_uplink_transmit_bytes_total",
-             "Bytes sent by the uplink's link.", MetricType::Counter,
-             &LinkTraffic::transmit_bytes);
-  AddPerLink(s, out, "uplinkd_uplink_receive_bytes_per_second",
-             "Receive rate, averaged over the estimator's window.",
-             MetricType::Gauge, &LinkTraffic::receive_bytes_per_second);
-  AddPerLink(s, out, "uplinkd_uplink_transmit_bytes_per_second",
-             "Transmit rate, averaged over the estimator's window.",
-             MetricType::Gauge, &LinkTraffic::transmit_bytes_per_second);
-  out.Open("uplinkd_uplink_new_connections_total",
-           "Connections that got this uplink as their fate.",
-           MetricType::Counter);
-  for (const auto& [uplink, traffic] : s.traffic) {
-    out.Add(static_cast<double>(traffic.new_connections), {{"uplink", uplink}});
-  }
-}
-
-void AddShares(const MetricsSnapshot& s, Families& out) {
-  out.Open("uplinkd_uplink_connections",
-           "Live conntrack entries by their connection mark.",
-           MetricType::Gauge);
-  for (const UplinkState& uplink : s.uplinks) {
-    const auto traffic = s.traffic.find(uplink.name);
-    if (traffic == s.traffic.end()) continue;
-    out.Add(static_cast<double>(traffic->second.connections),
-            {{"uplink", uplink.name}, {"mark", Hex(uplink.mark.value)}});
-  }
-  out.Open("uplinkd_uplink_share_ratio",
-           "Part of the new connections: as intended, and as achieved.",
-           MetricType::Gauge);
-  for (const UplinkState& uplink : s.uplinks) {
-    out.Add(uplink.share, {{"uplink", uplink.name}, {"kind", "intended"}});
-    const auto traffic = s.traffic.find(uplink.name);
-    if (traffic == s.traffic.end()) continue;
-    out.Add(traffic->second.achieved_share,
-            {{"uplink", uplink.name}, {"kind", "achieved"}});
-  }
-  out.Open("uplinkd_conntrack_entries", "Connections that the kernel tracks.",
-           MetricType::Gauge);
-  out.Add(static_cast<double>(s.conntrack_entries));
-  out.Open("uplinkd_conntrack_limit",
-           "The most connections that the kernel will track.",
-           MetricType::Gauge);
-  out.Add(static_cast<double>(s.conntrack_limit));
-}
-
-void AddFailover(const MetricsSnapshot& s, Families& out) {
-  out.Open("uplinkd_failovers_total",
-           "Times that the uplink stopped carrying connections.",
-           MetricType::Counter);
-  for (const auto& [uplink, count] : s.failovers) {
-    out.Add(static_cast<double>(count), {{"uplink", uplink}});
-  }
-  out.Open("uplinkd_connections_cut_total",
-           "Connections that the agent ended so that they start anew on "
-           "another uplink.",
-           MetricType::Counter);
-  for (const auto& [key, count] : s.connections_cut) {
-    out.Add(static_cast<double>(count),
-            {{"uplink", key.first}, {"reason", key.second}});
+  out.Open("uplinkd_condition_since_timestamp_seconds",
+           "When the status of the condition last changed.", MetricType::Gauge);
+  for (const auto& [type, condition] : s.conditions) {
+    out.Add(std::chrono::duration<double>(condition.since.time_since_epoch())
+                .count(),
+            {{"type", type}});
   }
 }
 
@@ -264,13 +100,30 @@ void AddPasses(const MetricsSnapshot& s, Families& out) {
   for (const auto& [phase, histogram] : s.pass_durations) {
     out.Add(histogram, {{"phase", std::string(PassPhaseName(phase))}});
   }
+  AddTime("uplinkd_last_pass_timestamp_seconds", "When the last pass ended.",
+          s.last_pass, out);
+}
+
+// Every object and cause, so that a rate sees the first of its kind.
+void AddDrift(const MetricsSnapshot& s, Families& out) {
+  const auto add = [&](const auto& counts) {
+    for (const char* object : kObjects) {
+      for (const Cause cause : kCauses) {
+        const std::string name(CauseName(cause));
+        const auto found = counts.find({object, name});
+        out.Add(found == counts.end() ? 0 : static_cast<double>(found->second),
+                {{"object", object}, {"cause", name}});
+      }
+    }
+  };
   out.Open("uplinkd_drift_corrections_total",
            "Objects repaired that somebody else had changed.",
            MetricType::Counter);
-  for (const auto& [key, count] : s.corrections) {
-    out.Add(static_cast<double>(count),
-            {{"object", key.first}, {"cause", key.second}});
-  }
+  add(s.corrections);
+  out.Open("uplinkd_pending_changes",
+           "Objects that the last pass found to be wrong and did not mend.",
+           MetricType::Gauge);
+  add(s.pending);
 }
 
 void AddKernel(const MetricsSnapshot& s, Families& out) {
@@ -281,6 +134,13 @@ void AddKernel(const MetricsSnapshot& s, Families& out) {
     const auto& [object, operation, result] = key;
     out.Add(static_cast<double>(count),
             {{"object", object}, {"operation", operation}, {"result", result}});
+  }
+  out.Open("uplinkd_kernel_errors_total",
+           "Reads and changes that the kernel refused, by kind of error.",
+           MetricType::Counter);
+  for (const auto& [key, count] : s.errors) {
+    out.Add(static_cast<double>(count),
+            {{"operation", key.first}, {"code", key.second}});
   }
   out.Open("uplinkd_objects", "Objects of ours in the kernel.",
            MetricType::Gauge);
@@ -295,24 +155,66 @@ void AddKernel(const MetricsSnapshot& s, Families& out) {
            "Times that the event socket lost events and all was read again.",
            MetricType::Counter);
   out.Add(static_cast<double>(s.netlink_overruns));
-  out.Open("uplinkd_xtables_lock_wait_seconds_total",
-           "Time spent waiting for the xtables lock.", MetricType::Counter);
-  out.Add(s.lock_wait_seconds);
+  out.Open("uplinkd_interrupted_dumps_total",
+           "Lists of the kernel's that changed while they were read.",
+           MetricType::Counter);
+  out.Add(static_cast<double>(s.kernel_costs.interrupted_dumps));
+  out.Open("uplinkd_xtables_lock_wait_seconds",
+           "How long an edit of a table waited for the xtables lock.",
+           MetricType::Histogram);
+  out.Add(s.kernel_costs.lock_waits);
+  out.Open("uplinkd_xtables_lock_timeouts_total",
+           "Edits that were put off since somebody held the xtables lock.",
+           MetricType::Counter);
+  out.Add(static_cast<double>(s.kernel_costs.lock_timeouts));
+}
+
+void AddConntrack(const MetricsSnapshot& s, Families& out) {
+  out.Open("uplinkd_conntrack_entries", "Connections that the kernel tracks.",
+           MetricType::Gauge);
+  out.Add(static_cast<double>(s.conntrack_entries));
+  out.Open("uplinkd_conntrack_limit",
+           "The most connections that the kernel will track.",
+           MetricType::Gauge);
+  out.Add(static_cast<double>(s.conntrack_limit));
+}
+
+Families FamiliesOf(const MetricsSnapshot& snapshot) {
+  Families families;
+  AddAgent(snapshot, families);
+  AddSpec(snapshot, families);
+  AddConditions(snapshot, families);
+  AddUplinkMetrics(snapshot, families);
+  AddConntrack(snapshot, families);
+  AddPasses(snapshot, families);
+  AddDrift(snapshot, families);
+  AddKernel(snapshot, families);
+  return families;
+}
+
+std::string TypeName(MetricType type) {
+  switch (type) {
+    case MetricType::Counter: return "counter";
+    case MetricType::Gauge: return "gauge";
+    case MetricType::Histogram: return "histogram";
+    case MetricType::Summary: return "summary";
+    default: return "untyped";
+  }
 }
 
 }  // namespace
 
 std::string RenderMetrics(const MetricsSnapshot& snapshot) {
-  Families families;
-  AddSpec(snapshot, families);
-  AddUplinkState(snapshot, families);
-  AddHealth(snapshot, families);
-  AddTraffic(snapshot, families);
-  AddShares(snapshot, families);
-  AddFailover(snapshot, families);
-  AddPasses(snapshot, families);
-  AddKernel(snapshot, families);
-  return families.Serialize();
+  return FamiliesOf(snapshot).Serialize();
+}
+
+std::vector<MetricDescription> DescribeMetrics() {
+  std::vector<MetricDescription> descriptions;
+  const Families families = FamiliesOf(MetricsSnapshot{});
+  for (const prometheus::MetricFamily& family : families.all()) {
+    descriptions.push_back({family.name, TypeName(family.type)});
+  }
+  return descriptions;
 }
 
 }  // namespace uplinkd

@@ -5,7 +5,6 @@
 #ifndef UPLINKD_EXPORTERS_SNAPSHOT_H_
 #define UPLINKD_EXPORTERS_SNAPSHOT_H_
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -16,20 +15,11 @@
 #include <vector>
 
 #include "reconciler/compile.h"
+#include "reconciler/duration_histogram.h"
+#include "reconciler/kernel.h"
 #include "reconciler/reconcile.h"
 
 namespace uplinkd {
-
-// A cumulative histogram with fixed bounds, in seconds.
-struct DurationHistogram {
-  static constexpr std::array<double, 12> kBounds = {
-      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-      0.01,   0.025,   0.05,   0.1,   0.5,    1.0};
-  std::array<std::uint64_t, kBounds.size() + 1> counts{};  // last: +Inf
-  double sum = 0;
-
-  void Observe(std::chrono::nanoseconds duration);
-};
 
 struct LinkTraffic {
   std::uint64_t receive_bytes = 0;
@@ -44,34 +34,60 @@ struct UplinkTraffic {
   std::uint64_t connections = 0;      // live conntrack entries with its mark
   std::uint64_t new_connections = 0;  // fates given since the agent started
   double achieved_share = 0;          // of new connections, recently
+  double new_connections_per_second = 0;
+};
+
+// What an uplink went through since the agent started.
+struct UplinkPast {
+  UplinkPhase phase = UplinkPhase::kWaiting;
+  std::chrono::system_clock::time_point since;  // when that phase began
+  std::uint64_t drains = 0;                     // how often one began
+};
+
+struct ConditionState {
+  std::string status;  // "True"
+  std::string reason;  // "InSync"
+  std::chrono::system_clock::time_point since;
 };
 
 struct MetricsSnapshot {
+  // The epoch stands for "never".
+  std::chrono::system_clock::time_point taken;    // when this was made
+  std::chrono::system_clock::time_point started;  // when the agent was
+  std::chrono::system_clock::time_point last_pass;
+  std::chrono::system_clock::time_point last_in_sync;
   std::string spec_name;
   std::string spec_revision;
   std::uint64_t generation = 0;
   std::uint64_t observed_generation = 0;
   bool in_sync = false;
-  std::chrono::system_clock::time_point last_in_sync;  // epoch: never
   std::vector<UplinkState> uplinks;
   std::map<std::string, UplinkTraffic> traffic;  // by uplink name
   std::map<std::string, HealthReport> health;    // of those that are probed
   // {result, trigger} -> passes
   std::map<std::pair<std::string, std::string>, std::uint64_t> passes;
   std::map<PassPhase, DurationHistogram> pass_durations;
+  DurationHistogram programming_latency;  // spec accepted -> in sync
   // {object, cause} -> repairs of drift (a new spec is not drift)
   std::map<std::pair<std::string, std::string>, std::uint64_t> corrections;
   // {object, operation, result} -> steps executed
   std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t>
       operations;
+  // {operation or "read", code} -> what the kernel refused
+  std::map<std::pair<std::string, std::string>, std::uint64_t> errors;
+  // {object, cause} -> what the last pass found to be done and did not do
+  std::map<std::pair<std::string, std::string>, std::uint64_t> pending;
+  std::map<std::string, UplinkPast> past;          // by uplink
   std::map<std::string, std::uint64_t> failovers;  // by uplink
   // {uplink, reason} -> connections that the agent ended
   std::map<std::pair<std::string, std::string>, std::uint64_t> connections_cut;
   std::map<std::string, std::size_t> objects;  // owned, by kind
   std::size_t foreign_routes = 0;
   std::uint64_t netlink_overruns = 0;
-  double lock_wait_seconds = 0;
-  std::map<std::string, bool> conditions;  // type -> is true
+  KernelCosts kernel_costs;
+  std::map<std::string, ConditionState> conditions;  // by type
+  // By uplink, of drains that have one and are not over.
+  std::map<std::string, std::chrono::system_clock::time_point> drain_deadlines;
   std::uint64_t conntrack_entries = 0;
   std::uint64_t conntrack_limit = 0;
 };

@@ -140,6 +140,10 @@ struct ProbeResult {
 struct ProbeStanding {
   std::string name;                 // ProbeName()
   std::optional<ProbeResult> last;  // none: no round has ended yet
+  Ratio loss = 0;                   // over the window of rounds
+  // Rounds since this health is asked for, by whether it answered.
+  std::uint64_t answered = 0;
+  std::uint64_t unanswered = 0;
 
   friend auto operator<=>(const ProbeStanding&, const ProbeStanding&) = default;
 };

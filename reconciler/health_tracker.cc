@@ -20,6 +20,11 @@ Value NthSmallest(std::vector<Value> values, std::size_t rank) {
   return *nth;
 }
 
+// Of `lost` rounds in the window.
+Ratio LossOf(std::size_t lost) {
+  return static_cast<Ratio>(lost * kWhole / HealthTracker::kWindow);
+}
+
 // Whether a value that was bad or not is bad now.
 template <typename Value, typename Limit>
 bool IsBad(bool was, const Value& value, const Limits<Limit>& limits) {
@@ -44,7 +49,7 @@ std::string InMilliseconds(nanoseconds duration) {
 HealthTracker::HealthTracker(Health health)
     : health_(std::move(health)), records_(health_.probes.size()) {
   for (const Probe& probe : health_.probes) {
-    report_.probes.push_back({ProbeName(probe), std::nullopt});
+    report_.probes.emplace_back().name = ProbeName(probe);
   }
 }
 
@@ -58,6 +63,7 @@ bool HealthTracker::RoundEnded(const std::vector<ProbeResult>& results) {
   const bool good = IsGood(results);
   good_in_a_row_ = good ? good_in_a_row_ + 1 : 0;
   failed_in_a_row_ = good ? 0 : failed_in_a_row_ + 1;
+  Count(results);
   Remember(results);
   MeasureQuality();
   HealthVerdict verdict = Judge(good, results);
@@ -72,6 +78,13 @@ void HealthTracker::PathChanged() {
   ForgetQuality();
   MeasureQuality();
   for (ProbeStanding& probe : report_.probes) probe.last.reset();
+}
+
+void HealthTracker::Count(const std::vector<ProbeResult>& results) {
+  for (std::size_t i = 0; i < report_.probes.size(); ++i) {
+    ProbeStanding& probe = report_.probes[i];
+    ++(results[i].answered ? probe.answered : probe.unanswered);
+  }
 }
 
 void HealthTracker::Remember(const std::vector<ProbeResult>& results) {
@@ -101,12 +114,13 @@ void HealthTracker::ForgetQuality() {
 void HealthTracker::MeasureQuality() {
   std::vector<std::size_t> lost;
   std::vector<nanoseconds> latencies;
-  for (const Record& record : records_) {
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    const Record& record = records_[i];
     lost.push_back(record.lost.count());
+    report_.probes[i].loss = LossOf(record.lost.count());
     if (record.latency) latencies.push_back(*record.latency);
   }
-  report_.loss =
-      static_cast<Ratio>(NthSmallest(lost, health_.quorum) * kWhole / kWindow);
+  report_.loss = LossOf(NthSmallest(lost, health_.quorum));
   report_.latency.reset();
   if (latencies.size() >= health_.quorum) {
     report_.latency = NthSmallest(latencies, health_.quorum);

@@ -62,6 +62,7 @@ class HealthTracker {
     std::optional<std::chrono::nanoseconds> latency;  // smoothed
   };
 
+  void Count(const std::vector<ProbeResult>& results);
   void Remember(const std::vector<ProbeResult>& results);
   void ForgetQuality();
   void MeasureQuality();

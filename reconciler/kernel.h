@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "reconciler/duration_histogram.h"
 #include "reconciler/facts.h"
 #include "reconciler/plan.h"
 #include "reconciler/result.h"
@@ -57,6 +58,15 @@ struct ChainLook {
   std::map<Mark, std::uint64_t> fates_given;  // see State
 };
 
+// What it took to read and to write, since the kernel was opened.
+struct KernelCosts {
+  // For other writers of the packet filter, one wait per edit of a table.
+  DurationHistogram lock_waits;
+  std::uint64_t lock_timeouts = 0;  // edits given up since it took too long
+  // Lists that changed while they were read, and were read again.
+  std::uint64_t interrupted_dumps = 0;
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -77,8 +87,7 @@ class Kernel {
   // One outcome per step; a failed one does not stop the others.
   virtual std::vector<Outcome> Execute(std::span<const Step> steps) = 0;
 
-  // The time spent waiting for other writers of the packet filter, in total.
-  virtual std::chrono::nanoseconds lock_wait() const { return {}; }
+  virtual KernelCosts costs() const { return {}; }
 };
 
 }  // namespace uplinkd

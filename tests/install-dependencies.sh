@@ -17,6 +17,7 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
+  prometheus prometheus-alertmanager nlohmann-json3-dev
   # demo
   curl socat
   # style
@@ -40,5 +41,18 @@ if ((EUID != 0)); then
 fi
 echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# The tests run servers of their own: none that comes with a package is started,
+# now or at the next boot.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 apt-get update -q -o Acquire::Retries=3
 apt-get install -y -q --no-install-recommends "${missing[@]}"
+for service in prometheus prometheus-alertmanager; do
+  if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+    systemctl --quiet disable "$service"
+  fi
+done

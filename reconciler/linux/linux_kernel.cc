@@ -111,8 +111,9 @@ class LinuxKernel : public Kernel {
     return outcomes;
   }
 
-  std::chrono::nanoseconds lock_wait() const override {
-    return xtables_.lock_wait();
+  KernelCosts costs() const override {
+    return {xtables_.lock().waits(), xtables_.lock().timeouts(),
+            socket_->interrupted_dumps()};
   }
 
  private:

@@ -248,6 +248,7 @@ Result<NlSocket::DumpInfo> NlSocket::Dump(const NlRequest& request,
     });
     info.pieces += piece ? 1 : 0;
   }
+  interrupted_dumps_ += info.interrupted ? 1 : 0;
   if (refusal) return tl::unexpected(*refusal);
   return info;
 }

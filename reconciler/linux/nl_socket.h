@@ -87,6 +87,8 @@ class NlSocket {
     int pieces = 0;
   };
   Result<DumpInfo> Dump(const NlRequest& request, const NlHandler& handler);
+  // Dumps so far that were.
+  std::uint64_t interrupted_dumps() const { return interrupted_dumps_; }
 
   // Asks for objects. `handler` gets each one, with the number of its request;
   // a request that got no object has an Error in the answer.
@@ -121,6 +123,7 @@ class NlSocket {
 
   UniqueFd fd_;
   std::uint32_t sequence_ = 0;
+  std::uint64_t interrupted_dumps_ = 0;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
 };
 

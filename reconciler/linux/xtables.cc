@@ -267,8 +267,8 @@ Outcome Xtables::Execute(const EditXtTable& edit) {
   return Edit(edit);
 }
 
-std::chrono::nanoseconds Xtables::lock_wait() const {
-  return parts_->lock.waited();
+const XtablesLock& Xtables::lock() const {
+  return parts_->lock;
 }
 
 }  // namespace uplinkd

@@ -16,6 +16,7 @@
 
 #include "reconciler/chain.h"
 #include "reconciler/kernel.h"
+#include "reconciler/linux/xtables_lock.h"
 #include "reconciler/plan.h"
 #include "reconciler/result.h"
 #include "reconciler/state.h"
@@ -51,8 +52,8 @@ class Xtables {
   //   kFailed    the lock, or the kernel's words; read again before deciding
   Outcome Execute(const EditXtTable& edit);
 
-  // The time spent waiting for the xtables lock, in total.
-  std::chrono::nanoseconds lock_wait() const;
+  // For the waits on it.
+  const XtablesLock& lock() const;
 
  private:
   Result<void> Read(Family family);

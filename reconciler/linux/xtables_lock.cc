@@ -105,7 +105,8 @@ Result<XtablesLock::Held> XtablesLock::Acquire(milliseconds timeout) {
     }
     const nanoseconds left = timeout - (steady_clock::now() - start);
     if (left <= nanoseconds::zero()) {
-      waited_ += steady_clock::now() - start;
+      waits_.Observe(steady_clock::now() - start);
+      ++timeouts_;
       return Fail(ErrorCode::kDeadlineExceeded,
                   "the xtables lock " + path + " is held by " +
                       DescribeHolder(file_.get()) + " for more than " +
@@ -114,7 +115,7 @@ Result<XtablesLock::Held> XtablesLock::Acquire(milliseconds timeout) {
     std::this_thread::sleep_for(std::min(pause, left));
     pause = std::min<nanoseconds>(pause * 2, kLastPause);
   }
-  if (pause > kFirstPause) waited_ += steady_clock::now() - start;
+  waits_.Observe(steady_clock::now() - start);
   return Held(file_.get());
 }
 

@@ -8,10 +8,12 @@
 #define UPLINKD_RECONCILER_LINUX_XTABLES_LOCK_H_
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "reconciler/duration_histogram.h"
 #include "reconciler/linux/unique_fd.h"
 #include "reconciler/result.h"
 
@@ -44,14 +46,16 @@ class XtablesLock {
   // cannot be opened.
   Result<Held> Acquire(std::chrono::milliseconds timeout);
 
-  // The time spent waiting in Acquire(), in total.
-  std::chrono::nanoseconds waited() const { return waited_; }
+  // How long Acquire() waited, once per call that got the lock or gave up.
+  const DurationHistogram& waits() const { return waits_; }
+  std::uint64_t timeouts() const { return timeouts_; }
 
  private:
   Result<void> OpenCurrentFile(const std::string& path);
 
   UniqueFd file_;
-  std::chrono::nanoseconds waited_{0};
+  DurationHistogram waits_;
+  std::uint64_t timeouts_ = 0;
 };
 
 // A hint, not an authority: writers that take no lock are not seen, and a

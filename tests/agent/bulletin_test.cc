@@ -55,6 +55,19 @@ TEST(Bulletin, AWatcherStartsWithThePresentAndThenGetsEveryEventInOrder) {
   EXPECT_FALSE(watcher->Next(kNow));
 }
 
+TEST(Bulletin, AWatcherThatComesFirstGetsTheFirstStatus) {
+  Bulletin bulletin;
+  const auto watcher = bulletin.Subscribe();
+  EXPECT_FALSE(watcher->Next(kNow));
+  bulletin.Publish(StatusOf(1), nullptr, nullptr);
+  bulletin.Publish(StatusOf(2), nullptr, nullptr);
+  const auto first = watcher->Next(kNow);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status->generation(), 1U);
+  EXPECT_EQ(first->event, nullptr);
+  EXPECT_FALSE(watcher->Next(kNow));
+}
+
 TEST(Bulletin, ASlowWatcherLosesTheOldestEventsAndIsTold) {
   Bulletin bulletin;
   const auto watcher = bulletin.Subscribe();

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -12,6 +14,7 @@
 #include <thread>
 
 #include "agent/options.h"
+#include "reconciler/linux/unique_fd.h"
 #include "tests/agent/temporary_directory.h"
 
 namespace uplinkd {
@@ -49,13 +52,14 @@ class AgentProcess : public ::testing::Test {
 
   // An agent called `name` in the namespace.
   Process Start(const std::string& name,
-                const std::vector<std::string>& more = {}) {
+                const std::vector<std::string>& more = {},
+                const std::string& metrics_listen = "") {
     ProcessOptions options;
     options.arguments = {UPLINKD_PROGRAM,
                          "--listen",
                          "unix:" + (directory_ / (name + ".sock")),
                          "--metrics-listen",
-                         "",
+                         metrics_listen,
                          "--state-dir",
                          directory_ / (name + ".state"),
                          "--iproute2-dir",
@@ -111,6 +115,31 @@ TEST_F(AgentProcess, ASecondAgentInTheNamespaceRefusesAndNamesTheFirst) {
   first.Wait(kLong);
   Process third = Start("third");
   EXPECT_TRUE(Says("third", "serves on")) << Log("third");
+}
+
+TEST_F(AgentProcess, RefusesAMetricsAddressThatAnotherProgramHas) {
+  UniqueFd other;
+  namespace_->Run([&other] {
+    other = UniqueFd(socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(9871);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(bind(other.get(), reinterpret_cast<const sockaddr*>(&address),
+                   sizeof(address)),
+              0);
+    ASSERT_EQ(listen(other.get(), 1), 0);
+  });
+  directory_.Write("router.yaml", kSpec);
+  Process agent =
+      Start("a", {"--spec", directory_ / "router.yaml"}, "127.0.0.1:9871");
+  EXPECT_EQ(agent.Wait(kLong), kExitCannotRun);
+  EXPECT_THAT(Log("a"),
+              HasSubstr("cannot serve metrics on 127.0.0.1:9871: another "
+                        "program listens there; see --metrics-listen"));
+  // It has taken up nothing.
+  EXPECT_FALSE(directory_.Has("a.state/spec.json"));
+  EXPECT_FALSE(directory_.Has("a.sock"));
 }
 
 TEST_F(AgentProcess, AgentsInTwoNamespacesDoNotMind) {

@@ -64,6 +64,42 @@ TEST(Tally, CountsRepairsOnlyIfTheyAreDriftAndDone) {
   EXPECT_EQ(snapshot.corrections.at(Pair("route", "extra")), 1U);
 }
 
+TEST(Tally, CountsErrorsByOperationAndCode) {
+  Tally tally;
+  Report report = TwoSteps(StepResult::kFailed, StepResult::kDone);
+  report.outcomes[0].error.code = ErrorCode::kPermissionDenied;
+  tally.Count(report, DeedsOf(report), {}, Trigger::kSpec);
+  Report failed;
+  failed.failed_phase = PassPhase::kObserve;
+  failed.error = Error{ErrorCode::kAborted, "changed under the read", 0};
+  tally.Count(failed, {}, {}, Trigger::kRetry);
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.errors.size(), 2U);
+  EXPECT_EQ(snapshot.errors.at(Pair("create", "permission-denied")), 1U);
+  EXPECT_EQ(snapshot.errors.at(Pair("read", "aborted")), 1U);
+}
+
+TEST(Tally, CountsWhatWasNotMended) {
+  const Report report = TwoSteps(StepResult::kSkipped, StepResult::kDone);
+  const auto pending = PendingOf(DeedsOf(report));
+  EXPECT_EQ(pending.size(), 1U);
+  EXPECT_EQ(pending.at(Pair("rule", "missing")), 1U);
+}
+
+TEST(Tally, ForgetsUplinksThatAreGoneAndNoOther) {
+  Tally tally;
+  for (const char* uplink : {"wan1", "wan2"}) {
+    tally.CountFailover(uplink);
+    tally.CountCut(Cut{.uplink = uplink, .reason = CutReason::kFailover}, 3);
+  }
+  tally.Follow({"wan1", "wan3"});
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.failovers.size(), 1U);
+  EXPECT_EQ(snapshot.failovers.at("wan1"), 1U);
+  EXPECT_EQ(snapshot.connections_cut.size(), 1U);
+  EXPECT_EQ(snapshot.connections_cut.at(Pair("wan1", "failover")), 3U);
+}
+
 TEST(Tally, ADryRunHasNoDeeds) {
   Report report = TwoSteps(StepResult::kDone, StepResult::kDone);
   report.outcomes.clear();

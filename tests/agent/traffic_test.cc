@@ -76,6 +76,52 @@ TEST(TrafficMeter, AnotherLinkUnderTheNameMakesNoRate) {
   EXPECT_EQ(meter.traffic().at("wan1").link->receive_bytes_per_second, 0);
 }
 
+// A total that fell would look like a restart of the agent.
+TEST(TrafficMeter, TotalsNeverFallWhileTheUplinkStays) {
+  TrafficMeter meter;
+  meter.Follow({"wan1"}, seconds(1));
+  const auto received = [&meter] {
+    return meter.traffic().at("wan1").link->receive_bytes;
+  };
+  meter.LinkSeen("wan1", 3, {1000, 0}, seconds(1));
+  meter.LinkSeen("wan1", 3, {1500, 0}, seconds(2));
+  EXPECT_EQ(received(), 1500U);
+  // Another link, which has carried much for others.
+  meter.LinkSeen("wan1", 4, {9000, 0}, seconds(3));
+  EXPECT_EQ(received(), 1500U);
+  meter.LinkSeen("wan1", 4, {9070, 0}, seconds(4));
+  EXPECT_EQ(received(), 1570U);
+  // It cannot be read for a while; its driver starts over.
+  meter.LinkMissing("wan1");
+  EXPECT_EQ(received(), 1570U);
+  meter.LinkSeen("wan1", 4, {9100, 0}, seconds(5));
+  EXPECT_EQ(received(), 1600U);
+  meter.LinkSeen("wan1", 4, {10, 0}, seconds(6));
+  EXPECT_EQ(received(), 1610U);
+  // Another spec that has it still.
+  meter.Follow({"wan1", "wan2"}, seconds(1));
+  meter.LinkSeen("wan1", 4, {15, 0}, seconds(7));
+  EXPECT_EQ(received(), 1615U);
+  // One without it: whatever comes under the name later is another uplink.
+  meter.Follow({"wan2"}, seconds(1));
+  meter.Follow({"wan1"}, seconds(1));
+  meter.LinkSeen("wan1", 4, {20, 0}, seconds(8));
+  EXPECT_EQ(received(), 20U);
+}
+
+TEST(TrafficMeter, NewConnectionsPerSecondAreOfTheEstimatorsWindow) {
+  TrafficMeter meter;
+  meter.Follow({"wan1"}, seconds(1));
+  std::uint64_t given = 0;
+  for (int i = 0; i < 10; ++i) {
+    meter.FatesSeen({{"wan1", given += 7}}, seconds(i));
+  }
+  EXPECT_NEAR(meter.traffic().at("wan1").new_connections_per_second, 7, 0.01);
+  for (int i = 10; i < 20; ++i) meter.FatesSeen({{"wan1", given}}, seconds(i));
+  EXPECT_NEAR(meter.traffic().at("wan1").new_connections_per_second, 0, 0.01);
+  EXPECT_NEAR(meter.traffic().at("wan1").achieved_share, 1, 1e-9);
+}
+
 TEST(TrafficMeter, AMissingLinkHasNoRate) {
   TrafficMeter meter;
   meter.Follow({"wan1"}, seconds(1));

@@ -57,6 +57,21 @@ std::vector<HealthState> After(HealthTracker& tracker,
   return states;
 }
 
+TEST(HealthTracker, KnowsTheLossOfEachProbeByItself) {
+  HealthTracker tracker(WithProbes(2));
+  for (const char* round : {"++", "+-", "+-"}) tracker.RoundEnded(Round(round));
+  const std::vector<ProbeStanding>& probes = tracker.report().probes;
+  EXPECT_EQ(probes[0].loss, 0U);
+  EXPECT_EQ(probes[1].loss, 1000U);  // 2 of 20
+  EXPECT_EQ(probes[0].answered, 3U);
+  EXPECT_EQ(probes[1].answered, 1U);
+  EXPECT_EQ(probes[1].unanswered, 2U);
+  // Another way has lost nothing yet, but what was asked was asked.
+  tracker.PathChanged();
+  EXPECT_EQ(probes[1].loss, 0U);
+  EXPECT_EQ(probes[1].unanswered, 2U);
+}
+
 // ---- the round trip ----
 
 std::optional<std::chrono::nanoseconds> AfterRounds(

@@ -55,7 +55,30 @@ TEST(Http, RefusesAnAddressInUse) {
       "127.0.0.1:" + std::to_string((*first)->port()), source);
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
-  EXPECT_THAT(second.error().message, HasSubstr("in use"));
+  EXPECT_THAT(second.error().message,
+              HasSubstr("another program listens there"));
+}
+
+TEST(Http, RefusesAnAddressOfAnotherHost) {
+  const auto server =
+      MetricsServer::Start("192.0.2.1:9871", [] { return Generation(1); });
+  ASSERT_FALSE(server.has_value());
+  EXPECT_THAT(server.error().message,
+              HasSubstr("this host does not have the address"));
+}
+
+// The client of a connection that is closed after one answer connects anew.
+TEST(Http, HoldsNoConnectionAfterItsAnswer) {
+  const auto server =
+      MetricsServer::Start("127.0.0.1:0", [] { return Generation(1); });
+  ASSERT_TRUE(server.has_value()) << server.error().message;
+  httplib::Client client("127.0.0.1", (*server)->port());
+  client.set_keep_alive(true);
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = client.Get("/metrics");
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->get_header_value("Connection"), "close");
+  }
 }
 
 TEST(Http, RefusesWhatIsNoAddress) {
@@ -74,6 +97,7 @@ TEST(Http, AnswersManyScrapersAtOnce) {
   ASSERT_TRUE(server.has_value()) << server.error().message;
   std::atomic<int> answered{0};
   std::vector<std::thread> scrapers;
+  scrapers.reserve(20);
   for (int i = 0; i < 20; ++i) {
     scrapers.emplace_back([&] {
       httplib::Client client("127.0.0.1", (*server)->port());

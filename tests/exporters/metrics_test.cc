@@ -64,8 +64,9 @@ TEST(Metrics, NamesWhatProbesFoundLast) {
   EXPECT_THAT(RenderMetrics(s), Not(HasSubstr("uplinkd_uplink_loss_ratio")));
   s.health["wan1"].loss = 1500;
   s.health["wan1"].latency = 12500us;
+  s.health["wan1"].round_trip = 11ms;
   s.health["wan1"].probes = {
-      {"icmp 192.0.2.53", ProbeResult{true, 12ms, ""}},
+      {"icmp 192.0.2.53", ProbeResult{true, 12ms, ""}, 500, 57, 3},
       {"tcp 192.0.2.7:443", ProbeResult{false, {}, "Connection refused"}},
       {"arp gateway", std::nullopt}};
   s.uplinks[0].phase = UplinkPhase::kDown;
@@ -85,11 +86,23 @@ TEST(Metrics, NamesWhatProbesFoundLast) {
   EXPECT_THAT(
       text, HasSubstr(of("uplinkd_probe_duration_seconds", "icmp 192.0.2.53") +
                       "0.012\n"));
+  EXPECT_THAT(text,
+              HasSubstr("uplinkd_uplink_round_trip_seconds{uplink=\"wan1\"} "
+                        "0.011\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(of("uplinkd_probe_loss_ratio", "icmp 192.0.2.53") + "0.05\n"));
+  EXPECT_THAT(text,
+              HasSubstr("uplinkd_probes_total{uplink=\"wan1\",probe=\"icmp "
+                        "192.0.2.53\",result=\"unanswered\"} 3\n"));
   // A probe that was not answered took no time, and one that was not asked yet
   // has neither failed nor succeeded.
   EXPECT_THAT(text, Not(HasSubstr(of("uplinkd_probe_duration_seconds",
                                      "tcp 192.0.2.7:443"))));
-  EXPECT_THAT(text, Not(HasSubstr("arp gateway")));
+  EXPECT_THAT(text, Not(HasSubstr(of("uplinkd_probe_success", "arp gateway"))));
+  EXPECT_THAT(
+      text,
+      Not(HasSubstr(of("uplinkd_probe_duration_seconds", "arp gateway"))));
 }
 
 TEST(Metrics, GivesCapacityInBytesAndLeavesUnknownOnesOut) {
@@ -108,6 +121,64 @@ TEST(Metrics, CountsFailoversAndWhatWasCut) {
   EXPECT_THAT(text, HasSubstr("uplinkd_failovers_total{uplink=\"wan1\"} 2"));
   EXPECT_THAT(text, HasSubstr("uplinkd_connections_cut_total{uplink=\"wan1\","
                               "reason=\"failover\"} 243"));
+}
+
+TEST(Metrics, CountersBeginAtZero) {
+  const std::string text = RenderMetrics(OneUplink());
+  EXPECT_THAT(text, HasSubstr("uplinkd_failovers_total{uplink=\"wan1\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_connections_cut_total{uplink=\"wan1\","
+                              "reason=\"drain\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_drift_corrections_total{object=\"jump\","
+                              "cause=\"missing\"} 0\n"));
+}
+
+TEST(Metrics, UtilisationIsThePartOfTheCapacity) {
+  MetricsSnapshot s = OneUplink();
+  s.traffic["wan1"].link->receive_bytes_per_second = 1'250'000;
+  const std::string text = RenderMetrics(s);
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_utilisation_ratio{uplink="
+                              "\"wan1\",direction=\"receive\"} 0.25\n"));
+  EXPECT_THAT(text, Not(HasSubstr("direction=\"transmit\"")));
+}
+
+TEST(Metrics, ExactlyOnePhaseOfAnUplinkIsOne) {
+  MetricsSnapshot s = OneUplink();
+  s.uplinks[0].phase = UplinkPhase::kDraining;
+  s.past["wan1"] = {UplinkPhase::kDraining,
+                    std::chrono::system_clock::time_point(
+                        std::chrono::seconds(1'700'000'000)),
+                    4};
+  const std::string text = RenderMetrics(s);
+  for (const char* phase :
+       {"Ready", "Waiting", "Blocked", "Draining", "Disabled", "Down"}) {
+    const bool is = std::string(phase) == "Draining";
+    EXPECT_THAT(text,
+                HasSubstr("uplinkd_uplink_phase{uplink=\"wan1\",phase=\"" +
+                          std::string(phase) + "\"} " + (is ? "1\n" : "0\n")));
+  }
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_phase_since_timestamp_seconds{"
+                              "uplink=\"wan1\"} 1700000000\n"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_drains_total{uplink=\"wan1\"} 4\n"));
+}
+
+TEST(Metrics, SaysWhyAConditionIsAsItIs) {
+  MetricsSnapshot s;
+  s.conditions["Programmed"] = {"False", "LockTimeout", {}};
+  s.conditions["Ready"] = {"True", "AllReady", {}};
+  const std::string text = RenderMetrics(s);
+  EXPECT_THAT(text, HasSubstr("uplinkd_condition{type=\"Programmed\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("uplinkd_condition{type=\"Ready\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("uplinkd_condition_info{type=\"Programmed\",status="
+                        "\"False\",reason=\"LockTimeout\"} 1\n"));
+}
+
+TEST(Metrics, SaysWhenTheSnapshotWasMade) {
+  MetricsSnapshot s;
+  EXPECT_THAT(RenderMetrics(s), Not(HasSubstr("uplinkd_snapshot_timestamp")));
+  s.taken = std::chrono::system_clock::time_point(std::chrono::seconds(1000));
+  EXPECT_THAT(RenderMetrics(s),
+              HasSubstr("uplinkd_snapshot_timestamp_seconds 1000\n"));
 }
 
 TEST(Metrics, SaysNothingOfASpecBeforeThereIsOne) {

@@ -1,4 +1,4 @@
-#include "exporters/snapshot.h"
+#include "reconciler/duration_histogram.h"
 
 #include <algorithm>
 
