@@ -19,13 +19,27 @@ Bulletin::Subscription::~Subscription() {
 std::optional<Bulletin::News> Bulletin::Subscription::Next(
     std::chrono::milliseconds patience) {
   std::unique_lock lock(bulletin_.mutex_);
-  bulletin_.changed_.wait_for(
-      lock, patience, [&] { return !queue_.empty() || bulletin_.closed_; });
-  if (queue_.empty() || bulletin_.closed_) return std::nullopt;
+  bulletin_.changed_.wait_for(lock, patience, [&] {
+    return !queue_.empty() || bulletin_.closed_ || cancelled_;
+  });
+  if (queue_.empty()) return std::nullopt;
   News news = std::move(queue_.front());
   queue_.pop_front();
   news.lost = std::exchange(lost_, 0);
   return news;
+}
+
+bool Bulletin::Subscription::over() const {
+  const std::lock_guard lock(bulletin_.mutex_);
+  return queue_.empty() && (bulletin_.closed_ || cancelled_);
+}
+
+void Bulletin::Subscription::Cancel() {
+  {
+    const std::lock_guard lock(bulletin_.mutex_);
+    cancelled_ = true;
+  }
+  bulletin_.changed_.notify_all();
 }
 
 void Bulletin::Publish(StatusPointer status, SnapshotPointer metrics,

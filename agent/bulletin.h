@@ -26,8 +26,9 @@ using EventPointer = std::shared_ptr<const v1::Event>;
 
 class Bulletin {
  public:
-  // More watchers than this are turned away: each one costs a thread.
-  static constexpr std::size_t kMaxWatchers = 8;
+  // More watchers than this are turned away: each one costs a thread. The event
+  // log is one, and the hooks are.
+  static constexpr std::size_t kMaxWatchers = 10;
   // Events kept for a watcher that does not keep up.
   static constexpr std::size_t kMaxQueued = 64;
 
@@ -44,9 +45,14 @@ class Bulletin {
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
 
-    // The next news, in order; nothing if there is none within `patience` or
-    // the bulletin was closed.
+    // The next news, in order; nothing if there is none within `patience`, or
+    // it is over.
     std::optional<News> Next(std::chrono::milliseconds patience);
+    // Nothing more will come: what is left was taken, and the bulletin was
+    // closed or this subscription cancelled.
+    bool over() const;
+    // Ends it, and whatever waits for it.
+    void Cancel();
 
    private:
     friend class Bulletin;
@@ -55,6 +61,7 @@ class Bulletin {
     Bulletin& bulletin_;
     std::deque<News> queue_;  // guarded by bulletin_.mutex_
     std::uint64_t lost_ = 0;  // guarded by bulletin_.mutex_
+    bool cancelled_ = false;  // guarded by bulletin_.mutex_
   };
 
   // Replaces what is published; `event` may be null.

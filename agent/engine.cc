@@ -26,6 +26,7 @@ bool MayHeal(const Error& error) {
 
 Engine::Engine(EngineOptions options)
     : options_(std::move(options)),
+      events_(options_.follower.state_dir, bulletin_),
       monitor_(options_.start_probe, [this] { NoticeHealth(); }),
       follower_(options_.follower, bulletin_, monitor_),
       // Two routers of one fleet should not sweep in step.

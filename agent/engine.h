@@ -21,6 +21,7 @@
 #include <string>
 
 #include "agent/bulletin.h"
+#include "agent/event_log.h"
 #include "agent/follower.h"
 #include "agent/health_monitor.h"
 #include "agent/host.h"
@@ -98,6 +99,7 @@ class Engine {
   Result<Current> Get();
 
   Bulletin& bulletin() { return bulletin_; }
+  const EventLog& events() const { return events_; }
 
  private:
   struct Watched {
@@ -127,6 +129,7 @@ class Engine {
 
   EngineOptions options_;
   Bulletin bulletin_;
+  EventLog events_;
   HealthMonitor monitor_;
   Follower follower_;
   Schedule schedule_;

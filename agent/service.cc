@@ -239,4 +239,11 @@ grpc::Status AgentService::Connections(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status AgentService::Events(grpc::ServerContext*,
+                                  const v1::EventsRequest* request,
+                                  v1::EventsResponse* response) {
+  *response = engine_.events().Find(*request);
+  return grpc::Status::OK;
+}
+
 }  // namespace uplinkd

@@ -48,6 +48,9 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Connections(grpc::ServerContext* context,
                            const v1::ConnectionsRequest* request,
                            v1::ConnectionsResponse* response) override;
+  grpc::Status Events(grpc::ServerContext* context,
+                      const v1::EventsRequest* request,
+                      v1::EventsResponse* response) override;
 
  private:
   grpc::Status DryRun(const Spec& spec, std::uint64_t expected_generation,

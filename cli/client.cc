@@ -161,6 +161,11 @@ CallResult<v1::ConnectionsResponse> Client::Connections(
   return Call(&v1::Agent::Stub::Connections, request, timeout_);
 }
 
+CallResult<v1::EventsResponse> Client::Events(
+    const v1::EventsRequest& request) {
+  return Call(&v1::Agent::Stub::Events, request, timeout_);
+}
+
 CallResult<void> Client::Watch(
     const std::function<void(const v1::WatchResponse&)>& handler) {
   const StopSignals signals;

@@ -46,6 +46,7 @@ class Client {
   CallResult<v1::UndrainResponse> Undrain(const v1::UndrainRequest& request);
   CallResult<v1::ConnectionsResponse> Connections(
       const v1::ConnectionsRequest& request);
+  CallResult<v1::EventsResponse> Events(const v1::EventsRequest& request);
 
   // Calls `handler` with each message until the agent ends the stream, which
   // is an error, or SIGINT or SIGTERM comes, which is not.

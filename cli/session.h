@@ -41,6 +41,7 @@ void AddTraceVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDrainVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddConnectionsVerb(CLI::App& program, Session& session, Chosen& chosen);
+void AddEventsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDoctorVerb(CLI::App& program, Session& session, Chosen& chosen);
 
 // ---- options that several verbs have ----

@@ -329,7 +329,7 @@ TEST_F(Service, TurnsAwayTooManyWatchersButStillAnswersOthers) {
   using Stream = std::unique_ptr<grpc::ClientReader<v1::WatchResponse>>;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<Stream> streams;
-  for (std::size_t i = 0; i < Bulletin::kMaxWatchers; ++i) {
+  for (std::size_t i = 0; i < Bulletin::kMaxWatchers - 1; ++i) {
     contexts.push_back(Context());
     streams.push_back(stub_->Watch(contexts.back().get(), v1::WatchRequest()));
     v1::WatchResponse first;

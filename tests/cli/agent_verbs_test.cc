@@ -9,7 +9,6 @@
 #include <chrono>
 #include <string>
 
-#include "tests/cli/program.h"
 #include "tests/cli/scripted_agent.h"
 
 namespace uplinkd {
@@ -22,16 +21,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class AgentVerbsTest : public ProgramTest {
+class AgentVerbsTest : public ScriptedAgentTest {
  protected:
-  AgentVerbsTest() : agent_(socket()) { Write("office.yaml", kGoodSpec); }
-
-  std::string socket() const { return (directory() / "socket").string(); }
-  ProgramResult Ask(const std::string& arguments) const {
-    return Ctl(arguments, "UPLINKD_ADDRESS=unix://" + socket());
-  }
-
-  ScriptedAgent agent_;
+  AgentVerbsTest() { Write("office.yaml", kGoodSpec); }
 };
 
 v1::PlanLine SomeLine() {

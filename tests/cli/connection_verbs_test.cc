@@ -7,7 +7,6 @@
 
 #include <string>
 
-#include "tests/cli/program.h"
 #include "tests/cli/scripted_agent.h"
 
 namespace uplinkd {
@@ -18,17 +17,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class ConnectionVerbsTest : public ProgramTest {
- protected:
-  ConnectionVerbsTest() : agent_(socket()) {}
-
-  std::string socket() const { return (directory() / "socket").string(); }
-  ProgramResult Ask(const std::string& arguments) const {
-    return Ctl(arguments, "UPLINKD_ADDRESS=unix://" + socket());
-  }
-
-  ScriptedAgent agent_;
-};
+class ConnectionVerbsTest : public ScriptedAgentTest {};
 
 TEST_F(ConnectionVerbsTest, DrainsUntilTheConnectionsEnd) {
   const auto result = Ask("drain wan2");

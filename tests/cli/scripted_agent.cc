@@ -103,6 +103,14 @@ grpc::Status ScriptedAgent::Connections(grpc::ServerContext* context,
   return Answer(context);
 }
 
+grpc::Status ScriptedAgent::Events(grpc::ServerContext* context,
+                                   const v1::EventsRequest* request,
+                                   v1::EventsResponse* response) {
+  events_request = *request;
+  *response = events;
+  return Answer(context);
+}
+
 v1::PlanLine Line(const std::string& sign, const std::string& command,
                   const std::string& reason, const std::string& result,
                   const std::string& error) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/program.h"
 #include "uplinkd/v1/agent.grpc.pb.h"
 
 namespace uplinkd {
@@ -33,6 +34,7 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::CleanupResponse cleanup;
   v1::DrainResponse drain;
   v1::ConnectionsResponse connections;
+  v1::EventsResponse events;
   std::vector<v1::WatchResponse> watch;
   std::chrono::milliseconds delay{0};
   bool end_watch = false;  // after the messages, rather than wait
@@ -45,6 +47,7 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::DrainRequest drain_request;
   v1::UndrainRequest undrain_request;
   v1::ConnectionsRequest connections_request;
+  v1::EventsRequest events_request;
 
  private:
   grpc::Status Apply(grpc::ServerContext* context,
@@ -76,10 +79,26 @@ class ScriptedAgent final : public v1::Agent::Service {
   grpc::Status Connections(grpc::ServerContext* context,
                            const v1::ConnectionsRequest* request,
                            v1::ConnectionsResponse* response) override;
+  grpc::Status Events(grpc::ServerContext* context,
+                      const v1::EventsRequest* request,
+                      v1::EventsResponse* response) override;
 
   grpc::Status Answer(grpc::ServerContext* context) const;
 
   std::unique_ptr<grpc::Server> server_;
+};
+
+// Runs the client against an agent whose answers are scripted.
+class ScriptedAgentTest : public ProgramTest {
+ protected:
+  ScriptedAgentTest() : agent_(socket()) {}
+
+  std::string socket() const { return (directory() / "socket").string(); }
+  ProgramResult Ask(const std::string& arguments) const {
+    return Ctl(arguments, "UPLINKD_ADDRESS=unix://" + socket());
+  }
+
+  ScriptedAgent agent_;
 };
 
 // One line of a plan.

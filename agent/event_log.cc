@@ -1,0 +1,172 @@
+#include "agent/event_log.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "agent/files.h"
+#include "agent/hooks.h"
+
+namespace uplinkd {
+namespace {
+
+using google::protobuf::util::JsonStringToMessage;
+using google::protobuf::util::MessageToJsonString;
+using google::protobuf::util::TimeUtil;
+using std::chrono::steady_clock;
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+bool HasText(const v1::Event& event, const std::string& text) {
+  return Has(event.message(), text) ||
+         std::any_of(event.plan().begin(), event.plan().end(),
+                     [&](const v1::PlanLine& line) {
+                       return Has(line.command(), text) ||
+                              Has(line.reason(), text) ||
+                              Has(line.error(), text);
+                     });
+}
+
+bool Suits(const v1::Event& event, const v1::EventsRequest& request) {
+  return (!request.has_since() || event.time() >= request.since()) &&
+         (request.trigger().empty() || event.trigger() == request.trigger()) &&
+         (request.result().empty() || event.result() == request.result()) &&
+         (request.text().empty() || HasText(event, request.text()));
+}
+
+// "wan2 went down: no probe was answered"
+v1::Event ToEvent(const HookEvent& happened, const v1::Event& pass) {
+  v1::Event event;
+  *event.mutable_time() = pass.time();
+  event.set_trigger("uplink");
+  event.set_result(std::string(HookEventName(happened.kind)));
+  event.set_message(happened.message);
+  return event;
+}
+
+v1::Event LossOf(std::uint64_t lost, const v1::Event& next) {
+  v1::Event event;
+  *event.mutable_time() = next.time();
+  event.set_trigger("events");
+  event.set_result("lost");
+  event.set_message(std::to_string(lost) +
+                    " events came faster than they could be kept");
+  return event;
+}
+
+}  // namespace
+
+EventLog::EventLog(const std::string& state_dir, Bulletin& bulletin)
+    : path_(state_dir + "/events.json"), news_(bulletin.Subscribe()) {
+  Restore();
+  thread_ = std::thread([this] { Watch(); });
+}
+
+EventLog::~EventLog() {
+  if (news_ != nullptr) news_->Cancel();
+  thread_.join();
+}
+
+void EventLog::Restore() {
+  const Result<std::string> text = ReadFile(path_);
+  if (!text) {
+    if (text.error().code != ErrorCode::kNotFound) {
+      spdlog::warn("the events of the last run are lost: {}",
+                   text.error().message);
+    }
+    return;
+  }
+  v1::EventHistory stored;
+  if (const auto read = JsonStringToMessage(*text, &stored); !read.ok()) {
+    spdlog::warn("the events of the last run are lost: {} makes no sense: {}",
+                 path_, read.ToString());
+    return;
+  }
+  for (v1::Event& event : *stored.mutable_events()) Keep(std::move(event));
+}
+
+void EventLog::Watch() {
+  if (news_ == nullptr) return;
+  steady_clock::time_point saved = steady_clock::now() - kPace;
+  while (true) {
+    const std::optional<Bulletin::News> news = news_->Next(kPace);
+    if (news && news->event != nullptr) Note(*news);
+    const bool ends = news_->over();
+    if (unsaved_ && (ends || steady_clock::now() - saved >= kPace)) {
+      Save();
+      saved = steady_clock::now();
+    }
+    if (ends) return;
+  }
+}
+
+void EventLog::Note(const Bulletin::News& news) {
+  if (news.lost > 0) Keep(LossOf(news.lost, *news.event));
+  for (const HookEvent& happened : HookEventsBetween(before_, *news.status)) {
+    if (happened.kind == HookEvent::Kind::kDrift) continue;  // the pass says so
+    Keep(ToEvent(happened, *news.event));
+  }
+  before_ = *news.status;
+  Keep(*news.event);
+  unsaved_ = true;
+}
+
+void EventLog::Keep(v1::Event event) {
+  const int more = event.plan_size() - kMostLines;
+  if (more > 0) {
+    event.mutable_plan()->DeleteSubrange(kMostLines, more);
+    event.set_omitted_lines(static_cast<std::uint32_t>(more));
+  }
+  auto kept = std::make_shared<const v1::Event>(std::move(event));
+  const std::lock_guard lock(mutex_);
+  events_.push_back(std::move(kept));
+  if (events_.size() > kMost) events_.pop_front();
+}
+
+void EventLog::Save() {
+  v1::EventHistory history;
+  for (const EventPointer& event : Latest(kMost)) {
+    *history.add_events() = *event;
+  }
+  std::string text;
+  // Our own message: this cannot fail.
+  (void)MessageToJsonString(history, &text);
+  const Result<void> saved = ReplaceFile(path_, text);
+  if (!saved && !failed_) {
+    spdlog::warn("the events will not outlive a restart: {}",
+                 saved.error().message);
+  }
+  failed_ = !saved;
+  unsaved_ = failed_;
+}
+
+std::vector<EventPointer> EventLog::Latest(std::size_t count) const {
+  const std::lock_guard lock(mutex_);
+  const auto newest =
+      static_cast<std::ptrdiff_t>(std::min(count, events_.size()));
+  return {events_.end() - newest, events_.end()};
+}
+
+v1::EventsResponse EventLog::Find(const v1::EventsRequest& request) const {
+  std::vector<EventPointer> found = Latest(kMost);
+  std::erase_if(found, [&](const EventPointer& event) {
+    return !Suits(*event, request);
+  });
+  const std::size_t wanted =
+      request.count() == 0
+          ? found.size()
+          : std::min<std::size_t>(request.count(), found.size());
+  v1::EventsResponse response;
+  for (std::size_t i = found.size() - wanted; i < found.size(); ++i) {
+    *response.add_events() = *found[i];
+  }
+  return response;
+}
+
+}  // namespace uplinkd
