@@ -50,6 +50,7 @@ int Main(int argc, char** argv) {
   AddDrainVerbs(program, session, chosen);
   AddConnectionsVerb(program, session, chosen);
   AddEventsVerb(program, session, chosen);
+  AddTopVerb(program, session, chosen);
   AddDoctorVerb(program, session, chosen);
   // The global options may stand after the verb, too.
   for (CLI::App* verb : program.get_subcommands({})) verb->fallthrough();

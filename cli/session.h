@@ -42,6 +42,7 @@ void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDrainVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddConnectionsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddEventsVerb(CLI::App& program, Session& session, Chosen& chosen);
+void AddTopVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDoctorVerb(CLI::App& program, Session& session, Chosen& chosen);
 
 // ---- options that several verbs have ----

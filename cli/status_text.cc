@@ -23,13 +23,6 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
-// These two say that something is wrong when they are true.
-bool IsBad(const v1::Condition& condition) {
-  const bool inverted =
-      condition.type() == "DriftDetected" || condition.type() == "Degraded";
-  return condition.status() == (inverted ? "True" : "False");
-}
-
 std::string Headline(const v1::Status& status, const Screen& screen) {
   std::string text = screen.Paint(Color::kBold, OrDash(status.name()));
   if (!status.revision().empty()) text += " (" + status.revision() + ")";
@@ -60,13 +53,6 @@ void PrintConditions(const v1::Status& status, const Timestamp& now,
   }
   screen.out() << '\n';
   table.Print(screen);
-}
-
-Color PhaseColor(const std::string& phase) {
-  if (phase == "Ready") return Color::kGreen;
-  const bool harmless =
-      phase == "Waiting" || phase == "Draining" || phase == "Disabled";
-  return harmless ? Color::kYellow : Color::kRed;
 }
 
 // "IPv6: 2001:db8:1::2 behind fe80::1, LANs as 2001:db8:a100::/56"
@@ -183,6 +169,20 @@ std::string ShortStatus(const v1::Status& status) {
 }
 
 }  // namespace
+
+Color PhaseColor(const std::string& phase) {
+  if (phase == "Ready") return Color::kGreen;
+  const bool harmless =
+      phase == "Waiting" || phase == "Draining" || phase == "Disabled";
+  return harmless ? Color::kYellow : Color::kRed;
+}
+
+// Two of them say so when they are true.
+bool IsBad(const v1::Condition& condition) {
+  const bool inverted =
+      condition.type() == "DriftDetected" || condition.type() == "Degraded";
+  return condition.status() == (inverted ? "True" : "False");
+}
 
 std::string HumanAge(double seconds) {
   constexpr std::array<std::pair<double, const char*>, 3> kUnits = {

@@ -19,6 +19,12 @@ void PrintStatus(const v1::Status& status,
 // One line: when, why, what came of it, and the changes.
 void PrintEvent(const v1::WatchResponse& response, const Screen& screen);
 
+// That of an uplink's phase.
+Color PhaseColor(const std::string& phase);
+
+// Whether it says that something is wrong.
+bool IsBad(const v1::Condition& condition);
+
 // "45s", "12m", "3h", "5d".
 std::string HumanAge(double seconds);
 

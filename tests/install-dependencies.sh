@@ -12,12 +12,12 @@ packages=(
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
   libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
-  libc-ares-dev libcurl4-openssl-dev
+  libc-ares-dev libcurl4-openssl-dev libncurses-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
-  prometheus prometheus-alertmanager nlohmann-json3-dev
+  tmux prometheus prometheus-alertmanager nlohmann-json3-dev
   # demo
   curl socat
   # style

@@ -1,0 +1,151 @@
+// top: status, rates and events on a terminal, live.
+#include <langinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <clocale>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "cli/session.h"
+#include "cli/status_text.h"
+#include "cli/terminal.h"
+#include "cli/top_view.h"
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// A key waits for no answer longer than this.
+constexpr milliseconds kPatience{2000};
+constexpr std::uint32_t kMostEvents = 50;
+
+struct TopOptions {
+  milliseconds interval{1000};
+  std::uint32_t count = 0;  // 0: until the end, or once if not on a terminal
+};
+
+void Print(const std::vector<StyledLine>& lines, const Screen& screen) {
+  for (const StyledLine& line : lines) {
+    std::string text;
+    for (const StyledText& span : line)
+      text += screen.Paint(span.color, span.text);
+    screen.out() << text << '\n';
+  }
+  screen.out() << std::flush;
+}
+
+// Looks at the agent again and again.
+class Top {
+ public:
+  explicit Top(const Session& session)
+      : client_(session.address, std::min(session.timeout, kPatience)) {}
+
+  // Keeps what is shown where the agent does not answer, and says so.
+  CallResult<void> Look() {
+    v1::EventsRequest request;
+    request.set_count(kMostEvents);
+    const auto status = client_.Status();
+    const auto events =
+        status ? client_.Events(request) : tl::unexpected(status.error());
+    if (!events) {
+      const auto silent =
+          std::chrono::duration<double>(steady_clock::now() - answered_);
+      frame_.trouble = "for " + HumanAge(silent.count()) +
+                       " no answer: " + events.error().message;
+      return tl::unexpected(events.error());
+    }
+    answered_ = steady_clock::now();
+    frame_.trouble.clear();
+    frame_.status = status->status();
+    frame_.events = *events;
+    frame_.history.Note(frame_.status);
+    return {};
+  }
+  std::vector<StyledLine> Draw(std::size_t width, std::size_t height) const {
+    return DrawTop(frame_, {width, height, unicode_});
+  }
+
+ private:
+  Client client_;
+  TopFrame frame_;
+  steady_clock::time_point answered_ = steady_clock::now();
+  bool unicode_ = std::string_view(nl_langinfo(CODESET)) == "UTF-8";
+};
+
+// Until 'q', or `count` looks. Draws at once when the terminal's size changes.
+void Live(const TopOptions& options, Terminal& terminal, Top& top) {
+  for (std::uint32_t looks = 1;; ++looks) {
+    (void)top.Look();  // the picture says what is wrong
+    const auto next = steady_clock::now() + options.interval;
+    Terminal::Key key = Terminal::Key::kOther;
+    while (key == Terminal::Key::kOther) {
+      terminal.Show(top.Draw(terminal.width(), terminal.height()));
+      key = terminal.WaitForKey(
+          std::chrono::ceil<milliseconds>(next - steady_clock::now()));
+    }
+    if (key == Terminal::Key::kQuit || looks == options.count) return;
+  }
+}
+
+ExitCode Plain(const TopOptions& options, const Screen& screen, Top& top) {
+  constexpr std::size_t kWidth = 120;
+  const std::uint32_t count = std::max(options.count, 1U);
+  for (std::uint32_t looks = 1; looks <= count; ++looks) {
+    if (looks > 1) {
+      std::this_thread::sleep_for(options.interval);
+      screen.out() << '\n';
+    }
+    const CallResult<void> looked = top.Look();
+    if (!looked) return PrintError(looked.error(), nullptr, screen);
+    Print(top.Draw(kWidth, 0), screen);
+  }
+  return ExitCode::kOk;
+}
+
+ExitCode RunTop(const TopOptions& options, const Session& session) {
+  std::setlocale(LC_CTYPE, "");
+  Top top(session);
+  const Screen screen = session.screen();
+  const std::unique_ptr<Terminal> terminal =
+      Terminal::Open(WantsColor(session.color, STDOUT_FILENO));
+  if (terminal == nullptr) return Plain(options, screen, top);
+  Live(options, *terminal, top);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddTopVerb(CLI::App& program, Session& session, Chosen& chosen) {
+  CLI::App& verb = *program.add_subcommand(
+      "top", "Watch the uplinks live: rates, health, shares, last events");
+  const auto options = std::make_shared<TopOptions>();
+  AddDurationOption(verb, "--interval", options->interval,
+                    "From one look to the next");
+  verb.add_option("-n,--count", options->count,
+                  "End after so many looks; without a terminal: 1")
+      ->type_name("N");
+  verb.footer(
+      "Per uplink: its phase and why, its health, its connections, the share "
+      "of\n"
+      "new connections that it got of what it should get, and for each "
+      "direction\n"
+      "the rate now, a bar of the capacity, and a curve of the last looks.\n"
+      "q quits. Where the output is no terminal, it is plain text.\n"
+      "\nExit: 0, 3 no agent (on a terminal it says so, and goes on)\n"
+      "\nExamples:\n"
+      "  uplinkctl top\n"
+      "  uplinkctl top --interval 5s\n"
+      "  uplinkctl top -n 10 | tee uplinks.txt");
+  verb.callback([&session, &chosen, options] {
+    chosen = [&session, options] { return RunTop(*options, session); };
+  });
+}
+
+}  // namespace uplinkd
