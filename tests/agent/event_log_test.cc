@@ -77,6 +77,16 @@ class EventLogTest : public ::testing::Test {
            << log_->Latest(EventLog::kMost).size() << " events";
   }
 
+  ::testing::AssertionResult HasCaughtUpWith(const std::string& message) const {
+    for (int i = 0; i < 500; ++i) {
+      if (log_->Latest(1).at(0)->message() == message) {
+        return ::testing::AssertionSuccess();
+      }
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return ::testing::AssertionFailure() << message << " does not come";
+  }
+
   testing::TemporaryDirectory directory_;
   v1::Status status_;
   std::unique_ptr<Bulletin> bulletin_;
@@ -135,11 +145,12 @@ TEST_F(EventLogTest, IsBounded) {
   EXPECT_EQ(log_->Latest(1)[0]->plan_size(), EventLog::kMostLines);
   EXPECT_EQ(log_->Latest(1)[0]->omitted_lines(), 37U);
   const auto most = static_cast<int>(EventLog::kMost);
-  for (int i = 0; i < most; ++i) {
+  for (int i = 1; i <= most; ++i) {
     Publish(At(i, std::to_string(i)));
-    if (i % 20 == 0) std::this_thread::sleep_for(milliseconds(1));
+    if (i % 20 == 0) ASSERT_TRUE(HasCaughtUpWith(std::to_string(i)));
   }
   ASSERT_TRUE(Has(EventLog::kMost));
+  EXPECT_EQ(log_->Latest(EventLog::kMost).front()->message(), "1");
 }
 
 TEST_F(EventLogTest, SaysWhatBecameOfUplinks) {
