@@ -133,11 +133,9 @@ TEST_F(Order, CountsItsRepairsInTheMetrics) {
   ASSERT_TRUE(OnRouter("ip rule del priority 20101").Ok());
   EXPECT_TRUE(Eventually(
       [&] {
-        const std::string metrics = agent_->Metrics();
-        const std::size_t at = metrics.find("uplinkd_drift_corrections_total{");
-        return at != std::string::npos &&
-               metrics.substr(at, 120).find("object=\"rule\"") !=
-                   std::string::npos;
+        return agent_->Metrics().find(
+                   "uplinkd_drift_corrections_total{object=\"rule\",cause="
+                   "\"missing\"} 1\n") != std::string::npos;
       },
       std::chrono::seconds(5)))
       << agent_->Metrics();
