@@ -50,18 +50,19 @@ void Hook(XtTableState& table, XtHook hook, std::string_view chain) {
   table.jumps[hook] = {{0, Jump(chain)}};
 }
 
-// New connections without a fate go on to `chain`. One rule for both, so that
-// an established packet is done after it.
-ChainRule DecideIfNew(std::string_view chain, std::uint32_t mask) {
-  ChainRule rule = Goto(chain);
-  rule.matches = {MarkMatch{{0, mask}, false}, NewConnectionMatch{}};
-  return rule;
-}
-
 ChainRule ReturnIfMarked(std::uint32_t mask) {
   ChainRule rule = Rule(ReturnTarget{});
   rule.matches = {MarkMatch{{0, mask}, true}};
   return rule;
+}
+
+// New connections without a fate go on to `next`. Packets with one leave first,
+// by a rule that holds: without that they would go on to the end of the chain,
+// which is one more rule for the kernel.
+void DecideIfNew(std::string_view next, std::uint32_t mask, Chain& chain) {
+  chain.push_back(ReturnIfMarked(mask));
+  chain.push_back(Goto(next));
+  chain.back().matches = {NewConnectionMatch{}};
 }
 
 UplinkId IdOf(const Mark& fate) {
@@ -253,7 +254,7 @@ void WritePrerouting(const FilterIntent& intent, XtTableState& mangle) {
   Chain& chain = Add(mangle, kPreroutingChain);
   if (estimates) chain.push_back(Jump(kEstimateInChain));
   chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
-  chain.push_back(DecideIfNew(kNewChain, intent.mark_mask));
+  DecideIfNew(kNewChain, intent.mark_mask, chain);
   Hook(mangle, XtHook::kPrerouting, kPreroutingChain);
 }
 
@@ -265,7 +266,7 @@ void WriteOutput(const FilterIntent& intent, XtTableState& mangle) {
   }
   chain.push_back(Rule(RestoreMarkTarget{intent.mark_mask}));
   if (intent.local) {
-    chain.push_back(DecideIfNew(kLocalChain, intent.mark_mask));
+    DecideIfNew(kLocalChain, intent.mark_mask, chain);
     WriteLocal(intent, mangle);
   }
   Hook(mangle, XtHook::kOutput, kOutputChain);

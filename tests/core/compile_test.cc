@@ -206,8 +206,8 @@ TEST(Compile, LeavesEverythingToMainWhenNoUplinkIsReady) {
             " --ctmask 0xff\n"
             "-A UPL-PREROUTING -j CONNMARK --restore-mark --nfmask 0xff"
             " --ctmask 0xff\n"
-            "-A UPL-PREROUTING -m mark --mark 0x0/0xff"
-            " -m conntrack --ctstate NEW -g UPL-NEW\n");
+            "-A UPL-PREROUTING -m mark ! --mark 0x0/0xff -j RETURN\n"
+            "-A UPL-PREROUTING -m conntrack --ctstate NEW -g UPL-NEW\n");
 }
 
 // ---- addresses and gateways ----

@@ -69,8 +69,7 @@ TEST(Trace, TellsEveryRuleThatHolds) {
       ElementsAre("PREROUTING 1 -j UPL-PREROUTING",
                   "UPL-PREROUTING 1 -j CONNMARK --restore-mark --nfmask 0xff "
                   "--ctmask 0xff",
-                  "UPL-PREROUTING 2 -m mark --mark 0x0/0xff "
-                  "-m conntrack --ctstate NEW -g UPL-NEW",
+                  "UPL-PREROUTING 3 -m conntrack --ctstate NEW -g UPL-NEW",
                   "UPL-NEW 1 -i lan0 -s 192.168.10.0/24 -g UPL-TRAFFIC",
                   "UPL-TRAFFIC 7 -g UPL-FATE", "UPL-FATE 1 -g UPL-MARK-3",
                   "UPL-MARK-3 1 -j MARK --set-xmark 0x3/0xff",

@@ -122,8 +122,9 @@ int Aside(Algorithm algorithm) {
 // rule per internal network.
 TEST(XtLowering, CostsANewConnectionItsRulesAndItsChoice) {
   constexpr int kRules = 100;
-  // The mark restored, new, from a LAN, on to the choice; the mark set, saved.
-  constexpr int kFixed = 6;
+  // The mark restored, none, new, from a LAN, on to the choice; the mark set,
+  // saved.
+  constexpr int kFixed = 7;
   for (const Algorithm algorithm : testing::kChoosing) {
     for (const std::uint32_t count : {2U, 3U, 8U, 32U}) {
       Spec spec = SpecWithUplinks(count, algorithm);

@@ -37,7 +37,8 @@ COMMIT
 -I PREROUTING -j UPL-PREROUTING
 -I OUTPUT -j UPL-OUTPUT
 -A UPL-PREROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
--A UPL-PREROUTING -m mark --mark 0x0/0xff -m conntrack --ctstate NEW -g UPL-NEW
+-A UPL-PREROUTING -m mark ! --mark 0x0/0xff -j RETURN
+-A UPL-PREROUTING -m conntrack --ctstate NEW -g UPL-NEW
 -A UPL-NEW -i lan0 -s 192.168.10.0/24 -g UPL-TRAFFIC
 -A UPL-NEW -i wan1 -g UPL-MARK-1
 -A UPL-NEW -i wan2 -g UPL-MARK-2
