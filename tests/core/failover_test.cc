@@ -60,7 +60,7 @@ class FailoverTest : public ::testing::Test {
   static Cut CutOf(UplinkId id, CutReason reason, bool stragglers = false) {
     return {"wan" + std::to_string(id), {id, 0xff}, reason, stragglers};
   }
-  static Policy PolicyOver(std::vector<std::vector<std::string>> tiers) {
+  static Policy PolicyOver(const std::vector<std::vector<std::string>>& tiers) {
     Policy policy;
     policy.name = "voice";
     for (const auto& names : tiers) {

@@ -105,15 +105,37 @@ TEST(XtLowering, CostsAnEstablishedPacketTwoRules) {
   }
 }
 
+// So many uplinks that are alike, and so many traffic rules that do not match.
+Spec SpecWithRules(Algorithm algorithm, std::uint32_t uplinks, int rules) {
+  Spec spec = SpecWithUplinks(uplinks, algorithm);
+  for (Uplink& uplink : spec.uplinks) {
+    uplink.capacity = spec.uplinks.front().capacity;
+  }
+  if (algorithm == Algorithm::kOverflow) {
+    Tier& tier = spec.balance.tiers.emplace_back();
+    for (const Uplink& uplink : spec.uplinks) {
+      tier.push_back({uplink.name, std::nullopt});
+    }
+  }
+  for (int i = 0; i < rules; ++i) {
+    TrafficRule& rule = spec.traffic.emplace_back();
+    rule.name = "rule" + std::to_string(i);
+    rule.match.destination = {
+        testing::Net("172.16." + std::to_string(i) + ".0/24")};
+    rule.use = "wan1";
+  }
+  return spec;
+}
+
 // What an algorithm asks once, whatever the number of members.
 int Aside(Algorithm algorithm) {
   switch (algorithm) {
-    case Algorithm::kLeastLoaded: return 2;  // the estimators; are all full?
-    case Algorithm::kRoundRobin: return 1;   // the next turn
-    case Algorithm::kOverflow:
-      return 1;  // the last one takes the rest
-    // A coin is compared bit by bit.
+    // The estimators, and whether all are full; a coin is compared bit by bit.
+    case Algorithm::kLeastLoaded:
     case Algorithm::kSourceHash: return 2;
+    // The next turn; the last one takes the rest.
+    case Algorithm::kRoundRobin:
+    case Algorithm::kOverflow: return 1;
     default: return 0;
   }
 }
@@ -127,23 +149,7 @@ TEST(XtLowering, CostsANewConnectionItsRulesAndItsChoice) {
   constexpr int kFixed = 7;
   for (const Algorithm algorithm : testing::kChoosing) {
     for (const std::uint32_t count : {2U, 3U, 8U, 32U}) {
-      Spec spec = SpecWithUplinks(count, algorithm);
-      for (Uplink& uplink : spec.uplinks) {
-        uplink.capacity = spec.uplinks.front().capacity;
-      }
-      if (algorithm == Algorithm::kOverflow) {
-        Tier& tier = spec.balance.tiers.emplace_back();
-        for (const Uplink& uplink : spec.uplinks) {
-          tier.push_back({uplink.name, std::nullopt});
-        }
-      }
-      for (int i = 0; i < kRules; ++i) {
-        TrafficRule& rule = spec.traffic.emplace_back();
-        rule.name = "rule" + std::to_string(i);
-        rule.match.destination = {
-            testing::Net("172.16." + std::to_string(i) + ".0/24")};
-        rule.use = "wan1";
-      }
+      const Spec spec = SpecWithRules(algorithm, count, kRules);
       const Desired desired = Compile(spec, FactsWithUplinks(count));
       Packet packet = FromLan();
       const Walk walk = Router(desired).Send(XtHook::kPrerouting, packet);
