@@ -182,12 +182,13 @@ Hooks::Hooks(Options options, Bulletin& bulletin)
 
 Hooks::~Hooks() {
   stopping_ = true;
+  if (news_ != nullptr) news_->Cancel();
   thread_.join();
 }
 
 void Hooks::Watch() {
   v1::Status before;
-  while (!stopping_ && news_ != nullptr) {
+  while (!stopping_ && news_ != nullptr && !news_->over()) {
     const std::optional<Bulletin::News> news = news_->Next(kPatience);
     // Before its first pass the agent knows of no uplink.
     if (!news || news->event == nullptr) continue;

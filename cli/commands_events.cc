@@ -29,7 +29,7 @@ struct EventsOptions {
 Color ColorOf(const v1::Event& event) {
   const std::string& result = event.result();
   if (result == "up") return Color::kGreen;
-  const bool bad = result == "down" || result.find("failed") == 0 ||
+  const bool bad = result == "down" || result.starts_with("failed") ||
                    result == "cut-failed" || result == "conflict";
   return bad ? Color::kRed : Color::kYellow;
 }

@@ -1,10 +1,10 @@
 #include "exporters/uplink_metrics.h"
 
 #include <array>
-#include <sstream>
 #include <string>
 
 #include "reconciler/failover.h"
+#include "reconciler/hex.h"
 
 namespace uplinkd {
 namespace {
@@ -18,12 +18,6 @@ constexpr std::array kHealthStates = {HealthState::kUnknown, HealthState::kUp,
 // Not kRemoved: such an uplink has no series any more.
 constexpr std::array kCutReasons = {CutReason::kFailover, CutReason::kDisabled,
                                     CutReason::kFailback, CutReason::kDrain};
-
-std::string Hex(std::uint32_t value) {
-  std::ostringstream out;
-  out << "0x" << std::hex << value;
-  return out.str();
-}
 
 double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();

@@ -192,8 +192,7 @@ void Failover::NoteRemovals(const Standings& standings, std::uint32_t mask,
     const Mark mark = before.mark;
     const bool had_some =
         CarriesConnections(before.phase) || owed_.contains(mark);
-    const bool taken = std::ranges::any_of(
-        standings, [mark](const auto& s) { return s.second.mark == mark; });
+    const bool taken = StandingOf(mark, standings) != nullptr;
     if (!had_some || taken || mark.mask != mask) continue;
     owed_[mark] = {uplink, CutReason::kRemoved, now, false};
   }
@@ -242,17 +241,18 @@ bool Failover::MayCut(const Standing& standing, CutReason reason) {
   return false;
 }
 
-const Failover::Standing* Failover::StandingOf(Mark mark) const {
-  const auto found = std::ranges::find_if(
-      standings_,
-      [mark](const auto& entry) { return entry.second.mark == mark; });
-  return found == standings_.end() ? nullptr : &found->second;
+const Failover::Standing* Failover::StandingOf(Mark mark,
+                                               const Standings& standings) {
+  const auto found = std::ranges::find_if(standings, [mark](const auto& entry) {
+    return entry.second.mark == mark;
+  });
+  return found == standings.end() ? nullptr : &found->second;
 }
 
 // Whether the reason of a cut that is owed is still there. A cut after a loss
 // may have to wait for another uplink.
 bool Failover::Holds(Mark mark, const Owed& owed) const {
-  const Standing* standing = StandingOf(mark);
+  const Standing* standing = StandingOf(mark, standings_);
   if (owed.reason == CutReason::kRemoved) return standing == nullptr;
   if (standing == nullptr) return false;
   if (IsLoss(owed.reason)) return !CarriesConnections(standing->phase);
@@ -261,7 +261,7 @@ bool Failover::Holds(Mark mark, const Owed& owed) const {
 
 bool Failover::MayCut(Mark mark, const Owed& owed) const {
   if (owed.reason != CutReason::kRemoved) {
-    return MayCut(*StandingOf(mark), owed.reason);
+    return MayCut(*StandingOf(mark, standings_), owed.reason);
   }
   return std::ranges::any_of(standings_, [](const auto& entry) {
     return entry.second.phase == UplinkPhase::kReady;

@@ -152,7 +152,8 @@ class Failover {
                                const std::vector<UplinkState>& uplinks,
                                const Choosings& choosings);
   static bool MayCut(const Standing& standing, CutReason reason);
-  const Standing* StandingOf(Mark mark) const;
+  // Null: no uplink of the spec has that mark.
+  static const Standing* StandingOf(Mark mark, const Standings& standings);
   bool MayCut(Mark mark, const Owed& owed) const;
   bool Holds(Mark mark, const Owed& owed) const;
   bool MayTry(const std::string& uplink, Time now) const;
