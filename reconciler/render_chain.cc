@@ -317,12 +317,10 @@ std::string RenderChainRule(const ChainRule& rule, Family family) {
 }
 
 PlanLine RenderEdit(XtTable table, const ChainEdit& edit) {
-  using Kind = ChainEdit::Kind;
+  using enum ChainEdit::Kind;
   const EditWords words = WordsOf(edit.kind);
-  const bool is_jump =
-      edit.kind == Kind::kInsertJump || edit.kind == Kind::kDeleteJump;
-  const bool inserts =
-      edit.kind == Kind::kInsertRule || edit.kind == Kind::kInsertJump;
+  const bool is_jump = edit.kind == kInsertJump || edit.kind == kDeleteJump;
+  const bool inserts = edit.kind == kInsertRule || edit.kind == kInsertJump;
   const bool about_rule = words.object != "chain";
   const Family family = FamilyOf(table);
   std::string command =
