@@ -63,6 +63,11 @@ void Bulletin::Publish(StatusPointer status, SnapshotPointer metrics,
   changed_.notify_all();
 }
 
+void Bulletin::PublishSpec(TextPointer spec) {
+  const std::lock_guard lock(mutex_);
+  spec_ = std::move(spec);
+}
+
 StatusPointer Bulletin::status() const {
   const std::lock_guard lock(mutex_);
   return status_;
@@ -71,6 +76,11 @@ StatusPointer Bulletin::status() const {
 SnapshotPointer Bulletin::metrics() const {
   const std::lock_guard lock(mutex_);
   return metrics_;
+}
+
+TextPointer Bulletin::spec() const {
+  const std::lock_guard lock(mutex_);
+  return spec_;
 }
 
 std::unique_ptr<Bulletin::Subscription> Bulletin::Subscribe() {

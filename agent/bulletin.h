@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "exporters/snapshot.h"
@@ -23,6 +24,7 @@ namespace uplinkd {
 
 using StatusPointer = std::shared_ptr<const v1::Status>;
 using EventPointer = std::shared_ptr<const v1::Event>;
+using TextPointer = std::shared_ptr<const std::string>;
 
 class Bulletin {
  public:
@@ -67,9 +69,12 @@ class Bulletin {
   // Replaces what is published; `event` may be null.
   void Publish(StatusPointer status, SnapshotPointer metrics,
                const EventPointer& event);
+  // The spec that is followed from now on, as YAML; null: none.
+  void PublishSpec(TextPointer spec);
 
   StatusPointer status() const;     // null before the first Publish()
   SnapshotPointer metrics() const;  // null before the first Publish()
+  TextPointer spec() const;         // null: there is none
 
   // Starts with the present status, or the first one if there is none yet. Null
   // if there are too many watchers.
@@ -90,6 +95,7 @@ class Bulletin {
   mutable std::condition_variable changed_;
   StatusPointer status_;                      // guarded by mutex_
   SnapshotPointer metrics_;                   // guarded by mutex_
+  TextPointer spec_;                          // guarded by mutex_
   std::vector<Subscription*> subscriptions_;  // guarded by mutex_
   bool closed_ = false;                       // guarded by mutex_
 };

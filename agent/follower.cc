@@ -9,6 +9,8 @@
 #include "agent/name_files.h"
 #include "agent/repairs.h"
 #include "agent/wire.h"
+#include "proto/convert.h"
+#include "proto/spec_writer.h"
 
 namespace uplinkd {
 namespace {
@@ -146,6 +148,8 @@ void Follower::SpecChanged(const std::optional<Spec>& before) {
   ForgetOtherUplinks();
   RegisterNames();
   WatchTables();
+  bulletin_.PublishSpec(std::make_shared<const std::string>(
+      WriteSpecYaml(SpecToProto(ledger_.current()->spec))));
 }
 
 // What is told and counted is about uplinks of the spec.

@@ -67,6 +67,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   if (Result<void> removed = RemoveNameFiles(options_.iproute2_dir); !removed) {
     spdlog::warn("{}", removed.error().message);
   }
+  bulletin_.PublishSpec(nullptr);
   spdlog::info("cleaned up; the spec is forgotten");
   if (Result<void> forgotten = drains_.Forget(); !forgotten) {
     spdlog::warn("{}", forgotten.error().message);

@@ -86,6 +86,15 @@ TEST(Bulletin, ASlowWatcherLosesTheOldestEventsAndIsTold) {
   EXPECT_EQ(received, Bulletin::kMaxQueued);
 }
 
+TEST(Bulletin, HasTheSpecUntilThereIsNone) {
+  Bulletin bulletin;
+  EXPECT_EQ(bulletin.spec(), nullptr);
+  bulletin.PublishSpec(std::make_shared<const std::string>("kind: Router\n"));
+  EXPECT_EQ(*bulletin.spec(), "kind: Router\n");
+  bulletin.PublishSpec(nullptr);
+  EXPECT_EQ(bulletin.spec(), nullptr);
+}
+
 TEST(Bulletin, TurnsAwayTooManyWatchers) {
   Bulletin bulletin;
   std::vector<std::unique_ptr<Bulletin::Subscription>> watchers;
