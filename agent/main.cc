@@ -19,6 +19,7 @@
 
 #include "agent/engine.h"
 #include "agent/hooks.h"
+#include "agent/live_state.h"
 #include "agent/logging.h"
 #include "agent/options.h"
 #include "agent/server.h"
@@ -135,9 +136,14 @@ int Run(const AgentOptions& options) {
   // Before anything is taken up: the address may be in use.
   std::unique_ptr<MetricsServer> metrics;
   if (!options.metrics_listen.empty()) {
-    Result<std::unique_ptr<MetricsServer>> started =
-        MetricsServer::Start(options.metrics_listen,
-                             [&engine] { return engine.bulletin().metrics(); });
+    Result<std::unique_ptr<MetricsServer>> started = MetricsServer::Start(
+        options.metrics_listen,
+        {.metrics = [&engine] { return engine.bulletin().metrics(); },
+         .live_state =
+             [&engine] {
+               return LiveStateJson(engine.bulletin(),
+                                    std::chrono::system_clock::now());
+             }});
     if (!started) return CannotRun(started.error().message);
     metrics = std::move(*started);
   }

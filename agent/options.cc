@@ -91,8 +91,9 @@ void AddOptions(CLI::App& app, CommandLine& parsed) {
       ->expected(1)
       ->take_all();
   app.add_option("--metrics-listen", parsed.options.metrics_listen,
-                 "Serve Prometheus metrics at http://ADDRESS:PORT/metrics; "
-                 "empty: do not")
+                 "Serve Prometheus metrics at http://ADDRESS:PORT/metrics, and "
+                 "at http://ADDRESS:PORT/ a page that shows this router live; "
+                 "both can only be looked at; empty: do not")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
   app.add_option("--state-dir", parsed.options.state_dir,

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "exporters/bounded_tasks.h"
 #include "exporters/metrics.h"
+#include "exporters/page_files.h"
 
 namespace uplinkd {
 namespace {
@@ -26,6 +28,29 @@ constexpr std::chrono::milliseconds kClientTimeout{500};
 constexpr int kSilentSeconds = 5;
 // Of them; the kernel takes the least of this and net.core.somaxconn.
 constexpr int kBacklog = 4096;
+
+// The page's scripts and styles come from this server alone, it talks to no
+// other, and no other page shows it in a frame.
+httplib::Headers HeadersOfAnswers() {
+  return {
+      {"Content-Security-Policy",
+       "default-src 'self'; base-uri 'none'; form-action 'none'; "
+       "frame-ancestors 'none'; object-src 'none'"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Cross-Origin-Resource-Policy", "same-origin"},
+      // What another version of the agent served must not be mixed with ours.
+      {"Cache-Control", "no-store"},
+  };
+}
+
+void RefuseWrites(const httplib::Request& request,
+                  httplib::Response& response) {
+  response.status = 405;
+  response.set_header("Allow", "GET, HEAD");
+  response.set_content(request.method + " changes things; this only shows\n",
+                       "text/plain");
+}
 
 struct HostPort {
   std::string host;
@@ -55,7 +80,7 @@ std::optional<HostPort> ParseListen(std::string_view listen) {
 
 class HttplibServer final : public MetricsServer {
  public:
-  explicit HttplibServer(Source source) : source_(std::move(source)) {
+  explicit HttplibServer(Sources sources) : sources_(std::move(sources)) {
     server_.new_task_queue = [] { return new BoundedTasks(kMaxConnections); };
     server_.set_read_timeout(kClientTimeout);
     server_.set_write_timeout(kClientTimeout);
@@ -71,20 +96,17 @@ class HttplibServer final : public MetricsServer {
                  sizeof(kSilentSeconds));
       listener_ = fd;
     });
-    server_.Get("/metrics", [this](const httplib::Request&,
-                                   httplib::Response& response) {
-      const SnapshotPointer snapshot = source_();
-      if (snapshot == nullptr) {
-        response.status = 503;
-        response.set_content("no snapshot yet\n", "text/plain");
-        return;
-      }
-      response.set_content(RenderMetrics(*snapshot),
-                           "text/plain; version=0.0.4; charset=utf-8");
-    });
-    server_.Get("/", [](const httplib::Request&, httplib::Response& response) {
-      response.set_content("uplinkd: see /metrics\n", "text/plain");
-    });
+    server_.set_default_headers(HeadersOfAnswers());
+    server_.set_pre_routing_handler(
+        [](const httplib::Request& request, httplib::Response& response) {
+          if (request.method == "GET" || request.method == "HEAD") {
+            return httplib::Server::HandlerResponse::Unhandled;
+          }
+          RefuseWrites(request, response);
+          return httplib::Server::HandlerResponse::Handled;
+        });
+    ServeMetrics();
+    ServePage();
   }
 
   ~HttplibServer() override {
@@ -112,7 +134,44 @@ class HttplibServer final : public MetricsServer {
   int port() const override { return port_; }
 
  private:
-  Source source_;
+  void ServeMetrics() {
+    server_.Get("/metrics", [this](const httplib::Request&,
+                                   httplib::Response& response) {
+      const SnapshotPointer snapshot = sources_.metrics();
+      if (snapshot == nullptr) {
+        response.status = 503;
+        response.set_content("no snapshot yet\n", "text/plain");
+        return;
+      }
+      response.set_content(RenderMetrics(*snapshot),
+                           "text/plain; version=0.0.4; charset=utf-8");
+    });
+  }
+
+  void ServePage() {
+    server_.Get("/(page/.*)?", [](const httplib::Request& request,
+                                  httplib::Response& response) {
+      const auto files = PageFiles();
+      const auto file = std::ranges::find(files, request.path, &PageFile::path);
+      if (file == files.end()) {
+        response.status = 404;
+        return;
+      }
+      response.set_content(file->text.data(), file->text.size(),
+                           std::string(file->type));
+    });
+    server_.Get(R"(/state\.json)",
+                [this](const httplib::Request&, httplib::Response& response) {
+                  std::string text = sources_.live_state();
+                  if (text.empty()) {
+                    response.status = 503;
+                    text = "{}";
+                  }
+                  response.set_content(text, "application/json");
+                });
+  }
+
+  Sources sources_;
   httplib::Server server_;
   std::thread thread_;
   int listener_ = -1;  // owned by server_
@@ -131,14 +190,14 @@ std::string WhyNotBound(int system_errno) {
 }  // namespace
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(
-    const std::string& listen, Source source) {
+    const std::string& listen, Sources sources) {
   const std::optional<HostPort> where = ParseListen(listen);
   if (!where) {
     return Fail(ErrorCode::kInvalidArgument,
                 "cannot serve metrics on \"" + listen +
                     "\": expected ADDRESS:PORT, such as 127.0.0.1:9871");
   }
-  auto server = std::make_unique<HttplibServer>(std::move(source));
+  auto server = std::make_unique<HttplibServer>(std::move(sources));
   if (!server->Bind(*where)) {
     return Fail(ErrorCode::kUnavailable, "cannot serve metrics on " + listen +
                                              ": " + WhyNotBound(errno) +

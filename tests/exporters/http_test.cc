@@ -19,10 +19,18 @@ SnapshotPointer Generation(std::uint64_t generation) {
   return snapshot;
 }
 
+MetricsServer::Sources Serving(std::function<SnapshotPointer()> metrics) {
+  return {.metrics = std::move(metrics), .live_state = [] { return "{}"; }};
+}
+
+MetricsServer::Sources Serving(std::uint64_t generation) {
+  return Serving([generation] { return Generation(generation); });
+}
+
 TEST(Http, ServesTheLatestSnapshot) {
   std::atomic<std::uint64_t> generation{1};
   const auto server = MetricsServer::Start(
-      "127.0.0.1:0", [&] { return Generation(generation); });
+      "127.0.0.1:0", Serving([&] { return Generation(generation); }));
   ASSERT_TRUE(server.has_value()) << server.error().message;
   httplib::Client client("127.0.0.1", (*server)->port());
   auto answer = client.Get("/metrics");
@@ -38,8 +46,8 @@ TEST(Http, ServesTheLatestSnapshot) {
 }
 
 TEST(Http, SaysSoBeforeTheFirstSnapshot) {
-  const auto server =
-      MetricsServer::Start("127.0.0.1:0", [] { return SnapshotPointer(); });
+  const auto server = MetricsServer::Start(
+      "127.0.0.1:0", Serving([] { return SnapshotPointer(); }));
   ASSERT_TRUE(server.has_value()) << server.error().message;
   httplib::Client client("127.0.0.1", (*server)->port());
   const auto answer = client.Get("/metrics");
@@ -48,7 +56,7 @@ TEST(Http, SaysSoBeforeTheFirstSnapshot) {
 }
 
 TEST(Http, RefusesAnAddressInUse) {
-  const auto source = [] { return Generation(1); };
+  const auto source = Serving(1);
   const auto first = MetricsServer::Start("127.0.0.1:0", source);
   ASSERT_TRUE(first.has_value()) << first.error().message;
   const auto second = MetricsServer::Start(
@@ -60,8 +68,7 @@ TEST(Http, RefusesAnAddressInUse) {
 }
 
 TEST(Http, RefusesAnAddressOfAnotherHost) {
-  const auto server =
-      MetricsServer::Start("192.0.2.1:9871", [] { return Generation(1); });
+  const auto server = MetricsServer::Start("192.0.2.1:9871", Serving(1));
   ASSERT_FALSE(server.has_value());
   EXPECT_THAT(server.error().message,
               HasSubstr("this host does not have the address"));
@@ -69,8 +76,7 @@ TEST(Http, RefusesAnAddressOfAnotherHost) {
 
 // The client of a connection that is closed after one answer connects anew.
 TEST(Http, HoldsNoConnectionAfterItsAnswer) {
-  const auto server =
-      MetricsServer::Start("127.0.0.1:0", [] { return Generation(1); });
+  const auto server = MetricsServer::Start("127.0.0.1:0", Serving(1));
   ASSERT_TRUE(server.has_value()) << server.error().message;
   httplib::Client client("127.0.0.1", (*server)->port());
   client.set_keep_alive(true);
@@ -84,16 +90,14 @@ TEST(Http, HoldsNoConnectionAfterItsAnswer) {
 TEST(Http, RefusesWhatIsNoAddress) {
   for (const char* listen : {"", "9871", "127.0.0.1", "127.0.0.1:http",
                              "127.0.0.1:70000", "::1:9871"}) {
-    const auto server =
-        MetricsServer::Start(listen, [] { return Generation(1); });
+    const auto server = MetricsServer::Start(listen, Serving(1));
     ASSERT_FALSE(server.has_value()) << listen;
     EXPECT_EQ(server.error().code, ErrorCode::kInvalidArgument) << listen;
   }
 }
 
 TEST(Http, AnswersManyScrapersAtOnce) {
-  const auto server =
-      MetricsServer::Start("127.0.0.1:0", [] { return Generation(1); });
+  const auto server = MetricsServer::Start("127.0.0.1:0", Serving(1));
   ASSERT_TRUE(server.has_value()) << server.error().message;
   std::atomic<int> answered{0};
   std::vector<std::thread> scrapers;
