@@ -18,6 +18,7 @@ packages=(
   clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
   tmux prometheus prometheus-alertmanager nlohmann-json3-dev
+  chromium-headless-shell
   # demo
   curl socat
   # style
@@ -25,6 +26,12 @@ packages=(
   # the scripts themselves
   git ca-certificates
 )
+
+# A Node.js that is not Debian's has npm in it, and stands in the way of
+# Debian's npm.
+if ! command -v npm >/dev/null; then
+  packages+=(nodejs npm)
+fi
 
 missing=()
 for package in "${packages[@]}"; do
