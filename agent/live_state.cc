@@ -7,27 +7,28 @@
 namespace uplinkd {
 namespace {
 
-void FillEvent(const v1::Event& event, v1::LiveEvent& message) {
-  *message.mutable_event() = event;
-  auto& plan = *message.mutable_event()->mutable_plan();
-  if (plan.size() <= kLivePlanLines) return;
-  const int left_out = plan.size() - kLivePlanLines;
-  message.set_lines_left_out(static_cast<std::uint32_t>(left_out));
-  plan.DeleteSubrange(kLivePlanLines, left_out);
+v1::Event Shortened(const v1::Event& event) {
+  v1::Event shortened = event;
+  const int more = event.plan_size() - kLivePlanLines;
+  if (more <= 0) return shortened;
+  shortened.mutable_plan()->DeleteSubrange(kLivePlanLines, more);
+  shortened.set_omitted_lines(event.omitted_lines() +
+                              static_cast<std::uint32_t>(more));
+  return shortened;
 }
 
 }  // namespace
 
-std::string LiveStateJson(const Bulletin& bulletin,
+std::string LiveStateJson(const Bulletin& bulletin, const EventLog& events,
                           std::chrono::system_clock::time_point now) {
   v1::LiveState state;
   *state.mutable_time() = ToProto(now);
   if (const StatusPointer status = bulletin.status()) {
     *state.mutable_status() = *status;
   }
-  const std::vector<EventPointer> events = bulletin.Latest(kLiveEvents);
-  for (auto event = events.rbegin(); event != events.rend(); ++event) {
-    FillEvent(**event, *state.add_events());
+  const std::vector<EventPointer> latest = events.Latest(kLiveEvents);
+  for (auto event = latest.rbegin(); event != latest.rend(); ++event) {
+    *state.add_events() = Shortened(**event);
   }
   if (const TextPointer spec = bulletin.spec()) state.set_spec(*spec);
   if (const SnapshotPointer metrics = bulletin.metrics()) {

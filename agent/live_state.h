@@ -9,17 +9,18 @@
 #include <string>
 
 #include "agent/bulletin.h"
+#include "agent/event_log.h"
 
 namespace uplinkd {
 
 // A page has room for so many events, and a new spec can have a plan of
-// hundreds of lines: `uplinkctl watch` has all of them.
+// hundreds of lines: `uplinkctl events` has more of them.
 inline constexpr std::size_t kLiveEvents = 30;
 inline constexpr int kLivePlanLines = 12;
 
 // The v1::LiveState of this moment, in protobuf's JSON. "" if there is no such
 // text: some name is not UTF-8.
-std::string LiveStateJson(const Bulletin& bulletin,
+std::string LiveStateJson(const Bulletin& bulletin, const EventLog& events,
                           std::chrono::system_clock::time_point now);
 
 }  // namespace uplinkd

@@ -141,7 +141,7 @@ int Run(const AgentOptions& options) {
         {.metrics = [&engine] { return engine.bulletin().metrics(); },
          .live_state =
              [&engine] {
-               return LiveStateJson(engine.bulletin(),
+               return LiveStateJson(engine.bulletin(), engine.events(),
                                     std::chrono::system_clock::now());
              }});
     if (!started) return CannotRun(started.error().message);

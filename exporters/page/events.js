@@ -11,6 +11,10 @@ const RESULTS = {
   "in-sync": "In sync",
   "cut": "Cut",
   "cut-failed": "Cut failed",
+  "up": "Up",
+  "down": "Down",
+  "address": "New address",
+  "lost": "Not kept",
 };
 const TRIGGERS = {
   spec: "a new spec",
@@ -22,7 +26,7 @@ const TRIGGERS = {
   retry: "another try",
   load: "the loads",
 };
-const BAD = ["failed", "conflict", "cut-failed"];
+const BAD = ["failed", "conflict", "cut-failed", "down"];
 
 function planLine(line) {
   const failed = line.result === "failed" || line.result === "conflict";

@@ -37,7 +37,7 @@ function readUplink(it, since) {
   };
 }
 
-function readEvent({event, linesLeftOut}) {
+function readEvent(event) {
   const plan = event.plan ?? [];
   return {
     key: [event.time, event.trigger, event.result, event.message,
@@ -47,7 +47,7 @@ function readEvent({event, linesLeftOut}) {
     result: event.result ?? "",
     message: event.message ?? "",
     plan,
-    leftOut: linesLeftOut ?? 0,
+    leftOut: event.omittedLines ?? 0,
   };
 }
 

@@ -57,12 +57,12 @@ test("An uplink that is down is named, with since when, why, and what was done",
   const {level, title, details} = said((status, document) => {
     lose(status.uplinks[1], "Down", "0 of 1 probes answered");
     document.events = [
-      {event: {time: at(41), trigger: "failover", result: "cut",
-               message: "cut 12 connections of wan2, which stopped carrying them"}},
-      {event: {time: at(4), trigger: "failover", result: "cut",
-               message: "cut 99 connections of wan2, which stopped carrying them"}},
-      {event: {time: at(42), trigger: "failover", result: "cut",
-               message: "cut 77 connections of wan20, which stopped carrying them"}},
+      {time: at(41), trigger: "failover", result: "cut",
+       message: "cut 12 connections of wan2, which stopped carrying them"},
+      {time: at(4), trigger: "failover", result: "cut",
+       message: "cut 99 connections of wan2, which stopped carrying them"},
+      {time: at(42), trigger: "failover", result: "cut",
+       message: "cut 77 connections of wan20, which stopped carrying them"},
     ];
   });
   assert.equal(level, "bad");
@@ -153,8 +153,8 @@ test("Whatever is left out, there is a headline", () => {
   const chance = () => (seed = seed * 16807 % 2147483647) / 2147483647;
   for (let i = 0; i < 2000; ++i) {
     const document = documentOf((status, all) => {
-      all.events = [{event: {time: at(1), trigger: "spec", result: "changed",
-                             plan: [{sign: "+", command: "ip rule add"}]}}];
+      all.events = [{time: at(1), trigger: "spec", result: "changed",
+                     plan: [{sign: "+", command: "ip rule add"}]}];
       if (i % 2) lose(status.uplinks[1], "Down", "no answer");
       if (i % 3) condition(status, "Degraded", {status: "True", message: "m"});
     });
@@ -165,10 +165,10 @@ test("Whatever is left out, there is a headline", () => {
 test("A pass that found all well is told with the one before it", () => {
   const {events} = readState(documentOf((status, document) => {
     document.events = [
-      {event: {time: at(3), trigger: "retry", result: "in-sync"}},
-      {event: {time: at(2), trigger: "failover", result: "cut", message: "cut 1"}},
-      {event: {time: at(1), trigger: "event", result: "changed",
-               plan: [{sign: "+", command: "ip rule add"}]}},
+      {time: at(3), trigger: "retry", result: "in-sync"},
+      {time: at(2), trigger: "failover", result: "cut", message: "cut 1"},
+      {time: at(1), trigger: "event", result: "changed",
+       plan: [{sign: "+", command: "ip rule add"}]},
     ];
   }));
   assert.deepEqual(events.map((event) => event.result), ["cut", "changed"]);
