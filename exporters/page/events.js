@@ -27,6 +27,8 @@ const TRIGGERS = {
   load: "the loads",
 };
 const BAD = ["failed", "conflict", "cut-failed", "down"];
+// Their messages begin with the name of an uplink, which stays as it is.
+const OF_AN_UPLINK = ["up", "down", "address"];
 
 function planLine(line) {
   const failed = line.result === "failed" || line.result === "conflict";
@@ -38,11 +40,13 @@ function planLine(line) {
 }
 
 function summary(event) {
-  if (event.message) return event.message;
+  if (OF_AN_UPLINK.includes(event.result)) return event.message;
+  if (event.message) return capital(event.message);
   const lines = event.plan.length + event.leftOut;
   const first = event.plan[0]?.reason;
   if (!first) return "The kernel holds what the spec asks for.";
-  return lines === 1 ? first : `${lines} changes, the first: ${first}`;
+  return lines === 1 ? capital(first) :
+      `${lines} changes, the first: ${first}`;
 }
 
 class EventEntry {
@@ -58,8 +62,7 @@ class EventEntry {
         this.settled);
     this.node = element("li",
         {"data-level": BAD.includes(event.result) ? "bad" : "calm"},
-        head, element("p", {class: "message"},
-                     capital(summary(event))));
+        head, element("p", {class: "message"}, summary(event)));
     if (event.plan.length > 0) this.node.append(EventEntry.steps(event));
   }
 

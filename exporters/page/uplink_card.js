@@ -109,7 +109,8 @@ export class UplinkCard {
     this.intended.update(uplink.intended);
     this.achieved.update(uplink.achieved);
     setText(this.facts.connections.value, count(uplink.connections));
-    this.updateHealth(uplink.health);
+    // Without a link nothing is asked: its last verdict says nothing now.
+    this.updateHealth(uplink.phase === "Waiting" ? undefined : uplink.health);
   }
 
   updateRates(uplink, time) {

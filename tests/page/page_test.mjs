@@ -158,7 +158,11 @@ async function tellsOfALostUplink(page) {
   await assertSoon(async () => /The agent cut \d+ connections of wan2/.test(
       await page.locator("#details").textContent()), "nothing was done about it");
   assert.match(await card(page, "wan2").locator(".pill").textContent(), /^✕/);
-  assert.match((await events.allTextContents()).slice(0, 4).join("\n"), /Cut \d+ connections of wan2/);
+  const told = (await events.allTextContents()).slice(0, 4).join("\n");
+  assert.match(told, /Cut \d+ connections of wan2/);
+  assert.match(told, /Down.*wan2 went down/);
+  assert.match(await card(page, "wan2").locator(".facts").textContent(),
+               /Health\s*not probed/);
   // What was read out changes no more while nothing happens.
   const changes = await page.evaluate(() => new Promise((done) => {
     let count = 0;
