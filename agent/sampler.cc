@@ -1,5 +1,6 @@
 #include "agent/sampler.h"
 
+#include <algorithm>
 #include <set>
 
 #include "reconciler/sharers.h"
@@ -13,6 +14,20 @@ constexpr std::uint64_t kSuspicious = 3;
 std::uint64_t FatesOf(const std::map<Mark, std::uint64_t>& fates, Mark mark) {
   const auto found = fates.find(mark);
   return found == fates.end() ? 0 : found->second;
+}
+
+// How many fates of `mark` were given between the two looks at the counters.
+// One that went back belongs to a new rule, which began at 0.
+std::uint64_t GivenSince(const std::map<Mark, std::uint64_t>& before,
+                         const std::map<Mark, std::uint64_t>& now, Mark mark) {
+  const std::uint64_t first = FatesOf(before, mark);
+  const std::uint64_t last = FatesOf(now, mark);
+  return last < first ? last : last - first;
+}
+
+std::uint64_t CountOf(const ConnectionCounts& counts, Mark mark) {
+  const auto found = counts.find(mark.value);
+  return found == counts.end() ? 0 : found->second.all;
 }
 
 }  // namespace
@@ -52,20 +67,46 @@ void Sampler::Look(Host& host, const std::map<std::string, int>& links) {
 
 void Sampler::LookAtConnections(Host& host) {
   suspects_.clear();
-  if (const Result<ConntrackUsage> usage = host.ReadConntrackUsage()) {
-    conntrack_ = *usage;
+  const Result<ConntrackUsage> usage = host.ReadConntrackUsage();
+  if (usage) conntrack_ = *usage;
+  if (!ConnectionsAreDue()) {
+    if (usage && counted_) Estimate();
+    return;
   }
-  if (!ConnectionsAreDue()) return;
   const RateMeter::Time began = now_();
   const auto counts = host.CountConnections(mask_);
   next_connections_ = NextLook(began, now_(), kConnectionsEvery);
   if (!counts) return;
   Suspect(*counts);
-  counted_ = Counted{began, conntrack_.entries, fates_};
+  TakeOver(*counts, began);
+}
+
+void Sampler::TakeOver(const ConnectionCounts& counts, RateMeter::Time at) {
+  counted_ = Counted{at, conntrack_.entries, fates_, counts};
   for (const auto& [uplink, mark] : marks_) {
-    const auto count = counts->find(mark.value);
-    meter_.ConnectionsSeen(uplink,
-                           count == counts->end() ? 0 : count->second.all);
+    meter_.ConnectionsSeen(uplink, CountOf(counts, mark));
+  }
+}
+
+// What was counted and what came since, less a like part of all for what must
+// have gone since there are only so many entries.
+void Sampler::Estimate() {
+  std::uint64_t all = 0;
+  for (const auto& [mark, count] : counted_->connections) all += count.all;
+  std::map<std::string, std::uint64_t> estimates;
+  std::uint64_t came = 0;
+  for (const auto& [uplink, mark] : marks_) {
+    const std::uint64_t given = GivenSince(counted_->fates, fates_, mark);
+    estimates[uplink] = CountOf(counted_->connections, mark) + given;
+    came += given;
+  }
+  all += came;
+  const std::uint64_t most = counted_->entries + came;
+  const std::uint64_t gone =
+      most > conntrack_.entries ? std::min(all, most - conntrack_.entries) : 0;
+  for (const auto& [uplink, estimate] : estimates) {
+    meter_.ConnectionsSeen(
+        uplink, gone == 0 ? estimate : estimate - estimate * gone / all);
   }
 }
 
@@ -75,10 +116,7 @@ void Sampler::Suspect(const ConnectionCounts& counts) {
     const auto count = counts.find(mark.value);
     if (count == counts.end()) continue;
     const std::uint64_t unanswered = count->second.unanswered;
-    const std::uint64_t before = FatesOf(last.fates, mark);
-    const std::uint64_t now = FatesOf(fates_, mark);
-    // A counter that went back belongs to a new rule, which began at 0.
-    const std::uint64_t came = now < before ? now : now - before;
+    const std::uint64_t came = GivenSince(last.fates, fates_, mark);
     if (came > 0 && unanswered >= kSuspicious && 2 * unanswered >= came) {
       suspects_.insert(uplink);
     }

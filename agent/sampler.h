@@ -2,8 +2,10 @@
 //
 // Link counters at every look; connections less often, and the less the larger
 // the conntrack table is, since the kernel walks all of it to count them; still
-// less while as many entries exist as before and no fate was given since. What
-// cannot be read is left as it was. For the thread that owns the host.
+// less while as many entries exist as before and no fate was given since. In
+// between they are estimated from the fates given and the entries that are
+// left. What cannot be read is left as it was. For the thread that owns the
+// host.
 #ifndef UPLINKD_AGENT_SAMPLER_H_
 #define UPLINKD_AGENT_SAMPLER_H_
 
@@ -49,6 +51,8 @@ class Sampler {
 
  private:
   void LookAtConnections(Host& host);
+  void TakeOver(const ConnectionCounts& counts, RateMeter::Time at);
+  void Estimate();
   void Suspect(const ConnectionCounts& counts);
   bool ConnectionsAreDue() const;
 
@@ -61,6 +65,7 @@ class Sampler {
     RateMeter::Time at{};
     std::uint64_t entries = 0;
     std::map<Mark, std::uint64_t> fates;
+    ConnectionCounts connections;
   };
   std::optional<Counted> counted_;
   std::set<std::string> suspects_;

@@ -129,7 +129,7 @@ void TrafficMeter::UpdateShares() {
 
 RateMeter::Time NextLook(RateMeter::Time began, RateMeter::Time ended,
                          RateMeter::Time at_least) {
-  return ended + std::max(at_least, 100 * (ended - began));
+  return ended + std::max(at_least, 200 * (ended - began));
 }
 
 }  // namespace uplinkd

@@ -95,8 +95,8 @@ class TrafficMeter {
   std::map<std::string, UplinkTraffic> traffic_;
 };
 
-// When an expensive look may be taken again: a hundred times as long after it
-// as it took, so that it costs at most one percent of a core, and not before
+// When an expensive look may be taken again: two hundred times as long after it
+// as it took, so that it costs at most half a percent of a core, and not before
 // `at_least`.
 RateMeter::Time NextLook(RateMeter::Time began, RateMeter::Time ended,
                          RateMeter::Time at_least);

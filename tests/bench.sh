@@ -2,10 +2,11 @@
 # How fast uplinkd is, as a table of figures beside floors measured in the same
 # run:
 #
-#   sudo tests/bench.sh [passes|spec|health|repairs|forwarding|footprint]...
+#   sudo tests/bench.sh [passes|spec|health|repairs|forwarding|footprint|
+#                        scrape|counting]...
 #
 # installs what is missing, builds the release preset and measures in network
-# namespaces of its own. Best on an idle machine: about five minutes.
+# namespaces of its own. Best on an idle machine: about seven minutes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 

@@ -17,8 +17,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
-  tmux prometheus prometheus-alertmanager nlohmann-json3-dev
-  chromium-headless-shell
+  tmux prometheus prometheus-alertmanager prometheus-node-exporter
+  nlohmann-json3-dev chromium-headless-shell
   # demo
   curl socat
   # style
@@ -58,7 +58,7 @@ if [[ ! -e $policy ]]; then
 fi
 apt-get update -q -o Acquire::Retries=3
 apt-get install -y -q --no-install-recommends "${missing[@]}"
-for service in prometheus prometheus-alertmanager; do
+for service in prometheus prometheus-alertmanager prometheus-node-exporter; do
   if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
     systemctl --quiet disable "$service"
   fi

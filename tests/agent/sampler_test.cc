@@ -118,6 +118,34 @@ TEST_F(SamplerTest, SuspectsNoUplinkForAFewOrOldOnes) {
   EXPECT_THAT(give(106, 3), IsEmpty());
 }
 
+TEST_F(SamplerTest, EstimatesBetweenCounts) {
+  const Mark first = MarkOf(spec_, spec_.uplinks[0].id);
+  const Mark second = MarkOf(spec_, spec_.uplinks[1].id);
+  using Pair = std::pair<std::uint64_t, std::uint64_t>;
+  const auto shown = [&] {
+    LookFor(seconds(1));
+    const auto& traffic = sampler_.meter().traffic();
+    return Pair{traffic.at(spec_.uplinks[0].name).connections,
+                traffic.at(spec_.uplinks[1].name).connections};
+  };
+  host_.connections = {{first.value, {.all = 60}},
+                       {second.value, {.all = 30}},
+                       {0, {.all = 10}}};
+  host_.entries = 100;
+  EXPECT_EQ(shown(), (Pair{60, 30}));
+  Give(20);  // of 120 there are 90: a quarter of each went
+  host_.entries = 90;
+  EXPECT_EQ(shown(), (Pair{60, 23}));
+  host_.entries = 130;  // others came
+  EXPECT_EQ(shown(), (Pair{80, 30}));
+  host_.entries = 0;
+  EXPECT_EQ(shown(), (Pair{0, 0}));
+  EXPECT_EQ(host_.counts, 1);
+  LookFor(seconds(2));
+  EXPECT_EQ(host_.counts, 2);  // and what is counted is the truth again
+  EXPECT_EQ(shown(), (Pair{60, 30}));
+}
+
 TEST_F(SamplerTest, AnotherSpecIsAReasonToCount) {
   LookFor(seconds(20));
   sampler_.Follow(spec_);

@@ -195,11 +195,11 @@ TEST(TrafficMeter, SharesAreOfTheLastHalfMinute) {
   EXPECT_EQ(meter.traffic().at("wan1").achieved_share, 0);
 }
 
-TEST(NextLook, CostsAtMostOnePercent) {
+TEST(NextLook, CostsAtMostHalfAPercent) {
   EXPECT_EQ(NextLook(seconds(10), seconds(10) + milliseconds(1), seconds(5)),
             seconds(15) + milliseconds(1));
   EXPECT_EQ(NextLook(seconds(10), seconds(10) + milliseconds(200), seconds(5)),
-            seconds(30) + milliseconds(200));
+            seconds(50) + milliseconds(200));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 #include "proto/convert.h"
 #include "proto/spec_reader.h"
@@ -43,6 +44,17 @@ Inside::~Inside() {
 
 std::chrono::nanoseconds Now() {
   return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+double ProcessorTime(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(pid, &clock) != 0 ||
+      clock_gettime(clock, &used) != 0) {
+    return 0;
+  }
+  return static_cast<double>(used.tv_sec) * 1e9 +
+         static_cast<double>(used.tv_nsec);
 }
 
 bool Settle(const Spec& spec, Kernel& kernel) {

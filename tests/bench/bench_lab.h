@@ -35,6 +35,10 @@ class Inside {
 
 std::chrono::nanoseconds Now();
 
+// What all threads of a process have used so far, ended ones too, in
+// nanoseconds; 0 if there is no such process. clock_getcpuclockid(3).
+double ProcessorTime(pid_t pid);
+
 // Passes until one finds nothing to do.
 bool Settle(const Spec& spec, Kernel& kernel);
 

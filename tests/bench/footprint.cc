@@ -1,5 +1,4 @@
 // What the agent costs while nothing happens: memory and processor time.
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -21,18 +20,6 @@ double ResidentMegabytes(pid_t pid) {
     return std::stod(line.substr(6)) / 1024;
   }
   return 0;
-}
-
-// Of all threads, as the scheduler counts it, in nanoseconds.
-double ProcessorTime(pid_t pid) {
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  double sum = 0;
-  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-    std::ifstream file(task.path() / "schedstat");
-    double time = 0;
-    if (file >> time) sum += time;
-  }
-  return sum;
 }
 
 bool MeasureUplinks(std::size_t uplinks) {

@@ -12,6 +12,8 @@ bool MeasureHealthChange();  // from a verdict to the kernel
 bool MeasureRepairs();       // from a foreign deletion to the return
 bool MeasureForwarding();    // small packets of established connections
 bool MeasureFootprint();     // memory and idle processor time
+bool MeasureScrape();        // of the metrics, while passes write
+bool MeasureCounting();      // of a full conntrack table
 
 }  // namespace uplinkd::bench
 
