@@ -108,7 +108,8 @@ void AddOptions(CLI::App& app, CommandLine& parsed) {
       ->type_name("LEVEL")
       ->capture_default_str();
   app.add_option("--log-format", parsed.log_format,
-                 "One line of text or JSON each")
+                 "One line each, with named fields in JSON. To the journal, "
+                 "if standard error leads there, text goes with its fields")
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("text|json")
       ->capture_default_str();

@@ -12,13 +12,13 @@ packages=(
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
   libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
-  libc-ares-dev libcurl4-openssl-dev libncurses-dev
+  libc-ares-dev libcurl4-openssl-dev libncurses-dev nlohmann-json3-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
-  tmux prometheus prometheus-alertmanager prometheus-node-exporter
-  nlohmann-json3-dev chromium-headless-shell
+  tmux prometheus prometheus-alertmanager prometheus-node-exporter systemd
+  chromium-headless-shell
   # demo
   curl socat
   # style
