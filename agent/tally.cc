@@ -4,9 +4,8 @@
 #include <utility>
 
 namespace uplinkd {
-namespace {
 
-std::string OperationOf(char sign) {
+std::string OperationName(char sign) {
   switch (sign) {
     case '+': return "create";
     case '-': return "remove";
@@ -14,15 +13,14 @@ std::string OperationOf(char sign) {
   }
 }
 
-}  // namespace
-
 std::vector<Deed> DeedsOf(const Report& report) {
   std::vector<Deed> deeds;
   const std::size_t count =
       std::min(report.outcomes.size(), report.plan.steps.size());
   for (std::size_t i = 0; i < count; ++i) {
-    for (PlanLine& line : RenderStep(report.plan.steps[i])) {
-      deeds.push_back({std::move(line), report.outcomes[i]});
+    const Step& step = report.plan.steps[i];
+    for (PlanLine& line : RenderStep(step)) {
+      deeds.push_back({std::move(line), report.outcomes[i], step.uplinks});
     }
   }
   return deeds;
@@ -36,7 +34,7 @@ void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
     durations_[phase].Observe(duration);
   }
   for (const Deed& deed : deeds) {
-    const std::string operation = OperationOf(deed.line.sign);
+    const std::string operation = OperationName(deed.line.sign);
     ++operations_[{deed.line.object, operation,
                    std::string(StepResultName(deed.outcome.result))}];
     if (deed.outcome.result != StepResult::kFailed) continue;

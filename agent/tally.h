@@ -23,7 +23,11 @@ namespace uplinkd {
 struct Deed {
   PlanLine line;
   Outcome outcome;
+  std::set<std::string> uplinks;  // of the step
 };
+
+// "create" for '+', "remove" for '-', "replace" for '~'.
+std::string OperationName(char sign);
 
 // The deeds of a pass, in order. A dry run has none.
 std::vector<Deed> DeedsOf(const Report& report);

@@ -2,46 +2,23 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <sstream>
+#include <vector>
 
-#include "agent/logging.h"
+#include "tests/agent/captured_log.h"
 
 namespace uplinkd {
 namespace {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::CapturedLog;
 using ::testing::HasSubstr;
+using testing::JsonLog;
 
-// Collects what is logged while it lives.
-class Log {
- public:
-  Log() : before_(spdlog::default_logger()) {
-    auto logger = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
-    logger->set_pattern("%l %v");
-    spdlog::set_default_logger(logger);
-  }
-  ~Log() { spdlog::set_default_logger(before_); }
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
-
-  std::string text() const { return text_.str(); }
-  long lines() const {
-    const std::string all = text();
-    return std::count(all.begin(), all.end(), '\n');
-  }
-
- private:
-  std::shared_ptr<spdlog::logger> before_;
-  std::ostringstream text_;
-};
-
-Report OneStep(StepResult result) {
+Report OneStep(StepResult result, const std::string& words = "File exists") {
   Report report;
   report.result = result == StepResult::kFailed ? PassResult::kFailed
                                                 : PassResult::kChanged;
@@ -51,7 +28,7 @@ Report OneStep(StepResult result) {
   report.plan.steps = {step};
   report.outcomes = {{result, {}}};
   if (result == StepResult::kFailed) {
-    report.outcomes[0].error = {ErrorCode::kInternal, "File exists", 17};
+    report.outcomes[0].error = {ErrorCode::kInternal, words, 17};
   }
   return report;
 }
@@ -61,14 +38,14 @@ void Write(PassLog& log, const Report& report, PassLog::Time now) {
 }
 
 TEST(PassLog, SaysNothingWhenInSync) {
-  const Log out;
+  const CapturedLog out;
   PassLog log;
   Write(log, Report{}, seconds(1));
   EXPECT_EQ(out.text(), "");
 }
 
 TEST(PassLog, TellsAPassAndItsSteps) {
-  const Log out;
+  const CapturedLog out;
   PassLog log;
   Write(log, OneStep(StepResult::kDone), seconds(1));
   EXPECT_THAT(out.text(), HasSubstr("pass changed: trigger event, generation "
@@ -78,7 +55,7 @@ TEST(PassLog, TellsAPassAndItsSteps) {
 }
 
 TEST(PassLog, WarnsOfAFailureWithTheKernelsWords) {
-  const Log out;
+  const CapturedLog out;
   PassLog log;
   Write(log, OneStep(StepResult::kFailed), seconds(1));
   EXPECT_THAT(out.text(), HasSubstr("warning pass failed"));
@@ -86,7 +63,7 @@ TEST(PassLog, WarnsOfAFailureWithTheKernelsWords) {
 }
 
 TEST(PassLog, RemindsOfALastingFailureOnceAMinute) {
-  const Log out;
+  const CapturedLog out;
   PassLog log;
   for (int second = 1; second <= 59; ++second) {
     Write(log, OneStep(StepResult::kFailed), seconds(second));
@@ -97,33 +74,138 @@ TEST(PassLog, RemindsOfALastingFailureOnceAMinute) {
 }
 
 TEST(PassLog, CountsWhatAStormWouldHaveWritten) {
-  const Log out;
+  const CapturedLog out;
   PassLog log;
   for (int i = 0; i < 1000; ++i) {
     Write(log, OneStep(StepResult::kDone), seconds(100) + milliseconds(i / 2));
   }
-  EXPECT_EQ(out.lines(), 2 * PassLog::kBurst);
+  EXPECT_EQ(out.lines(), 2 * LogLimiter::kBurst);
   Write(log, OneStep(StepResult::kDone), seconds(102));
   EXPECT_THAT(out.text(), HasSubstr("980 passes that changed something"));
 }
 
-TEST(Logging, QuotesForJson) {
-  EXPECT_EQ(QuoteJson("a \"b\" \\ c\n\x01"), R"("a \"b\" \\ c\n\u0001")");
-  EXPECT_EQ(QuoteJson("größer"), "\"größer\"");
+TEST(PassLog, WritesABoundedNumberOfLinesInAStorm) {
+  const CapturedLog out;
+  PassLog log;
+  for (int i = 0; i < 10000; ++i) {
+    Write(log, OneStep(StepResult::kDone),
+          seconds(100) + i * microseconds(500));
+  }
+  // Five seconds: the burst, and a pass of two lines for each second, with what
+  // was left out before it.
+  const long most = 2L * LogLimiter::kBurst + 3 * 5;
+  EXPECT_LE(out.lines(), most);
+  log.Settle(seconds(107));
+  // Nothing is lost without being counted.
+  long told = 0;
+  long omitted = 0;
+  std::istringstream lines(out.text());
+  for (std::string line; std::getline(lines, line);) {
+    told += line.find("pass changed") != std::string::npos ? 1 : 0;
+    const auto at = line.find(" passes that changed something were not");
+    if (at != std::string::npos) omitted += std::stol(line.substr(8, at - 8));
+  }
+  EXPECT_GT(omitted, 0);
+  EXPECT_EQ(told + omitted, 10000);
 }
 
-TEST(Logging, WritesOneJsonObjectPerLine) {
-  const auto before = spdlog::default_logger();
-  ::testing::internal::CaptureStderr();
-  SetUpLogging("info", true);
-  spdlog::info("say \"{}\"", "yes");
-  spdlog::debug("not this");
-  const std::string text = ::testing::internal::GetCapturedStderr();
-  spdlog::set_default_logger(before);
-  EXPECT_THAT(
-      text, ::testing::MatchesRegex(R"(\{"time":"[-0-9T:.]+Z","level":"info",)"
-                                    R"("message":"say \\"yes\\""\})"
-                                    "\n"));
+TEST(PassLog, AlwaysTellsWhatSomebodyAskedFor) {
+  const CapturedLog out;
+  PassLog log;
+  const Report report = OneStep(StepResult::kDone);
+  for (int i = 0; i < 100; ++i) {
+    log.Write(report, DeedsOf(report), Trigger::kSpec, 4, seconds(1));
+  }
+  EXPECT_EQ(out.lines(), 200);
+}
+
+TEST(PassLog, TellsANewFailureInAStormAndAgainAfterAMinute) {
+  const CapturedLog out;
+  PassLog log;
+  for (int i = 0; i < 100; ++i) {
+    Write(log, OneStep(StepResult::kDone), seconds(1));
+  }
+  const long before = out.lines();
+  // Two that take turns are told once each.
+  for (int i = 0; i < 50; ++i) {
+    Write(log, OneStep(StepResult::kFailed), seconds(1));
+    Write(log, OneStep(StepResult::kFailed, "No buffer space"), seconds(1));
+  }
+  EXPECT_EQ(out.lines(), before + 4);
+  EXPECT_THAT(out.text(), HasSubstr("No buffer space"));
+  Write(log, OneStep(StepResult::kFailed), seconds(62));
+  EXPECT_THAT(out.text(),
+              HasSubstr("(rules +1), as 49 before it: File exists"));
+}
+
+TEST(PassLog, BoundsFailuresThatAreNeverTheSame) {
+  const CapturedLog out;
+  PassLog log;
+  for (int i = 0; i < 10000; ++i) {
+    Write(log, OneStep(StepResult::kFailed, "fault " + std::to_string(i)),
+          seconds(1));
+  }
+  EXPECT_LE(out.lines(), 2 * static_cast<long>(PassLog::kMostFailures) +
+                             2L * LogLimiter::kBurst);
+  log.Settle(seconds(9));
+  EXPECT_THAT(out.text(), HasSubstr("9960 passes"));
+}
+
+TEST(PassLog, TellsThatAFailureIsOver) {
+  const CapturedLog out;
+  PassLog log;
+  for (int i = 0; i < 3; ++i) {
+    Write(log, OneStep(StepResult::kFailed), seconds(1));
+  }
+  Write(log, Report{}, seconds(2));
+  EXPECT_THAT(out.text(), HasSubstr("in sync again: trigger event, generation "
+                                    "4, after 3 passes that failed"));
+  const long lines = out.lines();
+  Write(log, Report{}, seconds(3));
+  EXPECT_EQ(out.lines(), lines);
+}
+
+TEST(PassLog, GivesProgramsItsFields) {
+  JsonLog out;
+  PassLog log;
+  Report report = OneStep(StepResult::kFailed);
+  report.plan.steps[0].uplinks = {"wan1"};
+  Write(log, report, seconds(1));
+  const std::vector<nlohmann::json> lines = out.Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  const nlohmann::json& pass = lines[0];
+  EXPECT_EQ(pass["event"], "pass");
+  EXPECT_EQ(pass["trigger"], "event");
+  EXPECT_EQ(pass["generation"], 4);
+  EXPECT_EQ(pass["plan"], "rules +1");
+  EXPECT_EQ(pass["steps"], 1);
+  EXPECT_EQ(pass["done"], 0);
+  EXPECT_EQ(pass["result"], "failed");
+  EXPECT_EQ(pass["error"], "File exists");
+  const nlohmann::json& step = lines[1];
+  EXPECT_EQ(step["event"], "step");
+  EXPECT_EQ(step["generation"], 4);
+  EXPECT_EQ(step["uplink"], "wan1");
+  EXPECT_EQ(step["object"], "rule");
+  EXPECT_EQ(step["operation"], "create");
+  EXPECT_EQ(step["reason"], "the mark rule of wan1 is missing");
+  EXPECT_EQ(step["result"], "failed");
+  EXPECT_EQ(step["error"], "File exists");
+  EXPECT_TRUE(step["command"].get<std::string>().starts_with("ip rule add"));
+}
+
+TEST(PassLog, SummarisesAPlanByObjectAndSign) {
+  const auto deed = [](const char* object, char sign) {
+    Deed one;
+    one.line.object = object;
+    one.line.sign = sign;
+    return one;
+  };
+  EXPECT_EQ(SummaryOf({}), "");
+  EXPECT_EQ(SummaryOf({deed("rule", '+'), deed("chain-rule", '+'),
+                       deed("chain-rule", '-'), deed("chain-rule", '+'),
+                       deed("route", '~')}),
+            "chain-rules +2 -1, routes ~1, rules +1");
 }
 
 }  // namespace

@@ -1,0 +1,42 @@
+#include "agent/log_limiter.h"
+
+#include <algorithm>
+
+#include "agent/logging.h"
+
+namespace uplinkd {
+
+bool LogLimiter::MaySpeak(Time now) {
+  if (!TakeToken(now)) {
+    ++left_out_;
+    return false;
+  }
+  TellLeftOut();
+  return true;
+}
+
+void LogLimiter::Settle(Time now) {
+  if (left_out_ > 0 && TakeToken(now)) TellLeftOut();
+}
+
+bool LogLimiter::TakeToken(Time now) {
+  if (now - refilled_ >= kRefill) {
+    const auto refill = (now - refilled_) / Time(kRefill);
+    tokens_ =
+        static_cast<int>(std::min<std::int64_t>(kBurst, tokens_ + refill));
+    refilled_ = now;
+  }
+  if (tokens_ == 0) return false;
+  --tokens_;
+  return true;
+}
+
+void LogLimiter::TellLeftOut() {
+  if (left_out_ == 0) return;
+  Log(spdlog::level::warn,
+      std::to_string(left_out_) + " " + lines_ + " were not logged",
+      {{"event", "omission"}, {"omitted", left_out_}, {"what", lines_}});
+  left_out_ = 0;
+}
+
+}  // namespace uplinkd
