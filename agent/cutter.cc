@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/logging.h"
 #include "agent/wire.h"
 
 namespace uplinkd {
@@ -36,6 +37,23 @@ bool FatesAreInForce(const Report& report) {
     }
   }
   return true;
+}
+
+void LogCut(const CutOutcome& outcome) {
+  const Result<std::uint64_t>& connections = outcome.connections;
+  LogFields fields = {{"event", "cut"},
+                      {"uplink", outcome.cut.uplink},
+                      {"family", FamilyName(outcome.family)},
+                      {"reason", CutReasonName(outcome.cut.reason)}};
+  if (connections) {
+    fields.emplace_back("connections", *connections);
+    fields.emplace_back("result", "done");
+  } else {
+    fields.emplace_back("result", "failed");
+    fields.emplace_back("error", connections.error().message);
+  }
+  Log(connections ? spdlog::level::info : spdlog::level::warn, outcome.Words(),
+      fields);
 }
 
 // The uplinks as they are in one family.
@@ -79,6 +97,7 @@ void Cutter::PassEnded(const Spec& spec, const Report& report,
 
 std::vector<CutOutcome> Cutter::Work(Host& host, DrainLedger& drains,
                                      const Instant& now, Tally& tally) {
+  limiter_.Settle(now.monotonic);
   std::vector<CutOutcome> outcomes;
   std::map<std::string, bool> drained;  // whether nothing of it failed
   for (const auto& [family, failover] : failovers_) {
@@ -106,13 +125,13 @@ CutOutcome Cutter::Carry(const Cut& cut, Family family, Host& host,
   if (!outcome.connections) {
     failovers_[family].Failed(cut, now);
     failures_[{cut.uplink, family}] = outcome.Words();
-    spdlog::warn("{}", outcome.Words());
+    LogCut(outcome);  // rare: it is tried again later and later
     return outcome;
   }
   failovers_[family].Done(cut, now);
   failures_.erase({cut.uplink, family});
   tally.CountCut(cut, *outcome.connections);
-  if (outcome.Newsworthy()) spdlog::info("{}", outcome.Words());
+  if (outcome.Newsworthy() && limiter_.MaySpeak(now)) LogCut(outcome);
   return outcome;
 }
 

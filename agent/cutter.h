@@ -13,6 +13,7 @@
 
 #include "agent/drain_ledger.h"
 #include "agent/host.h"
+#include "agent/log_limiter.h"
 #include "agent/tally.h"
 #include "reconciler/failover.h"
 #include "reconciler/reconcile.h"
@@ -57,6 +58,7 @@ class Cutter {
 
   std::map<Family, Failover> failovers_;  // one for each family of the spec
   std::map<UplinkPart, std::string> failures_;  // words
+  LogLimiter limiter_{"cuts of connections"};
 };
 
 }  // namespace uplinkd

@@ -8,6 +8,8 @@
 #include <asio/post.hpp>
 #include <utility>
 
+#include "agent/request_log.h"
+
 namespace uplinkd {
 namespace {
 
@@ -36,9 +38,9 @@ void Engine::Restore() {
   follower_.Restore();
 }
 
-Result<void> Engine::StartWith(Spec spec) {
+Result<void> Engine::StartWith(const Spec& spec, const std::string& path) {
   const Result<SpecLedger::Accepted> accepted =
-      follower_.Accept(std::move(spec), 0, SpecLedger::Durability::kWanted);
+      follower_.Accept(spec, 0, SpecLedger::Durability::kWanted, path);
   if (!accepted) return tl::unexpected(accepted.error());
   return {};
 }
@@ -124,22 +126,22 @@ Result<Engine::ApplyAnswer> Engine::Apply(Spec spec,
                                           std::uint64_t expected_generation) {
   return Ask<ApplyAnswer>([this, spec = std::move(spec), expected_generation] {
     return AcceptAndPass(spec, expected_generation,
-                         SpecLedger::Durability::kRequired);
+                         SpecLedger::Durability::kRequired, kClient);
   });
 }
 
-void Engine::ApplyFromFile(Spec spec) {
-  Post([this, spec = std::move(spec)] {
+void Engine::ApplyFromFile(Spec spec, std::string path) {
+  Post([this, spec = std::move(spec), path = std::move(path)] {
     // kWanted and no expectation: nothing is left that could fail.
-    (void)AcceptAndPass(spec, 0, SpecLedger::Durability::kWanted);
+    (void)AcceptAndPass(spec, 0, SpecLedger::Durability::kWanted, path);
   });
 }
 
 Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
-    Spec spec, std::uint64_t expected_generation,
-    SpecLedger::Durability durability) {
+    const Spec& spec, std::uint64_t expected_generation,
+    SpecLedger::Durability durability, const std::string& from) {
   const Result<SpecLedger::Accepted> accepted =
-      follower_.Accept(std::move(spec), expected_generation, durability);
+      follower_.Accept(spec, expected_generation, durability, from);
   if (!accepted) return tl::unexpected(accepted.error());
   ArmLoads();
   ApplyAnswer answer{accepted->generation, accepted->unchanged, {}};
@@ -165,7 +167,12 @@ Result<v1::TraceResponse> Engine::Trace(const Flow& flow) {
 }
 
 Result<Report> Engine::CleanUp(bool dry_run) {
-  return Ask<Report>([this, dry_run] { return follower_.CleanUp(dry_run); });
+  return Ask<Report>([this, dry_run] {
+    const std::uint64_t generation = follower_.ledger().generation();
+    Result<Report> report = follower_.CleanUp(dry_run);
+    if (!dry_run) LogCleanUp(kClient, generation, report);
+    return report;
+  });
 }
 
 Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
@@ -173,6 +180,7 @@ Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
   using Answer = std::optional<DrainLedger::WallTime>;
   return Ask<Answer>([this, uplink = std::move(uplink), deadline] {
     Result<Answer> drain = follower_.Drain(uplink, deadline);
+    LogDrain(kClient, follower_.ledger().generation(), uplink, drain);
     if (drain) MakePass(Trigger::kSpec, false);
     return drain;
   });
@@ -181,6 +189,7 @@ Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
 Result<void> Engine::Undrain(std::string uplink) {
   return Ask<void>([this, uplink = std::move(uplink)] {
     Result<void> undrained = follower_.Undrain(uplink);
+    LogUndrain(kClient, follower_.ledger().generation(), uplink, undrained);
     if (undrained) MakePass(Trigger::kSpec, false);
     return undrained;
   });

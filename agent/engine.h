@@ -58,7 +58,7 @@ class Engine {
   // if there is one, the spec of a file. That one is followed even if it
   // cannot be saved.
   void Restore();
-  Result<void> StartWith(Spec spec);
+  Result<void> StartWith(const Spec& spec, const std::string& path);
 
   // Serves until Stop(). Opens and uses the kernel in the calling thread.
   // Fails at once if the kernel cannot be reached at all; a missing permission
@@ -77,8 +77,8 @@ class Engine {
   // Accepts a valid spec and makes the first pass. Fails as
   // SpecLedger::Accept() does.
   Result<ApplyAnswer> Apply(Spec spec, std::uint64_t expected_generation);
-  // As Apply(), for a spec from a file; does not wait.
-  void ApplyFromFile(Spec spec);
+  // As Apply(), for a spec from the file `path`; does not wait.
+  void ApplyFromFile(Spec spec, std::string path);
   // A newer spec in a file is bad; does not wait.
   void NoteRefusedSpec(std::string words);
   // The plan for `spec`, or for the followed one if there is none given.
@@ -115,9 +115,10 @@ class Engine {
   std::chrono::nanoseconds Now() const;
   void Begin();
   void End();
-  Result<ApplyAnswer> AcceptAndPass(Spec spec,
+  Result<ApplyAnswer> AcceptAndPass(const Spec& spec,
                                     std::uint64_t expected_generation,
-                                    SpecLedger::Durability durability);
+                                    SpecLedger::Durability durability,
+                                    const std::string& from);
   void MakePass(Trigger trigger, bool full);
   void ArmPass();
   void ArmSample();

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "agent/files.h"
-#include "agent/hooks.h"
+#include "agent/logging.h"
 
 namespace uplinkd {
 namespace {
@@ -48,6 +48,11 @@ v1::Event ToEvent(const HookEvent& happened, const v1::Event& pass) {
   event.set_result(std::string(HookEventName(happened.kind)));
   event.set_message(happened.message);
   return event;
+}
+
+std::string ToTheMillisecond(google::protobuf::Timestamp time) {
+  time.set_nanos(time.nanos() / 1000000 * 1000000);
+  return TimeUtil::ToString(time);
 }
 
 v1::Event LossOf(std::uint64_t lost, const v1::Event& next) {
@@ -96,6 +101,7 @@ void EventLog::Watch() {
   steady_clock::time_point saved = steady_clock::now() - kPace;
   while (true) {
     const std::optional<Bulletin::News> news = news_->Next(kPace);
+    limiter_.Settle();
     if (news && news->event != nullptr) Note(*news);
     const bool ends = news_->over();
     if (unsaved_ && (ends || steady_clock::now() - saved >= kPace)) {
@@ -110,11 +116,41 @@ void EventLog::Note(const Bulletin::News& news) {
   if (news.lost > 0) Keep(LossOf(news.lost, *news.event));
   for (const HookEvent& happened : HookEventsBetween(before_, *news.status)) {
     if (happened.kind == HookEvent::Kind::kDrift) continue;  // the pass says so
+    Tell(happened, *news.event);
     Keep(ToEvent(happened, *news.event));
   }
   before_ = *news.status;
   Keep(*news.event);
   unsaved_ = true;
+}
+
+void EventLog::Tell(const HookEvent& happened, const v1::Event& pass) {
+  const v1::UplinkStatus& uplink = happened.uplink;
+  std::string before;  // since when it was what it is no more
+  if (happened.kind != HookEvent::Kind::kAddress) {
+    const auto [since, first] = since_.try_emplace(uplink.name(), pass.time());
+    if (!first) before = ToTheMillisecond(since->second);
+    since->second = pass.time();
+  }
+  if (!limiter_.MaySpeak()) return;
+  const bool down = happened.kind == HookEvent::Kind::kDown;
+  const std::string past =
+      before.empty()
+          ? ""
+          : fmt::format("; it was {} since {}", down ? "up" : "down", before);
+  Log(down ? spdlog::level::warn : spdlog::level::info,
+      "uplink " + happened.message + past,
+      {{"event", "uplink"},
+       {"uplink", uplink.name()},
+       {"change", HookEventName(happened.kind)},
+       {"before_since", before},
+       {"phase", uplink.phase()},
+       {"reason", uplink.reason()},
+       {"interface", uplink.interface()},
+       {"address", uplink.address()},
+       {"gateway", uplink.gateway()},
+       {"address6", uplink.address6()},
+       {"gateway6", uplink.gateway6()}});
 }
 
 void EventLog::Keep(v1::Event event) {

@@ -2,16 +2,17 @@
 //
 // Watches what the engine publishes from a thread of its own, as hooks do, and
 // keeps the passes that changed or found something, the connections that were
-// cut, and what became of each uplink. The file events.json in the state
-// directory is replaced as a whole when there is news, but not more often than
-// every kPace; a crash costs the last of them. A disk that is slow or full
-// costs nothing but the file.
+// cut, and what became of each uplink; of the latter it writes the line of the
+// log, too. The file events.json in the state directory is replaced as a whole
+// when there is news, but not more often than every kPace; a crash costs the
+// last of them. A disk that is slow or full costs nothing but the file.
 #ifndef UPLINKD_AGENT_EVENT_LOG_H_
 #define UPLINKD_AGENT_EVENT_LOG_H_
 
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,8 @@
 #include <vector>
 
 #include "agent/bulletin.h"
+#include "agent/hooks.h"
+#include "agent/log_limiter.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -49,6 +52,7 @@ class EventLog {
   void Restore();
   void Watch();
   void Note(const Bulletin::News& news);
+  void Tell(const HookEvent& happened, const v1::Event& pass);
   void Keep(v1::Event event);
   void Save();
 
@@ -58,6 +62,9 @@ class EventLog {
   std::deque<EventPointer> events_;  // guarded by mutex_
   // Of the thread.
   v1::Status before_;
+  // When each uplink came up or went down, as far as this run saw it.
+  std::map<std::string, google::protobuf::Timestamp> since_;
+  LogLimiter limiter_{"changes of uplinks"};
   bool unsaved_ = false;
   bool failed_ = false;  // the last attempt to save, and that was logged
   std::thread thread_;

@@ -8,6 +8,7 @@
 
 #include "agent/name_files.h"
 #include "agent/repairs.h"
+#include "agent/request_log.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
 #include "proto/spec_writer.h"
@@ -103,24 +104,23 @@ void Follower::Restore() {
     spdlog::error("{}", restored.error().message);
   }
   if (ledger_.current() != nullptr) {
-    spdlog::info("following the stored spec \"{}\", generation {}",
-                 ledger_.current()->spec.name, ledger_.generation());
+    LogRestored(*ledger_.current());
     SpecChanged(std::nullopt);
   }
 }
 
-Result<SpecLedger::Accepted> Follower::Accept(
-    Spec spec, std::uint64_t expected_generation,
-    SpecLedger::Durability durability) {
+Result<SpecLedger::Accepted> Follower::Accept(const Spec& spec,
+                                              std::uint64_t expected_generation,
+                                              SpecLedger::Durability durability,
+                                              const std::string& from) {
   std::optional<Spec> before;
   if (ledger_.current() != nullptr) before = ledger_.current()->spec;
   Result<SpecLedger::Accepted> accepted =
-      ledger_.Accept(std::move(spec), expected_generation, durability);
+      ledger_.Accept(spec, expected_generation, durability);
+  LogOffer(from, spec, accepted);
   if (!accepted) return accepted;
   refused_spec_.clear();
   if (!accepted->unchanged) {
-    spdlog::info("accepted the spec \"{}\" as generation {}",
-                 ledger_.current()->spec.name, accepted->generation);
     accepted_at_ = options_.clocks.monotonic();
     SpecChanged(before);
   }
@@ -339,7 +339,7 @@ bool Follower::OnlySharesMoved() const {
 
 void Follower::NoteShares(Trigger trigger) {
   const std::vector<Deed> deeds = DeedsOf(last_report_);
-  spdlog::debug("{} edits for the present loads", deeds.size());
+  log_.WriteShares(deeds, ledger_.generation());
   tally_.Count(last_report_, deeds, {}, trigger);
   loads_moved_ = false;
   TakeOver();
@@ -397,13 +397,11 @@ void Follower::Sample() {
   if (host_ != nullptr) {
     sampler_.Look(*host_, link_index_);
     for (const std::string& uplink : sampler_.suspects()) {
-      spdlog::info(
-          "uplink {}: new connections get no answer; asking its probes",
-          uplink);
       monitor_.Suspect(uplink);
     }
   }
   CutConnections();
+  log_.Settle(options_.clocks.monotonic());
   Publish();
 }
 

@@ -68,9 +68,11 @@ class Follower {
   void Restore();
 
   // Accepts a valid spec; see SpecLedger::Accept(). The next pass follows it.
-  Result<SpecLedger::Accepted> Accept(Spec spec,
+  // `from` is for the log; see LogOffer().
+  Result<SpecLedger::Accepted> Accept(const Spec& spec,
                                       std::uint64_t expected_generation,
-                                      SpecLedger::Durability durability);
+                                      SpecLedger::Durability durability,
+                                      const std::string& from);
   // A newer spec was refused: the conditions say so until one is accepted.
   void NoteRefusedSpec(const std::string& words);
 

@@ -68,7 +68,6 @@ Result<Report> Follower::CleanUp(bool dry_run) {
     spdlog::warn("{}", removed.error().message);
   }
   bulletin_.PublishSpec(nullptr);
-  spdlog::info("cleaned up; the spec is forgotten");
   if (Result<void> forgotten = drains_.Forget(); !forgotten) {
     spdlog::warn("{}", forgotten.error().message);
   }

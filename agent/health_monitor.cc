@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/logging.h"
 #include "reconciler/health_tracker.h"
 
 namespace uplinkd {
@@ -17,9 +18,14 @@ namespace {
 void LogVerdict(const std::string& uplink, const HealthVerdict& verdict) {
   const auto level = verdict.state == HealthState::kUp ? spdlog::level::info
                                                        : spdlog::level::warn;
-  spdlog::log(level, "uplink {} is {}{}{}", uplink,
-              HealthStateName(verdict.state),
-              verdict.reason.empty() ? "" : ": ", verdict.reason);
+  Log(level,
+      fmt::format("probes of uplink {}: {}{}{}", uplink,
+                  HealthStateName(verdict.state),
+                  verdict.reason.empty() ? "" : ": ", verdict.reason),
+      {{"event", "health"},
+       {"uplink", uplink},
+       {"health", HealthStateName(verdict.state)},
+       {"reason", verdict.reason}});
 }
 
 }  // namespace
@@ -87,10 +93,13 @@ class HealthMonitor::Patient {
     if (--open_ != 0) return;
     const bool changed = tracker_.RoundEnded(results_);
     monitor_.Publish(name_, tracker_.report());
+    monitor_.limiter_.Settle();
     hurried_ = hurried_ && !changed && !tracker_.IsGood(results_);
     if (hurried_) ArmNextRound(Clock::now() + kHurried);
     if (!changed) return;
-    LogVerdict(name_, tracker_.report().verdict);
+    if (monitor_.limiter_.MaySpeak()) {
+      LogVerdict(name_, tracker_.report().verdict);
+    }
     monitor_.changed_();
   }
 
@@ -139,7 +148,14 @@ void HealthMonitor::Watch(WatchedUplinks uplinks) {
 void HealthMonitor::Suspect(const std::string& uplink) {
   asio::post(context_, [this, uplink] {
     const auto patient = patients_.find(uplink);
-    if (patient != patients_.end()) patient->second->Suspect();
+    if (patient == patients_.end()) return;
+    if (limiter_.MaySpeak()) {
+      Log(spdlog::level::info,
+          "uplink " + uplink +
+              ": new connections get no answer; asking its probes",
+          {{"event", "suspicion"}, {"uplink", uplink}});
+    }
+    patient->second->Suspect();
   });
 }
 

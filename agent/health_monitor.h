@@ -24,6 +24,7 @@
 #include <string>
 #include <thread>
 
+#include "agent/log_limiter.h"
 #include "agent/probe.h"
 #include "reconciler/health.h"
 
@@ -80,6 +81,7 @@ class HealthMonitor {
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   // By name; used by the monitor's thread alone once it runs.
   std::map<std::string, std::unique_ptr<Patient>> patients_;
+  LogLimiter limiter_{"lines about probes"};  // likewise
   std::thread thread_;
 
   mutable std::mutex mutex_;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "agent/child_process.h"
+#include "agent/logging.h"
 #include "reconciler/hex.h"
 
 namespace uplinkd {
@@ -190,6 +191,7 @@ void Hooks::Watch() {
   v1::Status before;
   while (!stopping_ && news_ != nullptr && !news_->over()) {
     const std::optional<Bulletin::News> news = news_->Next(kPatience);
+    limiter_.Settle();
     // Before its first pass the agent knows of no uplink.
     if (!news || news->event == nullptr) continue;
     for (const HookEvent& event : HookEventsBetween(before, *news->status)) {
@@ -203,7 +205,10 @@ void Hooks::RunAll(const HookEvent& event, const v1::Status& status) {
   const Result<std::vector<std::string>> programs =
       HookPrograms(options_.directory);
   if (!programs) {
-    spdlog::warn("hooks: {}", programs.error().message);
+    if (!limiter_.MaySpeak()) return;
+    const std::string& why = programs.error().message;
+    Log(spdlog::level::warn, "hooks: " + why,
+        {{"event", "hook"}, {"result", "failed"}, {"error", why}});
     return;
   }
   for (const std::string& program : *programs) {
@@ -217,15 +222,25 @@ void Hooks::RunOne(const std::string& program, const HookEvent& event,
   const Result<ProgramRun> run =
       RunProgram(program, HookEnvironment(event, status), options_.deadline,
                  [this] { return stopping_.load(); });
+  const bool fine =
+      run && run->end == ProgramRun::End::kExited && run->status == 0;
+  if (!fine && !limiter_.MaySpeak()) return;
+  LogFields fields = {{"event", "hook"},
+                      {"program", program},
+                      {"change", HookEventName(event.kind)},
+                      {"uplink", event.uplink.name()},
+                      {"result", fine ? "done" : "failed"}};
   if (!run) {
-    spdlog::warn("hook {}", run.error().message);
+    fields.emplace_back("error", run.error().message);
+    Log(spdlog::level::warn, "hook " + run.error().message, fields);
     return;
   }
-  const bool fine = run->end == ProgramRun::End::kExited && run->status == 0;
   const std::string output = run->output.empty() ? "" : ": " + run->output;
-  spdlog::log(fine ? spdlog::level::debug : spdlog::level::warn,
-              "hook {} for \"{}\" {}{}", program, event.message, EndWords(*run),
-              output);
+  if (!fine) fields.emplace_back("error", EndWords(*run) + output);
+  Log(fine ? spdlog::level::debug : spdlog::level::warn,
+      fmt::format("hook {} for \"{}\" {}{}", program, event.message,
+                  EndWords(*run), output),
+      fields);
 }
 
 }  // namespace uplinkd

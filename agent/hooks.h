@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/bulletin.h"
+#include "agent/log_limiter.h"
 #include "reconciler/result.h"
 #include "uplinkd/v1/agent.pb.h"
 
@@ -67,6 +68,7 @@ class Hooks {
   Options options_;
   std::unique_ptr<Bulletin::Subscription> news_;
   std::atomic<bool> stopping_ = false;
+  LogLimiter limiter_{"hooks that failed"};  // of the thread
   std::thread thread_;
 };
 

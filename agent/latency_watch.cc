@@ -1,12 +1,14 @@
 #include "agent/latency_watch.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <chrono>
 #include <set>
 #include <string>
 #include <utility>
+
+#include "agent/logging.h"
 
 namespace uplinkd {
 namespace {
@@ -28,8 +30,14 @@ std::string Words(const RoundTrips& round_trips, const std::string& uplink) {
 
 void LogMove(const std::string& policy, const std::string& from,
              const std::string& to, const RoundTrips& round_trips) {
-  spdlog::info("policy {}: new connections go by {}, which {}; {} {}", policy,
-               to, Words(round_trips, to), from, Words(round_trips, from));
+  Log(spdlog::level::info,
+      fmt::format("policy {}: new connections go by {}, which {}; {} {}",
+                  policy, to, Words(round_trips, to), from,
+                  Words(round_trips, from)),
+      {{"event", "policy"},
+       {"policy", policy},
+       {"uplink", to},
+       {"before", from}});
 }
 
 }  // namespace
@@ -50,6 +58,7 @@ void LatencyWatch::Follow(const Spec& spec) {
 
 bool LatencyWatch::Look(const HealthReports& reports) {
   if (!watching_) return false;
+  limiter_.Settle();
   const RoundTrips round_trips = RoundTripsIn(reports);
   bool moved = false;
   for (const auto& [policy, choice] : choices_) {
@@ -57,7 +66,9 @@ bool LatencyWatch::Look(const HealthReports& reports) {
     Ranking& ranking = rankings_[policy];
     const bool moves = !choice.leader.empty() && next.front() != choice.leader;
     if (moves && next.front() != (ranking.empty() ? "" : ranking.front())) {
-      LogMove(policy, choice.leader, next.front(), round_trips);
+      if (limiter_.MaySpeak()) {
+        LogMove(policy, choice.leader, next.front(), round_trips);
+      }
     }
     moved = moved || moves;
     ranking = std::move(next);

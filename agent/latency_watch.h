@@ -9,6 +9,7 @@
 #define UPLINKD_AGENT_LATENCY_WATCH_H_
 
 #include "agent/health_monitor.h"
+#include "agent/log_limiter.h"
 #include "reconciler/latency.h"
 #include "reconciler/spec.h"
 
@@ -36,6 +37,7 @@ class LatencyWatch {
   bool watching_ = false;
   RankedChoices choices_;
   Rankings rankings_;
+  LogLimiter limiter_{"moves of policies"};
 };
 
 }  // namespace uplinkd

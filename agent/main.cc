@@ -59,11 +59,16 @@ void ReadSpecAgain(const std::string& path, Engine& engine) {
   }
   auto spec = LoadSpecFile(path);
   if (spec) {
-    engine.ApplyFromFile(std::move(*spec));
+    engine.ApplyFromFile(std::move(*spec), path);
     return;
   }
   for (const std::string& fault : spec.error()) spdlog::error("{}", fault);
-  spdlog::error("{} is refused; the last good spec is kept", path);
+  Log(spdlog::level::err,
+      fmt::format("{} is refused; the last good spec is kept", path),
+      {{"event", "spec"},
+       {"from", path},
+       {"result", "refused"},
+       {"error", spec.error().front()}});
   engine.NoteRefusedSpec(spec.error().front() + "; the last good spec is kept");
 }
 
@@ -149,7 +154,8 @@ int Run(const AgentOptions& options) {
   }
   engine.Restore();
   if (spec) {
-    if (Result<void> started = engine.StartWith(std::move(*spec)); !started) {
+    if (Result<void> started = engine.StartWith(*spec, options.spec_file);
+        !started) {
       return CannotRun(started.error().message);
     }
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/files.h"
+#include "agent/logging.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
@@ -56,13 +57,26 @@ std::vector<KnownName> ForeignTableNames(const std::string& iproute2_dir) {
   return known;
 }
 
+Result<void> MakeFile(const std::string& directory, const std::string& path,
+                      const std::string& content) {
+  if (Result<void> made = MakeDirectory(directory); !made) return made;
+  return ReplaceFile(path, content);
+}
+
 Result<void> WriteIfDifferent(const std::string& directory,
                               const std::string& content) {
   const std::string path = directory + "/" + std::string(kFileName);
   const Result<std::string> present = ReadFile(path);
   if (present && *present == content) return {};
-  if (Result<void> made = MakeDirectory(directory); !made) return made;
-  return ReplaceFile(path, content);
+  Result<void> made = MakeFile(directory, path, content);
+  const std::string error = made ? "" : made.error().message;
+  Log(made ? spdlog::level::info : spdlog::level::warn,
+      made ? "wrote " + path : error,
+      {{"event", "names"},
+       {"path", path},
+       {"result", made ? "done" : "failed"},
+       {"error", error}});
+  return made;
 }
 
 std::string NotNamed(const std::string& number, const std::string& name,

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/request_log.h"
 #include "agent/tracer.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
@@ -66,7 +67,9 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
                                  v1::ApplyResponse* response) {
   const Converted converted = SpecFromProto(request->router());
   if (!converted.violations.empty()) {
-    return Refuse(*context, converted.violations);
+    const grpc::Status refused = Refuse(*context, converted.violations);
+    if (!request->dry_run()) LogRefusal(kClient, refused.error_message());
+    return refused;
   }
   if (request->dry_run()) {
     return DryRun(converted.spec, request->expected_generation(), response);

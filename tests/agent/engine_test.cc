@@ -131,7 +131,7 @@ TEST_F(EngineTest, FollowsASpecFromAFileEvenIfItCannotBeSaved) {
   EngineOptions options = Options();
   options.follower.state_dir = state_ / "file";
   RunningEngine engine(std::move(options));
-  ASSERT_TRUE(engine->StartWith(TwoUplinkSpec()));
+  ASSERT_TRUE(engine->StartWith(TwoUplinkSpec(), "router.yaml"));
   engine.Start();
   EXPECT_TRUE(engine.BecomesInSync(1));
 }
@@ -391,7 +391,7 @@ TEST_F(EngineTest, ARefusedFileKeepsTheLastGoodSpec) {
   EXPECT_EQ(engine->bulletin().status()->generation(), 1U);
   Spec next = TwoUplinkSpec();
   next.revision = "mended";
-  engine->ApplyFromFile(next);
+  engine->ApplyFromFile(next, "router.yaml");
   EXPECT_TRUE(engine.Becomes([](const v1::Status& status) {
     return ConditionStatus(status, "Accepted") == "True" &&
            status.generation() == 2;

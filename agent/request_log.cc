@@ -1,0 +1,138 @@
+#include "agent/request_log.h"
+
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "agent/logging.h"
+#include "agent/pass_log.h"
+#include "agent/wire.h"
+
+namespace uplinkd {
+namespace {
+
+constexpr auto kInfo = spdlog::level::info;
+constexpr auto kWarn = spdlog::level::warn;
+
+}  // namespace
+
+void LogRestored(const StoredSpec& stored) {
+  Log(kInfo,
+      fmt::format("following the stored spec \"{}\", generation {}",
+                  stored.spec.name, stored.generation),
+      {{"event", "spec"},
+       {"spec", stored.spec.name},
+       {"revision", stored.spec.revision},
+       {"generation", stored.generation},
+       {"result", "restored"}});
+}
+
+void LogOffer(const std::string& from, const Spec& spec,
+              const Result<SpecLedger::Accepted>& accepted) {
+  LogFields fields = {{"event", "spec"},
+                      {"from", from},
+                      {"spec", spec.name},
+                      {"revision", spec.revision}};
+  if (!accepted) {
+    fields.emplace_back("result", "refused");
+    fields.emplace_back("error", accepted.error().message);
+    Log(kWarn,
+        fmt::format("refused the spec \"{}\" (from {}): {}", spec.name, from,
+                    accepted.error().message),
+        fields);
+    return;
+  }
+  fields.emplace_back("generation", accepted->generation);
+  fields.emplace_back("result", accepted->unchanged ? "unchanged" : "accepted");
+  if (accepted->unchanged) {
+    Log(spdlog::level::debug,
+        fmt::format("the spec \"{}\" is generation {} already (from {})",
+                    spec.name, accepted->generation, from),
+        fields);
+    return;
+  }
+  const std::string revision =
+      spec.revision.empty() ? "" : ", revision " + spec.revision;
+  Log(kInfo,
+      fmt::format("accepted the spec \"{}\" as generation {}{} (from {})",
+                  spec.name, accepted->generation, revision, from),
+      fields);
+}
+
+void LogRefusal(const std::string& from, const std::string& why) {
+  Log(kWarn, fmt::format("refused a spec (from {}): {}", from, why),
+      {{"event", "spec"},
+       {"from", from},
+       {"result", "refused"},
+       {"error", why}});
+}
+
+void LogDrain(const std::string& from, std::uint64_t generation,
+              const std::string& uplink,
+              const Result<std::optional<DrainLedger::WallTime>>& drain) {
+  LogFields fields = {{"event", "drain"},
+                      {"from", from},
+                      {"generation", generation},
+                      {"uplink", uplink}};
+  if (!drain) {
+    const std::string& why = drain.error().message;
+    fields.emplace_back("result", "refused");
+    fields.emplace_back("error", why);
+    Log(kWarn,
+        fmt::format("did not drain uplink {} (from {}): {}", uplink, from, why),
+        fields);
+    return;
+  }
+  std::string deadline;
+  if (*drain) {
+    deadline = google::protobuf::util::TimeUtil::ToString(ToProto(**drain));
+  }
+  fields.emplace_back("deadline", deadline);
+  fields.emplace_back("result", "done");
+  Log(kInfo,
+      fmt::format("drains uplink {}{} (from {})", uplink,
+                  deadline.empty() ? "" : " until " + deadline, from),
+      fields);
+}
+
+void LogUndrain(const std::string& from, std::uint64_t generation,
+                const std::string& uplink, const Result<void>& undrained) {
+  LogFields fields = {{"event", "undrain"},
+                      {"from", from},
+                      {"generation", generation},
+                      {"uplink", uplink}};
+  if (!undrained) {
+    const std::string& why = undrained.error().message;
+    fields.emplace_back("result", "refused");
+    fields.emplace_back("error", why);
+    Log(kWarn,
+        fmt::format("did not undrain uplink {} (from {}): {}", uplink, from,
+                    why),
+        fields);
+    return;
+  }
+  fields.emplace_back("result", "done");
+  Log(kInfo, fmt::format("drains uplink {} no longer (from {})", uplink, from),
+      fields);
+}
+
+void LogCleanUp(const std::string& from, std::uint64_t generation,
+                const Result<Report>& report) {
+  LogFields fields = {
+      {"event", "cleanup"}, {"from", from}, {"generation", generation}};
+  if (!report) {
+    const std::string& why = report.error().message;
+    fields.emplace_back("result", "failed");
+    fields.emplace_back("error", why);
+    Log(kWarn, fmt::format("cannot clean up (from {}): {}", from, why), fields);
+    return;
+  }
+  const std::string plan = SummaryOf(DeedsOf(*report));
+  fields.emplace_back("plan", plan);
+  fields.emplace_back("result", "done");
+  Log(kInfo,
+      fmt::format("cleaned up{}; the spec is forgotten (from {})",
+                  plan.empty() ? "" : ": " + plan, from),
+      fields);
+}
+
+}  // namespace uplinkd
