@@ -74,8 +74,9 @@ Schedule::Due Schedule::Next() const {
     const bool spec = noticed_->trigger == Trigger::kSpec;
     const Time at = spec ? noticed_->at : std::max(noticed_->at, not_before_);
     next = std::min(next, Due{at, noticed_->trigger, false});
-    // A poll answers what was noticed before, so it must look at all of it.
-    if (next.trigger == Trigger::kPoll) next.trigger = noticed_->trigger;
+    // Any pass answers what was noticed before it: a poll must look at all of
+    // it, and the name is that of what counts for more.
+    next.trigger = std::min(next.trigger, noticed_->trigger);
   }
   next.full = next.trigger == Trigger::kSpec || next_full_ <= next.at;
   return next;

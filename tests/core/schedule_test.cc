@@ -29,6 +29,15 @@ TEST(Schedule, BeginsWithAFullPassAtOnce) {
   EXPECT_TRUE(due.full);
 }
 
+TEST(Schedule, APassIsNamedAfterTheStrongestThatItAnswers) {
+  Schedule schedule({}, 1);
+  schedule.Notice(Trigger::kSpec, 5s);
+  EXPECT_EQ(schedule.Next(), (Schedule::Due{0s, Trigger::kSpec, true}));
+  schedule.PassEnded(100s, true, false, false);
+  schedule.Notice(Trigger::kHealth, 100s + 99ms);
+  EXPECT_EQ(schedule.Next().trigger, Trigger::kHealth);
+}
+
 TEST(Schedule, PollsAfterEachPass) {
   Schedule schedule = Settled();
   EXPECT_EQ(schedule.Next(), (Schedule::Due{101s, Trigger::kPoll, false}));
