@@ -67,7 +67,7 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
                                  v1::ApplyResponse* response) {
   const Converted converted = SpecFromProto(request->router());
   if (!converted.violations.empty()) {
-    const grpc::Status refused = Refuse(*context, converted.violations);
+    grpc::Status refused = Refuse(*context, converted.violations);
     if (!request->dry_run()) LogRefusal(kClient, refused.error_message());
     return refused;
   }

@@ -87,9 +87,10 @@ TEST_F(HealthLab, ASilentProviderIsFoundOutInLessThanThreeSeconds) {
   EXPECT_LT(took, seconds(3));
   RecordProperty("found_out_after_ms",
                  std::to_string(took / std::chrono::milliseconds(1)));
-  EXPECT_THAT(agent_->Log(), HasSubstr("uplink wan2 is Down: 0 of 1 probes "
-                                       "answered (icmp 203.0.113.10: no answer "
-                                       "within 750ms)"));
+  EXPECT_THAT(agent_->Log(),
+              HasSubstr("probes of uplink wan2: Down: 0 of 1 probes "
+                        "answered (icmp 203.0.113.10: no answer "
+                        "within 750ms)"));
   ExpectSources({UplinkAddress(1)});
   EXPECT_THAT(OnRouter("ip link show wan2").output, HasSubstr("LOWER_UP"));
   EXPECT_THAT(agent_->Ctl({"status"}).output,

@@ -8,21 +8,20 @@ namespace {
 
 class Hook : public AgentLab {
  protected:
-  // A hook that takes a note, and one before it that never ends.
-  void AddHooks() {
-    const std::filesystem::path folder = lab_->directory() / "agent.hooks";
-    std::filesystem::create_directory(folder);
-    Add(folder / "10-hangs", "test $UPLINKD_EVENT = drift && sleep 100");
-    Add(folder / "20-note",
+  // Takes a note of what it is told.
+  void AddNote() {
+    Add("20-note",
         "echo $UPLINKD_EVENT $UPLINKD_UPLINK $UPLINKD_ADDRESS $UPLINKD_MARK "
         ">>" +
             Notes().string());
   }
 
-  static void Add(const std::filesystem::path& path,
-                  const std::string& script) {
-    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
-    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  void Add(const std::string& name, const std::string& script) {
+    const std::filesystem::path folder = lab_->directory() / "agent.hooks";
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder / name) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(folder / name,
+                                 std::filesystem::perms::owner_all);
   }
 
   std::filesystem::path Notes() const { return lab_->directory() / "notes"; }
@@ -43,7 +42,7 @@ class Hook : public AgentLab {
 
 TEST_F(Hook, IsToldWhatHappensToAnUplink) {
   ASSERT_NO_FATAL_FAILURE(BuildLab());
-  ASSERT_NO_FATAL_FAILURE(AddHooks());
+  AddNote();
   ASSERT_NO_FATAL_FAILURE(StartAgent());
   ASSERT_NO_FATAL_FAILURE(Apply({.learn = true}));
   ExpectNote("up wan1 198.18.1.2 0x1/0xff\n");
@@ -60,7 +59,8 @@ TEST_F(Hook, IsToldWhatHappensToAnUplink) {
 
 TEST_F(Hook, ThatHangsDelaysNoRepair) {
   ASSERT_NO_FATAL_FAILURE(BuildLab());
-  ASSERT_NO_FATAL_FAILURE(AddHooks());
+  Add("10-hangs", "test $UPLINKD_EVENT = drift && sleep 100");
+  AddNote();
   ASSERT_NO_FATAL_FAILURE(StartAgent());
   ASSERT_NO_FATAL_FAILURE(Apply({}));
   const std::string whole = OwnState(lab_->router());
