@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/name_files.h"
+#include "agent/removal_notice.h"
 #include "agent/repairs.h"
 #include "agent/request_log.h"
 #include "agent/wire.h"
@@ -222,9 +223,12 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   options.loads = loads_.loads();
   options.rankings = latencies_.rankings();
   options.health = verdicts_ = Verdicts();
+  RemovalNotice kernel(host_->kernel(), [this](const std::vector<Mark>& marks) {
+    CutWhatLeaves(marks);
+  });
   const auto reconcile = [&] {
     last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
-                                 host_->kernel(), options_.clocks.monotonic);
+                                 kernel, options_.clocks.monotonic);
   };
   reconcile();
   if (OnlySharesMoved()) {
@@ -416,6 +420,29 @@ bool Follower::LookAtLatencies() {
   if (!latencies_.Look(monitor_.Reports())) return false;
   rankings_moved_ = true;
   return true;
+}
+
+// The rules of these marks are about to go. What the pass sees of the other
+// uplinks is not known yet, and what was known before still holds for them.
+void Follower::CutWhatLeaves(const std::vector<Mark>& marks) {
+  const Spec& spec = ledger_.current()->spec;
+  std::set<Mark> leaving(marks.begin(), marks.end());
+  Report report;
+  report.uplinks = standing_.uplinks;
+  for (const Uplink& uplink : spec.uplinks) {
+    const Mark mark = MarkOf(spec, uplink.id);
+    leaving.erase(mark);
+    auto known =
+        std::ranges::find(report.uplinks, uplink.name, &UplinkState::name);
+    if (known == report.uplinks.end()) {
+      known = report.uplinks.emplace(known);
+      known->name = uplink.name;
+    }
+    known->mark = mark;
+  }
+  if (leaving.empty()) return;
+  cutter_.PassEnded(spec, report, options_.clocks.monotonic(), tally_);
+  CutConnections();
 }
 
 void Follower::CutConnections() {

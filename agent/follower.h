@@ -143,6 +143,7 @@ class Follower {
   void JudgeSync(const PassOptions& options);
   Instant Now() const;
   Result<Uplink> FindUplink(const std::string& name) const;
+  void CutWhatLeaves(const std::vector<Mark>& marks);
   void CutConnections();
   void TellOfDrains();
   void UpdateConditions();

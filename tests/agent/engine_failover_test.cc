@@ -100,6 +100,28 @@ class EngineFailoverTest : public ::testing::Test {
   std::vector<std::string> dead_;
 };
 
+TEST_F(EngineFailoverTest, CutsWhatLeavesTheSpecWhileItsRuleStillHolds) {
+  std::vector<std::pair<bool, bool>> seen;  // its rule, and a fate for it
+  machine_.WithCounters([&](FakeMachine::Counters& it) {
+    it.when_cut = [&](FakeKernel& kernel) {
+      const State ours = kernel.Ours();
+      seen.emplace_back(
+          std::ranges::find(ours.rules, kWan2, &PolicyRule::mark) !=
+              ours.rules.end(),
+          ours.tables.at(XtTable::kMangle)->chains.contains("UPL-MARK-2"));
+    };
+  });
+  RunningEngine engine(Options());
+  ASSERT_NO_FATAL_FAILURE(Begin(engine));
+  Track(5, 2);
+  Spec spec = TwoUplinkSpec();
+  spec.uplinks.pop_back();
+  ASSERT_TRUE(engine->Apply(spec, 0));
+  Await([&] { return Tracked(2) == 0; });
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen.front(), std::pair(true, false));
+}
+
 TEST_F(EngineFailoverTest, CutsAfterTheNewFatesAreInForce) {
   bool chains_name_wan2 = true;
   machine_.WithCounters([&](FakeMachine::Counters& it) {
