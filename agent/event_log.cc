@@ -10,6 +10,7 @@
 
 #include "agent/files.h"
 #include "agent/logging.h"
+#include "agent/wire.h"
 
 namespace uplinkd {
 namespace {
@@ -154,11 +155,7 @@ void EventLog::Tell(const HookEvent& happened, const v1::Event& pass) {
 }
 
 void EventLog::Keep(v1::Event event) {
-  const int more = event.plan_size() - kMostLines;
-  if (more > 0) {
-    event.mutable_plan()->DeleteSubrange(kMostLines, more);
-    event.set_omitted_lines(static_cast<std::uint32_t>(more));
-  }
+  ShortenPlan(event, kMostLines);
   auto kept = std::make_shared<const v1::Event>(std::move(event));
   const std::lock_guard lock(mutex_);
   events_.push_back(std::move(kept));

@@ -5,20 +5,6 @@
 #include "agent/wire.h"
 
 namespace uplinkd {
-namespace {
-
-v1::Event Shortened(const v1::Event& event) {
-  v1::Event shortened = event;
-  const int more = event.plan_size() - kLivePlanLines;
-  if (more <= 0) return shortened;
-  shortened.mutable_plan()->DeleteSubrange(kLivePlanLines, more);
-  shortened.set_omitted_lines(event.omitted_lines() +
-                              static_cast<std::uint32_t>(more));
-  return shortened;
-}
-
-}  // namespace
-
 std::string LiveStateJson(const Bulletin& bulletin, const EventLog& events,
                           std::chrono::system_clock::time_point now) {
   v1::LiveState state;
@@ -28,7 +14,9 @@ std::string LiveStateJson(const Bulletin& bulletin, const EventLog& events,
   }
   const std::vector<EventPointer> latest = events.Latest(kLiveEvents);
   for (auto event = latest.rbegin(); event != latest.rend(); ++event) {
-    *state.add_events() = Shortened(**event);
+    v1::Event& shown = *state.add_events();
+    shown = **event;
+    ShortenPlan(shown, kLivePlanLines);
   }
   if (const TextPointer spec = bulletin.spec()) state.set_spec(*spec);
   if (const SnapshotPointer metrics = bulletin.metrics()) {

@@ -13,6 +13,14 @@ namespace {
 constexpr auto kInfo = spdlog::level::info;
 constexpr auto kWarn = spdlog::level::warn;
 
+// The line of a request that came to nothing.
+void LogFault(LogFields fields, const char* result, const std::string& why,
+              const std::string& message) {
+  fields.emplace_back("result", result);
+  fields.emplace_back("error", why);
+  Log(kWarn, message, fields);
+}
+
 }  // namespace
 
 void LogRestored(const StoredSpec& stored) {
@@ -33,12 +41,10 @@ void LogOffer(const std::string& from, const Spec& spec,
                       {"spec", spec.name},
                       {"revision", spec.revision}};
   if (!accepted) {
-    fields.emplace_back("result", "refused");
-    fields.emplace_back("error", accepted.error().message);
-    Log(kWarn,
-        fmt::format("refused the spec \"{}\" (from {}): {}", spec.name, from,
-                    accepted.error().message),
-        fields);
+    const std::string& why = accepted.error().message;
+    LogFault(fields, "refused", why,
+             fmt::format("refused the spec \"{}\" (from {}): {}", spec.name,
+                         from, why));
     return;
   }
   fields.emplace_back("generation", accepted->generation);
@@ -59,11 +65,8 @@ void LogOffer(const std::string& from, const Spec& spec,
 }
 
 void LogRefusal(const std::string& from, const std::string& why) {
-  Log(kWarn, fmt::format("refused a spec (from {}): {}", from, why),
-      {{"event", "spec"},
-       {"from", from},
-       {"result", "refused"},
-       {"error", why}});
+  LogFault({{"event", "spec"}, {"from", from}}, "refused", why,
+           fmt::format("refused a spec (from {}): {}", from, why));
 }
 
 void LogDrain(const std::string& from, std::uint64_t generation,
@@ -75,11 +78,9 @@ void LogDrain(const std::string& from, std::uint64_t generation,
                       {"uplink", uplink}};
   if (!drain) {
     const std::string& why = drain.error().message;
-    fields.emplace_back("result", "refused");
-    fields.emplace_back("error", why);
-    Log(kWarn,
-        fmt::format("did not drain uplink {} (from {}): {}", uplink, from, why),
-        fields);
+    LogFault(fields, "refused", why,
+             fmt::format("did not drain uplink {} (from {}): {}", uplink, from,
+                         why));
     return;
   }
   std::string deadline;
@@ -102,12 +103,9 @@ void LogUndrain(const std::string& from, std::uint64_t generation,
                       {"uplink", uplink}};
   if (!undrained) {
     const std::string& why = undrained.error().message;
-    fields.emplace_back("result", "refused");
-    fields.emplace_back("error", why);
-    Log(kWarn,
-        fmt::format("did not undrain uplink {} (from {}): {}", uplink, from,
-                    why),
-        fields);
+    LogFault(fields, "refused", why,
+             fmt::format("did not undrain uplink {} (from {}): {}", uplink,
+                         from, why));
     return;
   }
   fields.emplace_back("result", "done");
@@ -121,9 +119,8 @@ void LogCleanUp(const std::string& from, std::uint64_t generation,
       {"event", "cleanup"}, {"from", from}, {"generation", generation}};
   if (!report) {
     const std::string& why = report.error().message;
-    fields.emplace_back("result", "failed");
-    fields.emplace_back("error", why);
-    Log(kWarn, fmt::format("cannot clean up (from {}): {}", from, why), fields);
+    LogFault(fields, "failed", why,
+             fmt::format("cannot clean up (from {}): {}", from, why));
     return;
   }
   const std::string plan = SummaryOf(DeedsOf(*report));

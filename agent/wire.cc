@@ -108,4 +108,12 @@ std::string FirstFault(const Report& report) {
   return "";
 }
 
+void ShortenPlan(v1::Event& event, int most) {
+  const int more = event.plan_size() - most;
+  if (more <= 0) return;
+  event.mutable_plan()->DeleteSubrange(most, more);
+  event.set_omitted_lines(event.omitted_lines() +
+                          static_cast<std::uint32_t>(more));
+}
+
 }  // namespace uplinkd

@@ -44,6 +44,10 @@ v1::Event ToEvent(const CutOutcome& outcome,
 // first step. "" if nothing failed.
 std::string FirstFault(const Report& report);
 
+// Leaves at most so many lines of the event's plan, and notes how many more
+// there were.
+void ShortenPlan(v1::Event& event, int most);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_AGENT_WIRE_H_
