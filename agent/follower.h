@@ -135,7 +135,8 @@ class Follower {
   bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   bool FactsChanged() const;
-  Report RepairsOfPass() const;
+  bool FactsMovedMeanwhile();
+  Report RepairsOfPass();
   std::set<std::string> ChoicesMoved() const;
   bool OnlySharesMoved() const;
   void NoteShares(Trigger trigger);

@@ -202,6 +202,32 @@ TEST_F(EngineTest, RepairsDriftOnAnEventAndCountsIt) {
   EXPECT_EQ(ConditionReason(*news->status, "DriftDetected"), "Repaired");
 }
 
+// The kernel takes routes along with an address, and may do so between the two
+// reads of a pass: that read the address, but not the routes.
+TEST_F(EngineTest, WhatWentWithAnAddressDuringAPassIsNoDrift) {
+  RunningEngine engine(Options());
+  engine.Start();
+  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine.BecomesInSync(1));
+  machine_.With([](FakeKernel& it) {
+    std::erase_if(it.routes, [](const auto& route) {
+      return route.first.table == 12 &&
+             route.second.type == RouteType::kUnicast;
+    });
+    it.before_write = [](FakeKernel& late) {
+      Facts facts = testing::TwoUplinkFacts();
+      facts.links.at("wan2").addresses.clear();
+      late.SetHost(facts);
+    };
+  });
+  machine_.Poke();
+  ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
+    return PhaseOf(status, "wan2") == "Waiting" &&
+           ConditionStatus(status, "Programmed") == "True";
+  }));
+  EXPECT_EQ(engine->bulletin().status()->corrections(), 0U);
+}
+
 TEST_F(EngineTest, ANewSpecIsNoDrift) {
   RunningEngine engine(Options());
   engine.Start();
