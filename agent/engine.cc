@@ -34,8 +34,9 @@ Engine::Engine(EngineOptions options)
       // Two routers of one fleet should not sweep in step.
       schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())) {}
 
-void Engine::Restore() {
+bool Engine::Restore() {
   follower_.Restore();
+  return follower_.ledger().current() != nullptr;
 }
 
 Result<void> Engine::StartWith(const Spec& spec, const std::string& path) {

@@ -54,10 +54,10 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Before Run(), in any one thread: takes up the spec of the last run; then,
-  // if there is one, the spec of a file. That one is followed even if it
-  // cannot be saved.
-  void Restore();
+  // Before Run(), in any one thread: takes up the spec of the last run, which
+  // may be none (false); then, if there is one, the spec of a file. That one is
+  // followed even if it cannot be saved.
+  bool Restore();
   Result<void> StartWith(const Spec& spec, const std::string& path);
 
   // Serves until Stop(). Opens and uses the kernel in the calling thread.

@@ -24,6 +24,7 @@
 #include "agent/options.h"
 #include "agent/server.h"
 #include "agent/spec_file.h"
+#include "agent/spec_source.h"
 #include "exporters/http.h"
 #include "reconciler/linux/instance.h"
 
@@ -52,34 +53,17 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-void ReadSpecAgain(const std::string& path, Engine& engine) {
-  if (path.empty()) {
-    spdlog::info("SIGHUP: there is no --spec file to read again");
-    return;
-  }
-  auto spec = LoadSpecFile(path);
-  if (spec) {
-    engine.ApplyFromFile(std::move(*spec), path);
-    return;
-  }
-  for (const std::string& fault : spec.error()) spdlog::error("{}", fault);
-  Log(spdlog::level::err,
-      fmt::format("{} is refused; the last good spec is kept", path),
-      {{"event", "spec"},
-       {"from", path},
-       {"result", "refused"},
-       {"error", spec.error().front()}});
-  engine.NoteRefusedSpec(spec.error().front() + "; the last good spec is kept");
-}
-
 // Until SIGTERM or SIGINT; the engine's end raises the former.
-void WaitForEnd(const sigset_t& signals, const AgentOptions& options,
-                Engine& engine) {
+void WaitForEnd(const sigset_t& signals, SpecSource* source) {
   while (true) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal != SIGHUP) return;
-    ReadSpecAgain(options.spec_file, engine);
+    if (source == nullptr) {
+      spdlog::info("SIGHUP: there is no --spec file to read again");
+    } else {
+      source->Reread();
+    }
   }
 }
 
@@ -94,7 +78,16 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
     promise.set_value(engine.Run());
     kill(getpid(), SIGTERM);
   });
-  WaitForEnd(signals, options, engine);
+  {
+    std::unique_ptr<SpecSource> source;
+    if (!options.spec_file.empty()) {
+      source = std::make_unique<SpecSource>(
+          SpecSource::Options{.path = options.spec_file,
+                              .allow_empty = options.allow_empty},
+          engine);
+    }
+    WaitForEnd(signals, source.get());
+  }
   sd_notify(0, "STOPPING=1");
   server.SetHealthy(false);
   engine.Stop();
@@ -120,44 +113,52 @@ EngineOptions EngineOptionsOf(const AgentOptions& options) {
   return engine;
 }
 
+// Before anything is taken up: the addresses may be in use.
+Result<std::unique_ptr<MetricsServer>> StartMetrics(const AgentOptions& options,
+                                                    Engine& engine) {
+  if (options.metrics_listen.empty()) return nullptr;
+  return MetricsServer::Start(
+      options.metrics_listen,
+      {.metrics = [&engine] { return engine.bulletin().metrics(); },
+       .live_state =
+           [&engine] {
+             return LiveStateJson(engine.bulletin(), engine.events(),
+                                  std::chrono::system_clock::now());
+           }});
+}
+
+// What to follow from the start: the file of --spec, or the spec of the last
+// run if there is no file or its content is bad.
+int TakeUpSpec(const AgentOptions& options, Engine& engine) {
+  const bool restored = engine.Restore();
+  if (options.spec_file.empty()) return kExitOk;
+  const auto loaded = LoadSpecFile(options.spec_file, options.allow_empty);
+  if (!loaded) {
+    // With a good one of the last run, the file is followed like one that
+    // becomes bad later.
+    if (restored) return kExitOk;
+    for (const std::string& fault : loaded.error()) {
+      std::fprintf(stderr, "%s\n", fault.c_str());
+    }
+    return kExitBadInput;
+  }
+  if (!*loaded) return kExitOk;  // empty: cleaned up when it is read again
+  const Result<void> started = engine.StartWith(**loaded, options.spec_file);
+  return started ? kExitOk : CannotRun(started.error().message);
+}
+
 int Run(const AgentOptions& options) {
   SetUpLogging(options.log_level, options.log_json);
-  std::optional<Spec> spec;
-  if (!options.spec_file.empty()) {
-    auto loaded = LoadSpecFile(options.spec_file);
-    if (!loaded) {
-      for (const std::string& fault : loaded.error()) {
-        std::fprintf(stderr, "%s\n", fault.c_str());
-      }
-      return kExitBadInput;
-    }
-    spec = std::move(*loaded);
-  }
   const sigset_t signals = BlockSignals();
   const Result<Instance> instance = Instance::Take();
   if (!instance) return CannotRun(instance.error().message);
 
   Engine engine(EngineOptionsOf(options));
-  // Before anything is taken up: the address may be in use.
-  std::unique_ptr<MetricsServer> metrics;
-  if (!options.metrics_listen.empty()) {
-    Result<std::unique_ptr<MetricsServer>> started = MetricsServer::Start(
-        options.metrics_listen,
-        {.metrics = [&engine] { return engine.bulletin().metrics(); },
-         .live_state =
-             [&engine] {
-               return LiveStateJson(engine.bulletin(), engine.events(),
-                                    std::chrono::system_clock::now());
-             }});
-    if (!started) return CannotRun(started.error().message);
-    metrics = std::move(*started);
-  }
-  engine.Restore();
-  if (spec) {
-    if (Result<void> started = engine.StartWith(*spec, options.spec_file);
-        !started) {
-      return CannotRun(started.error().message);
-    }
+  const Result<std::unique_ptr<MetricsServer>> metrics =
+      StartMetrics(options, engine);
+  if (!metrics) return CannotRun(metrics.error().message);
+  if (const int status = TakeUpSpec(options, engine); status != kExitOk) {
+    return status;
   }
   Result<std::unique_ptr<Server>> server =
       Server::Start(options.sockets, engine);

@@ -20,7 +20,7 @@ spec: from --spec, from the last run, or from `uplinkctl apply`.)";
 constexpr const char* kFooter = R"(
 Examples:
   uplinkd                                  serve; follow the last accepted spec
-  uplinkd --spec /etc/uplinkd/router.yaml  start from a file
+  uplinkd --spec /etc/uplinkd/router.yaml  follow a file, as git leaves it
   uplinkctl validate -f router.yaml        check a spec, offline
   uplinkctl apply -f router.yaml           hand it to the running agent
   uplinkctl status
@@ -34,8 +34,8 @@ Files:
 Signals:
   SIGTERM, SIGINT  stop; routes, rules and chains stay as they are
                    (`uplinkctl cleanup` removes them)
-  SIGHUP           read the file of --spec again; a bad one is refused and the
-                   last good spec kept
+  SIGHUP           read the file of --spec again, as after each change of it; a
+                   bad one is refused and the last good spec kept
 
 Exit status:
   0  stopped by a signal
@@ -100,9 +100,14 @@ void AddOptions(CLI::App& app, CommandLine& parsed) {
                  "Remember the accepted spec here")
       ->type_name("DIR")
       ->capture_default_str();
-  app.add_option("--spec", parsed.options.spec_file,
-                 "Start from this spec file (YAML or JSON)")
+  app.add_option(
+         "--spec", parsed.options.spec_file,
+         "Follow this spec file (YAML or JSON): it is read at the start "
+         "and whenever it changes")
       ->type_name("FILE");
+  app.add_flag("--allow-empty", parsed.options.allow_empty,
+               "Clean up when the file of --spec becomes empty; without this, "
+               "and when the file is gone, the last good spec stays");
   app.add_option("--log-level", parsed.options.log_level, "How much to say")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->type_name("LEVEL")

@@ -22,7 +22,8 @@ struct AgentOptions {
   std::vector<std::string> sockets;
   std::string metrics_listen = "127.0.0.1:9871";  // "": no metrics
   std::string state_dir = "/var/lib/uplinkd";
-  std::string spec_file;  // "": the spec comes from disk or a client
+  std::string spec_file;     // "": the spec comes from disk or a client
+  bool allow_empty = false;  // an empty spec file takes everything of ours away
   std::string log_level = "info";
   bool log_json = false;
   std::string hooks_dir = "/etc/uplinkd/hooks.d";  // "": no hooks

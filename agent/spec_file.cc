@@ -17,10 +17,13 @@ std::vector<std::string> Render(const std::vector<SpecFault>& faults) {
 
 }  // namespace
 
-tl::expected<Spec, std::vector<std::string>> LoadSpecFile(
-    const std::string& path) {
+tl::expected<std::optional<Spec>, std::vector<std::string>> LoadSpecFile(
+    const std::string& path, bool allow_empty) {
   const auto file = ReadSpecFile(path);
-  if (!file) return tl::unexpected(Render(file.error()));
+  if (!file) {
+    if (allow_empty && file.error().front().no_spec) return std::nullopt;
+    return tl::unexpected(Render(file.error()));
+  }
   Converted converted = SpecFromProto(file->router);
   if (!converted.violations.empty()) {
     return tl::unexpected(Render(Locate(*file, converted.violations)));

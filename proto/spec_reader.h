@@ -35,6 +35,7 @@ struct SpecFault {
   Position position;
   std::string field;  // "spec.uplinks[1].weight"; "" for the whole file
   std::string message;
+  bool no_spec = false;  // nothing but white space and comments is there
 
   friend auto operator<=>(const SpecFault&, const SpecFault&) = default;
 };

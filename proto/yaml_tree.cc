@@ -229,9 +229,11 @@ tl::expected<YamlNode, SpecFault> ParseYaml(std::string_view text) {
   }
   std::optional<YamlNode> root = first.TakeRoot();
   if (!root || root->kind == YamlNode::Kind::kNull) {
-    return tl::unexpected(Fault({1, 1},
-                                "there is no spec in this file; it begins with "
-                                "apiVersion: uplinkd/v1"));
+    SpecFault fault = Fault({1, 1},
+                            "there is no spec in this file; it begins with "
+                            "apiVersion: uplinkd/v1");
+    fault.no_spec = true;
+    return tl::unexpected(std::move(fault));
   }
   return *std::move(root);
 }

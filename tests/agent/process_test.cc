@@ -164,18 +164,31 @@ TEST_F(AgentProcess, RefusesABadSpecFileWithEveryFault) {
   EXPECT_FALSE(directory_.Has("a.state/spec.json"));
 }
 
-TEST_F(AgentProcess, ReadsItsFileAgainOnSighupAndKeepsTheLastGoodOne) {
+// A broken commit must not cost a router its uplinks at the next reboot.
+TEST_F(AgentProcess, StartsWithTheLastGoodSpecIfTheFileIsBad) {
+  directory_.Write("router.yaml", kSpec);
+  Process first = Start("a", {"--spec", directory_ / "router.yaml"});
+  ASSERT_TRUE(Says("a", "serves on")) << Log("a");
+  first.Signal(SIGTERM);
+  EXPECT_EQ(first.Wait(kLong), kExitOk);
+  directory_.Write("router.yaml", "kind: Nonsense\n");
+  Process second = Start("a", {"--spec", directory_ / "router.yaml"});
+  ASSERT_TRUE(Says("a", "following the stored spec \"office\"")) << Log("a");
+  EXPECT_TRUE(Says("a", "the last good spec is kept")) << Log("a");
+  EXPECT_TRUE(second.Running());
+}
+
+TEST_F(AgentProcess, FollowsItsFileAndKeepsTheLastGoodSpec) {
   directory_.Write("router.yaml", kSpec);
   Process agent = Start("a", {"--spec", directory_ / "router.yaml"});
   ASSERT_TRUE(Says("a", "serves on")) << Log("a");
   directory_.Write("router.yaml", "kind: Nonsense\n");
-  agent.Signal(SIGHUP);
   ASSERT_TRUE(Says("a", "the last good spec is kept")) << Log("a");
+  agent.Signal(SIGHUP);
   EXPECT_TRUE(agent.Running());
   std::string next = kSpec;
   next.replace(next.find("office"), 6, "branch");
   directory_.Write("router.yaml", next);
-  agent.Signal(SIGHUP);
   EXPECT_TRUE(Says("a", "accepted the spec \"branch\" as generation 2"))
       << Log("a");
   agent.Signal(SIGTERM);
