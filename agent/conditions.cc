@@ -116,6 +116,7 @@ Verdict JudgeProgrammed(const Situation& situation) {
   if (situation.report->result == PassResult::kInSync) {
     return True("InSync", "the kernel holds what the spec asks for");
   }
+  if (!situation.paused.empty()) return False("Paused", situation.paused);
   return False("Reconciling", "changes were made; the next pass checks them");
 }
 
@@ -139,8 +140,16 @@ Verdict JudgeDrift(const Situation& situation) {
     return True("ForeignConflict",
                 "somebody keeps undoing: " + Join(situation.fights));
   }
-  if (!situation.drift.empty()) return True("Repaired", situation.drift);
+  if (!situation.drift.empty()) {
+    return True(situation.paused.empty() ? "Repaired" : "NotRepaired",
+                situation.drift);
+  }
   return False("InSync");
+}
+
+Verdict JudgePaused(const Situation& situation) {
+  if (situation.paused.empty()) return False("Following");
+  return True("AskedFor", situation.paused);
 }
 
 Verdict JudgeDegraded(const Situation& situation) {
@@ -213,6 +222,7 @@ std::optional<Verdict> TroubleOf(const Situation& situation) {
 
 void Conditions::Update(const Situation& situation, Time now) {
   Set("Accepted", JudgeAccepted(situation), situation, now);
+  Set("Paused", JudgePaused(situation), situation, now);
   if (situation.generation == 0) {
     const std::string why = situation.no_spec;
     Set("Programmed", {Truth::kUnknown, "NoSpec", why}, situation, now);

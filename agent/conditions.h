@@ -48,6 +48,7 @@ struct Situation {
   Refusals blocked;
   std::vector<std::string> fights;  // objects that somebody keeps undoing
   std::string drift;                // "" or what was found repaired last
+  std::string paused;               // "" or until when, and at whose word
 };
 
 // The reason that stands for the error of a read: "LockTimeout", ...
@@ -62,7 +63,7 @@ class Conditions {
  public:
   using Time = std::chrono::system_clock::time_point;
 
-  // Judges all five. Those whose status stays keep their transition time.
+  // Judges all six. Those whose status stays keep their transition time.
   void Update(const Situation& situation, Time now);
 
   const std::map<std::string, Condition>& all() const { return all_; }

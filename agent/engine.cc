@@ -123,9 +123,22 @@ Result<T> Engine::Ask(std::function<Result<T>()> work) {
   return answer.get();
 }
 
+// For clients: what they ask would seem to have no effect.
+Result<void> Engine::MayChange() const {
+  const std::string paused = follower_.paused();
+  if (paused.empty()) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              "the agent is " + paused +
+                  "; `uplinkctl resume` ends that, then try again");
+}
+
 Result<Engine::ApplyAnswer> Engine::Apply(Spec spec,
                                           std::uint64_t expected_generation) {
-  return Ask<ApplyAnswer>([this, spec = std::move(spec), expected_generation] {
+  return Ask<ApplyAnswer>([this, spec = std::move(spec),
+                           expected_generation]() -> Result<ApplyAnswer> {
+    if (const Result<void> may = MayChange(); !may) {
+      return tl::unexpected(may.error());
+    }
     return AcceptAndPass(spec, expected_generation,
                          SpecLedger::Durability::kRequired, kClient);
   });
@@ -170,7 +183,10 @@ Result<v1::TraceResponse> Engine::Trace(const Flow& flow) {
 Result<Report> Engine::CleanUp(bool dry_run) {
   return Ask<Report>([this, dry_run] {
     const std::uint64_t generation = follower_.ledger().generation();
-    Result<Report> report = follower_.CleanUp(dry_run);
+    Result<Report> report =
+        (dry_run ? Result<void>() : MayChange()).and_then([&] {
+          return follower_.CleanUp(dry_run);
+        });
     if (!dry_run) LogCleanUp(kClient, generation, report);
     return report;
   });
@@ -180,7 +196,8 @@ Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
     std::string uplink, std::optional<std::chrono::milliseconds> deadline) {
   using Answer = std::optional<DrainLedger::WallTime>;
   return Ask<Answer>([this, uplink = std::move(uplink), deadline] {
-    Result<Answer> drain = follower_.Drain(uplink, deadline);
+    Result<Answer> drain =
+        MayChange().and_then([&] { return follower_.Drain(uplink, deadline); });
     LogDrain(kClient, follower_.ledger().generation(), uplink, drain);
     if (drain) MakePass(Trigger::kSpec, false);
     return drain;
@@ -189,10 +206,31 @@ Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
 
 Result<void> Engine::Undrain(std::string uplink) {
   return Ask<void>([this, uplink = std::move(uplink)] {
-    Result<void> undrained = follower_.Undrain(uplink);
+    Result<void> undrained =
+        MayChange().and_then([&] { return follower_.Undrain(uplink); });
     LogUndrain(kClient, follower_.ledger().generation(), uplink, undrained);
     if (undrained) MakePass(Trigger::kSpec, false);
     return undrained;
+  });
+}
+
+Result<PauseLedger::WallTime> Engine::Pause(std::chrono::milliseconds duration,
+                                            std::string from,
+                                            std::string reason) {
+  return Ask<PauseLedger::WallTime>(
+      [this, duration, from = std::move(from), reason = std::move(reason)] {
+        return follower_.Pause(duration, from, reason);
+      });
+}
+
+Result<bool> Engine::Resume(std::string from) {
+  return Ask<bool>([this, from = std::move(from)] {
+    const Result<bool> resumed = follower_.Resume(from);
+    const bool was_paused = resumed && *resumed;
+    if (was_paused && follower_.ledger().current() != nullptr) {
+      MakePass(Trigger::kSpec, true);
+    }
+    return resumed;
   });
 }
 

@@ -89,6 +89,12 @@ class Engine {
   Result<std::optional<DrainLedger::WallTime>> Drain(
       std::string uplink, std::optional<std::chrono::milliseconds> deadline);
   Result<void> Undrain(std::string uplink);
+  // See Follower::Pause() and Resume(). While it is paused, what clients ask to
+  // change fails with kFailedPrecondition; the spec of a file is followed
+  // later.
+  Result<PauseLedger::WallTime> Pause(std::chrono::milliseconds duration,
+                                      std::string from, std::string reason);
+  Result<bool> Resume(std::string from);
   // See Follower::CountConnections().
   Result<ConnectionCensus> CountConnections(std::string uplink);
   struct Current {
@@ -111,6 +117,7 @@ class Engine {
   Result<T> Ask(std::function<Result<T>()> work);
   // False: nobody will run it any more.
   bool Post(std::function<void()> work);
+  Result<void> MayChange() const;
 
   std::chrono::nanoseconds Now() const;
   void Begin();

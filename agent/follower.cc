@@ -42,6 +42,7 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
       sampler_(options_.clocks.monotonic),
       loads_(options_.clocks.monotonic, options_.clocks.processor),
       drains_(options_.state_dir),
+      pause_(options_.state_dir),
       started_(options_.clocks.wall()) {}
 
 Instant Follower::Now() const {
@@ -53,6 +54,9 @@ void Follower::Restore() {
     spdlog::error("{}", restored.error().message);
   }
   if (Result<void> restored = drains_.Restore(Now()); !restored) {
+    spdlog::error("{}", restored.error().message);
+  }
+  if (Result<void> restored = pause_.Restore(Now()); !restored) {
     spdlog::error("{}", restored.error().message);
   }
   if (ledger_.current() != nullptr) {
@@ -156,10 +160,12 @@ Result<void> Follower::OpenHost() {
 }
 
 Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
+  EndPauseIfOver();
   if (trigger == Trigger::kPoll && !full && NothingStirred()) {
     return {fights_.SlowDown(options_.clocks.monotonic()), false};
   }
   PassOptions options;
+  options.dry_run = pause_.active();
   if (Result<void> opened = OpenHost(); !opened) {
     last_report_ = Report{};
     last_report_.result = PassResult::kFailed;
@@ -182,6 +188,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
                                  kernel, options_.clocks.monotonic);
   };
   reconcile();
+  if (options.dry_run) return DigestOfPaused(options);
   if (OnlySharesMoved()) {
     // Nothing is told before it was seen that they hold.
     NoteShares(trigger);
@@ -227,10 +234,12 @@ void Follower::UpdateConditions() {
   situation.blocked = blocked_.all();
   situation.fights = fights_.Contested(options_.clocks.monotonic());
   situation.drift = drift_;
+  situation.paused = pause_.Words();
   conditions_.Update(situation, options_.clocks.wall());
 }
 
 void Follower::Sample() {
+  EndPauseIfOver();
   if (host_ != nullptr) {
     sampler_.Look(*host_, link_index_);
     for (const std::string& uplink : sampler_.suspects()) {
@@ -280,6 +289,7 @@ void Follower::CutWhatLeaves(const std::vector<Mark>& marks) {
 
 void Follower::CutConnections() {
   if (host_ == nullptr || ledger_.current() == nullptr) return;
+  if (pause_.active()) return;
   for (const CutOutcome& outcome :
        cutter_.Work(*host_, drains_, Now(), tally_)) {
     if (outcome.cut.reason == CutReason::kDrain) TellOfDrains();

@@ -28,6 +28,7 @@
 #include "agent/latency_watch.h"
 #include "agent/load_watch.h"
 #include "agent/pass_log.h"
+#include "agent/pause_ledger.h"
 #include "agent/sampler.h"
 #include "agent/spec_ledger.h"
 #include "agent/status.h"
@@ -104,6 +105,17 @@ class Follower {
       std::optional<std::chrono::milliseconds> deadline);
   Result<void> Undrain(const std::string& uplink);
 
+  // The kernel is only looked at until Resume(), or until `duration` has
+  // passed: no repairs, no cuts. It begins at once. Resume() tells whether
+  // there was a pause; a pass is due then. Both fail with the words of the file
+  // system.
+  Result<PauseLedger::WallTime> Pause(std::chrono::milliseconds duration,
+                                      const std::string& from,
+                                      const std::string& reason);
+  Result<bool> Resume(const std::string& from);
+  // "" or until when it is paused, and at whose word.
+  std::string paused() const { return pause_.Words(); }
+
   // The live connections of one uplink, or of all if it is "". kNotFound: there
   // is no such uplink, or no spec.
   Result<ConnectionCensus> CountConnections(const std::string& uplink);
@@ -134,6 +146,9 @@ class Follower {
   std::map<std::string, HealthVerdict> Verdicts() const;
   bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
+  PassEnd DigestOfPaused(const PassOptions& options);
+  void EndPauseIfOver();
+  void TellOfPause(bool begun, const std::string& words);
   bool FactsChanged() const;
   bool FactsMovedMeanwhile();
   Report RepairsOfPass();
@@ -178,6 +193,7 @@ class Follower {
   LatencyWatch latencies_;
   bool rankings_moved_ = false;  // since the last pass
   DrainLedger drains_;
+  PauseLedger pause_;
   Cutter cutter_;
   Standing standing_;
   std::map<std::string, int> link_index_;

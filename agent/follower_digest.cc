@@ -98,6 +98,22 @@ Follower::PassEnd Follower::Digest(Trigger trigger,
               last_report_.result == PassResult::kConflict};
 }
 
+// Nothing was done; what would have been is told.
+Follower::PassEnd Follower::DigestOfPaused(const PassOptions& options) {
+  last_report_.outcomes.assign(last_report_.plan.steps.size(),
+                               Outcome{StepResult::kSkipped, {}});
+  has_report_ = true;
+  TakeOver();
+  JudgeSync(options);
+  const std::vector<Deed> deeds = DeedsOf(last_report_);
+  drift_ = deeds.empty() ? "" : DescribeDrift(deeds);
+  if (!last_report_.failed_phase) {
+    monitor_.Watch(WhatToWatch(ledger_.current()->spec, last_report_));
+  }
+  Publish();
+  return {last_report_.result == PassResult::kFailed, false};
+}
+
 bool Follower::FactsChanged() const {
   return !std::equal(last_report_.uplinks.begin(), last_report_.uplinks.end(),
                      standing_.uplinks.begin(), standing_.uplinks.end(),

@@ -6,6 +6,7 @@
 
 #include "agent/follower.h"
 #include "agent/name_files.h"
+#include "agent/request_log.h"
 #include "agent/tracer.h"
 #include "agent/wire.h"
 
@@ -130,6 +131,48 @@ Result<void> Follower::Undrain(const std::string& uplink) {
                 uplink + " is draining by the spec; change its state there");
   }
   return drains_.Remove(uplink);
+}
+
+Result<PauseLedger::WallTime> Follower::Pause(
+    std::chrono::milliseconds duration, const std::string& from,
+    const std::string& reason) {
+  Result<PauseLedger::WallTime> begun =
+      pause_.Begin(duration, from, reason, Now());
+  if (begun) TellOfPause(true, pause_.Words());
+  return begun;
+}
+
+Result<bool> Follower::Resume(const std::string& from) {
+  if (!pause_.active()) return false;
+  if (Result<void> ended = pause_.End(); !ended) {
+    return tl::unexpected(ended.error());
+  }
+  drift_.clear();
+  TellOfPause(false, "the pause is ended by " + from);
+  return true;
+}
+
+// The file is removed again and again until it is gone: it must not begin the
+// pause anew after a restart.
+void Follower::EndPauseIfOver() {
+  if (!pause_.Over(Now())) return;
+  const std::string words = pause_.Words();
+  if (Result<void> ended = pause_.End(); !ended) {
+    spdlog::warn("{}", ended.error().message);
+    return;
+  }
+  drift_.clear();
+  TellOfPause(false, "the pause is over (" + words + ")");
+}
+
+void Follower::TellOfPause(bool begun, const std::string& words) {
+  LogPause(begun, words, ledger_.generation());
+  v1::Event event;
+  *event.mutable_time() = ToProto(options_.clocks.wall());
+  event.set_trigger("pause");
+  event.set_result(begun ? "begun" : "ended");
+  event.set_message(words);
+  Publish(std::make_shared<const v1::Event>(std::move(event)));
 }
 
 Result<ConnectionCensus> Follower::CountConnections(const std::string& uplink) {

@@ -132,4 +132,11 @@ void LogCleanUp(const std::string& from, std::uint64_t generation,
       fields);
 }
 
+void LogPause(bool begun, const std::string& words, std::uint64_t generation) {
+  Log(kInfo, words,
+      {{"event", "pause"},
+       {"generation", generation},
+       {"result", begun ? "begun" : "ended"}});
+}
+
 }  // namespace uplinkd

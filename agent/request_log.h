@@ -32,6 +32,9 @@ void LogUndrain(const std::string& from, std::uint64_t generation,
 void LogCleanUp(const std::string& from, std::uint64_t generation,
                 const Result<Report>& report);
 
+// The agent keeps its hands off the kernel from now on, or no longer.
+void LogPause(bool begun, const std::string& words, std::uint64_t generation);
+
 }  // namespace uplinkd
 
 #endif  // UPLINKD_AGENT_REQUEST_LOG_H_

@@ -249,4 +249,28 @@ grpc::Status AgentService::Events(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status AgentService::Pause(grpc::ServerContext*,
+                                 const v1::PauseRequest* request,
+                                 v1::PauseResponse* response) {
+  const std::chrono::milliseconds duration(
+      google::protobuf::util::TimeUtil::DurationToMilliseconds(
+          request->duration()));
+  if (duration < std::chrono::seconds(1) || duration > kLongestPause) {
+    return {grpc::INVALID_ARGUMENT, "a pause lasts 1s to 24h"};
+  }
+  const auto until = engine_.Pause(duration, kClient, request->reason());
+  if (!until) return ToGrpcStatus(until.error());
+  *response->mutable_until() = ToProto(*until);
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Resume(grpc::ServerContext*,
+                                  const v1::ResumeRequest*,
+                                  v1::ResumeResponse* response) {
+  const Result<bool> resumed = engine_.Resume(kClient);
+  if (!resumed) return ToGrpcStatus(resumed.error());
+  response->set_was_paused(*resumed);
+  return grpc::Status::OK;
+}
+
 }  // namespace uplinkd

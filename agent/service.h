@@ -51,6 +51,12 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Events(grpc::ServerContext* context,
                       const v1::EventsRequest* request,
                       v1::EventsResponse* response) override;
+  grpc::Status Pause(grpc::ServerContext* context,
+                     const v1::PauseRequest* request,
+                     v1::PauseResponse* response) override;
+  grpc::Status Resume(grpc::ServerContext* context,
+                      const v1::ResumeRequest* request,
+                      v1::ResumeResponse* response) override;
 
  private:
   grpc::Status DryRun(const Spec& spec, std::uint64_t expected_generation,

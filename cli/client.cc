@@ -156,6 +156,14 @@ CallResult<v1::UndrainResponse> Client::Undrain(
   return Call(&v1::Agent::Stub::Undrain, request, timeout_);
 }
 
+CallResult<v1::PauseResponse> Client::Pause(const v1::PauseRequest& request) {
+  return Call(&v1::Agent::Stub::Pause, request, timeout_);
+}
+
+CallResult<v1::ResumeResponse> Client::Resume() {
+  return Call(&v1::Agent::Stub::Resume, v1::ResumeRequest(), timeout_);
+}
+
 CallResult<v1::ConnectionsResponse> Client::Connections(
     const v1::ConnectionsRequest& request) {
   return Call(&v1::Agent::Stub::Connections, request, timeout_);

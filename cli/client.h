@@ -44,6 +44,8 @@ class Client {
   CallResult<v1::CleanupResponse> Cleanup(const v1::CleanupRequest& request);
   CallResult<v1::DrainResponse> Drain(const v1::DrainRequest& request);
   CallResult<v1::UndrainResponse> Undrain(const v1::UndrainRequest& request);
+  CallResult<v1::PauseResponse> Pause(const v1::PauseRequest& request);
+  CallResult<v1::ResumeResponse> Resume();
   CallResult<v1::ConnectionsResponse> Connections(
       const v1::ConnectionsRequest& request);
   CallResult<v1::EventsResponse> Events(const v1::EventsRequest& request);

@@ -48,6 +48,7 @@ int Main(int argc, char** argv) {
   AddTraceVerb(program, session, chosen);
   AddCleanupVerb(program, session, chosen);
   AddDrainVerbs(program, session, chosen);
+  AddPauseVerbs(program, session, chosen);
   AddConnectionsVerb(program, session, chosen);
   AddEventsVerb(program, session, chosen);
   AddTopVerb(program, session, chosen);

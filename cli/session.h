@@ -40,6 +40,7 @@ void AddStatusVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddTraceVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDrainVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddPauseVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddConnectionsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddEventsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddTopVerb(CLI::App& program, Session& session, Chosen& chosen);

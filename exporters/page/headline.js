@@ -80,8 +80,10 @@ function aboutWork(state) {
 }
 
 function notes(state) {
-  const {Accepted, Degraded, DriftDetected, Programmed} = state.conditions;
+  const {Accepted, Degraded, DriftDetected, Paused, Programmed} =
+      state.conditions;
   const said = [];
+  if (Paused?.status === "True") said.push(sentence(Paused.message));
   if (Accepted?.reason === "InvalidSpec") {
     said.push(sentence(`The last spec was refused: ${Accepted.message}`));
   }

@@ -95,6 +95,21 @@ grpc::Status ScriptedAgent::Undrain(grpc::ServerContext* context,
   return Answer(context);
 }
 
+grpc::Status ScriptedAgent::Pause(grpc::ServerContext* context,
+                                  const v1::PauseRequest* request,
+                                  v1::PauseResponse* response) {
+  pause_request = *request;
+  *response = pause;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Resume(grpc::ServerContext* context,
+                                   const v1::ResumeRequest* /*request*/,
+                                   v1::ResumeResponse* response) {
+  *response = resume;
+  return Answer(context);
+}
+
 grpc::Status ScriptedAgent::Connections(grpc::ServerContext* context,
                                         const v1::ConnectionsRequest* request,
                                         v1::ConnectionsResponse* response) {

@@ -33,6 +33,8 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::TraceResponse trace;
   v1::CleanupResponse cleanup;
   v1::DrainResponse drain;
+  v1::PauseResponse pause;
+  v1::ResumeResponse resume;
   v1::ConnectionsResponse connections;
   v1::EventsResponse events;
   std::vector<v1::WatchResponse> watch;
@@ -46,6 +48,7 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::CleanupRequest cleanup_request;
   v1::DrainRequest drain_request;
   v1::UndrainRequest undrain_request;
+  v1::PauseRequest pause_request;
   v1::ConnectionsRequest connections_request;
   v1::EventsRequest events_request;
 
@@ -76,6 +79,12 @@ class ScriptedAgent final : public v1::Agent::Service {
   grpc::Status Undrain(grpc::ServerContext* context,
                        const v1::UndrainRequest* request,
                        v1::UndrainResponse* response) override;
+  grpc::Status Pause(grpc::ServerContext* context,
+                     const v1::PauseRequest* request,
+                     v1::PauseResponse* response) override;
+  grpc::Status Resume(grpc::ServerContext* context,
+                      const v1::ResumeRequest* request,
+                      v1::ResumeResponse* response) override;
   grpc::Status Connections(grpc::ServerContext* context,
                            const v1::ConnectionsRequest* request,
                            v1::ConnectionsResponse* response) override;

@@ -1,0 +1,66 @@
+// PauseLedger: whether the agent keeps its hands off the kernel, until when and
+// at whose word, also on disk.
+//
+// One JSON file, pause.json in the state directory. As with drains, the end is
+// stored as a time of day and counted by the monotonic clock; after a restart
+// no pause lasts longer than it was meant to, whatever the clock says. For one
+// thread.
+#ifndef UPLINKD_AGENT_PAUSE_LEDGER_H_
+#define UPLINKD_AGENT_PAUSE_LEDGER_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "agent/drain_ledger.h"
+#include "reconciler/result.h"
+
+namespace uplinkd {
+
+// A pause that is forgotten must end.
+inline constexpr std::chrono::hours kLongestPause{24};
+
+class PauseLedger {
+ public:
+  using WallTime = std::chrono::system_clock::time_point;
+
+  explicit PauseLedger(const std::string& state_dir);
+
+  // Takes up the pause of the last run. kFailedPrecondition: the file makes no
+  // sense; there is no pause then.
+  Result<void> Restore(const Instant& now);
+
+  // Takes the place of the present pause. On disk when it returns, with its end
+  // (to the second); on failure nothing changed. `duration` is positive and at
+  // most kLongestPause.
+  Result<WallTime> Begin(std::chrono::milliseconds duration,
+                         const std::string& from, const std::string& reason,
+                         const Instant& now);
+  // It is no error that there is no pause. On failure it goes on.
+  Result<void> End();
+
+  bool active() const { return pause_.has_value(); }
+  // Its time is over, but End() was not called.
+  bool Over(const Instant& now) const {
+    return pause_ && now.monotonic >= pause_->monotonic;
+  }
+  // "paused until 2026-11-26T12:30:05Z by client: a new modem"; "" if it is
+  // not.
+  std::string Words() const;
+
+ private:
+  struct Pause {
+    WallTime until;
+    std::chrono::nanoseconds monotonic{};
+    std::string from;
+    std::string reason;
+  };
+
+  std::string directory_;
+  std::string path_;
+  std::optional<Pause> pause_;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_PAUSE_LEDGER_H_

@@ -1,0 +1,103 @@
+#include "agent/pause_ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "tests/agent/temporary_directory.h"
+
+namespace uplinkd {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using std::chrono::system_clock;
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+
+// 2026-11-26T12:00:00Z, an hour after the machine started.
+const Instant kNoon{hours(1), system_clock::time_point(seconds(1795694400))};
+
+// As the clocks stand if `elapsed` has passed and somebody set the time of day
+// by `jump`.
+Instant Later(std::chrono::nanoseconds elapsed,
+              system_clock::duration jump = {}) {
+  return {kNoon.monotonic + elapsed,
+          kNoon.wall +
+              std::chrono::duration_cast<system_clock::duration>(elapsed) +
+              jump};
+}
+
+class PauseLedgerTest : public ::testing::Test {
+ protected:
+  void Begin() {
+    const auto until = ledger_.Begin(minutes(5), "alice", "a modem", kNoon);
+    ASSERT_TRUE(until) << until.error().message;
+    EXPECT_EQ(*until, Later(minutes(5)).wall);
+  }
+  PauseLedger Restored(const Instant& now) {
+    PauseLedger ledger(state_.path());
+    EXPECT_TRUE(ledger.Restore(now));
+    return ledger;
+  }
+
+  TemporaryDirectory state_;
+  PauseLedger ledger_{state_.path()};
+};
+
+TEST_F(PauseLedgerTest, IsNotPausedAtFirst) {
+  ASSERT_TRUE(ledger_.Restore(kNoon));
+  EXPECT_FALSE(ledger_.active());
+  EXPECT_FALSE(ledger_.Over(kNoon));
+  EXPECT_EQ(ledger_.Words(), "");
+  EXPECT_TRUE(ledger_.End());
+}
+
+TEST_F(PauseLedgerTest, LastsUntilItsTimeIsOverWhateverTheTimeOfDay) {
+  ASSERT_NO_FATAL_FAILURE(Begin());
+  EXPECT_EQ(ledger_.Words(),
+            "paused until 2026-11-26T12:05:00Z by alice: a modem");
+  EXPECT_FALSE(ledger_.Over(Later(minutes(4), hours(1))));
+  EXPECT_TRUE(ledger_.Over(Later(minutes(5), -hours(1))));
+  EXPECT_TRUE(ledger_.active());
+  ASSERT_TRUE(ledger_.End());
+  EXPECT_FALSE(ledger_.active());
+  EXPECT_FALSE(Restored(kNoon).active());
+}
+
+TEST_F(PauseLedgerTest, OutlivesARestart) {
+  ASSERT_NO_FATAL_FAILURE(Begin());
+  const PauseLedger next = Restored(Later(minutes(2)));
+  EXPECT_EQ(next.Words(), ledger_.Words());
+  EXPECT_FALSE(next.Over(Later(minutes(4))));
+  EXPECT_TRUE(next.Over(Later(minutes(5))));
+  EXPECT_TRUE(Restored(Later(hours(1))).Over(Later(hours(1))));
+}
+
+TEST_F(PauseLedgerTest, NoClockMakesItLonger) {
+  ASSERT_NO_FATAL_FAILURE(Begin());
+  const PauseLedger next = Restored(Later(minutes(1), -hours(24 * 365)));
+  EXPECT_FALSE(next.Over(Later(minutes(5))));
+  EXPECT_TRUE(next.Over(Later(minutes(6))));
+}
+
+TEST_F(PauseLedgerTest, WhatCannotBeSavedDoesNotHold) {
+  state_.Write("file", "");
+  PauseLedger ledger(state_ / "file");
+  EXPECT_FALSE(ledger.Begin(minutes(5), "alice", "", kNoon));
+  EXPECT_FALSE(ledger.active());
+}
+
+TEST_F(PauseLedgerTest, ATornFilePausesNothing) {
+  state_.Write("pause.json", "{\"until\": ");
+  const Result<void> restored = ledger_.Restore(kNoon);
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(restored.error().message, HasSubstr("pause.json"));
+  EXPECT_FALSE(ledger_.active());
+}
+
+}  // namespace
+}  // namespace uplinkd
