@@ -48,6 +48,12 @@ Result<v1::TraceResponse> Follower::Trace(const Flow& flow) {
 }
 
 Result<Report> Follower::CleanUp(bool dry_run) {
+  if (!dry_run && ledger_.pending()) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "nothing can be cleaned up now: " +
+                    WaitingWords(*ledger_.pending(), ledger_.generation(),
+                                 options_.clocks.moment()));
+  }
   if (Result<void> opened = OpenHost(); !opened) {
     return tl::unexpected(opened.error());
   }
