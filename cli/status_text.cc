@@ -177,10 +177,11 @@ Color PhaseColor(const std::string& phase) {
   return harmless ? Color::kYellow : Color::kRed;
 }
 
-// Two of them say so when they are true.
+// Three of them say so when they are true.
 bool IsBad(const v1::Condition& condition) {
-  const bool inverted =
-      condition.type() == "DriftDetected" || condition.type() == "Degraded";
+  const bool inverted = condition.type() == "DriftDetected" ||
+                        condition.type() == "Degraded" ||
+                        condition.type() == "ConfirmPending";
   return condition.status() == (inverted ? "True" : "False");
 }
 
