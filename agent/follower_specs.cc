@@ -134,7 +134,7 @@ Result<std::chrono::system_clock::time_point> Follower::ExtendConfirm(
 
 Result<void> Follower::CancelConfirm(const std::string& id,
                                      const std::string& from) {
-  const Result<void> may =
+  Result<void> may =
       JudgeAnswer(ledger_.pending(), id, options_.clocks.moment());
   LogAnswer(from, ledger_.generation(), id, "cancel", may);
   if (!may) return may;
