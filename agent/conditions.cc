@@ -102,7 +102,7 @@ std::optional<Verdict> FailedStep(const Report& report, bool of_tables) {
 
 Verdict JudgeAccepted(const Situation& situation) {
   if (!situation.refused_spec.empty()) {
-    return False("InvalidSpec", situation.refused_spec);
+    return False(situation.refused_reason, situation.refused_spec);
   }
   if (situation.generation == 0) return False("NoSpec", situation.no_spec);
   return True("Valid");
@@ -172,6 +172,12 @@ Verdict JudgeDegraded(const Situation& situation) {
   return False("AsSpecified");
 }
 
+Verdict JudgeConfirm(const Situation& situation) {
+  if (!situation.confirm.empty()) return True("Waiting", situation.confirm);
+  if (!situation.held.empty()) return False("RolledBack", situation.held);
+  return False("None");
+}
+
 }  // namespace
 
 std::string_view TruthName(Truth truth) {
@@ -223,6 +229,7 @@ std::optional<Verdict> TroubleOf(const Situation& situation) {
 void Conditions::Update(const Situation& situation, Time now) {
   Set("Accepted", JudgeAccepted(situation), situation, now);
   Set("Paused", JudgePaused(situation), situation, now);
+  Set("ConfirmPending", JudgeConfirm(situation), situation, now);
   if (situation.generation == 0) {
     const std::string why = situation.no_spec;
     Set("Programmed", {Truth::kUnknown, "NoSpec", why}, situation, now);

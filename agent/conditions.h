@@ -1,8 +1,9 @@
 // Conditions: what an operator should know, in Kubernetes' manner.
 //
-// Five of them: Accepted, Programmed, Ready, DriftDetected, Degraded. Each has
-// a status, a reason in CamelCase for machines, a sentence for people, and the
-// time when its status last changed. Pure; time comes in as an argument.
+// Six of them: Accepted, Programmed, Ready, DriftDetected, Degraded,
+// ConfirmPending. Each has a status, a reason in CamelCase for machines, a
+// sentence for people, and the time when its status last changed. Pure; time
+// comes in as an argument.
 #ifndef UPLINKD_AGENT_CONDITIONS_H_
 #define UPLINKD_AGENT_CONDITIONS_H_
 
@@ -41,8 +42,11 @@ struct Condition {
 struct Situation {
   std::uint64_t generation = 0;  // 0: there is no spec
   std::uint64_t observed_generation = 0;
-  std::string no_spec;              // why there is no spec
-  std::string refused_spec;         // "" or why a newer spec was refused
+  std::string no_spec;       // why there is no spec
+  std::string refused_spec;  // "" or why a newer spec was refused
+  std::string refused_reason = "InvalidSpec";  // in one word, if it was
+  std::string confirm;                         // "" or what the spec waits for
+  std::string held;                 // "" or which one was rolled back
   std::optional<Error> host_error;  // the kernel cannot be reached at all
   const Report* report = nullptr;   // of the last pass; null: none yet
   Refusals blocked;
@@ -63,7 +67,7 @@ class Conditions {
  public:
   using Time = std::chrono::system_clock::time_point;
 
-  // Judges all six. Those whose status stays keep their transition time.
+  // Judges all of them. Those whose status stays keep their transition time.
   void Update(const Situation& situation, Time now);
 
   const std::map<std::string, Condition>& all() const { return all_; }

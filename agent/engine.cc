@@ -13,10 +13,6 @@
 namespace uplinkd {
 namespace {
 
-tl::unexpected<Error> Stopping() {
-  return Fail(ErrorCode::kUnavailable, "the agent is stopping");
-}
-
 // What may heal while the agent runs, so that it goes on. Anything else means
 // that this kernel has no netlink to talk to.
 bool MayHeal(const Error& error) {
@@ -32,18 +28,12 @@ Engine::Engine(EngineOptions options)
       monitor_(options_.start_probe, [this] { NoticeHealth(); }),
       follower_(options_.follower, bulletin_, monitor_),
       // Two routers of one fleet should not sweep in step.
-      schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())) {}
+      schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())),
+      confirm_round_(context_, options_.start_probe) {}
 
 bool Engine::Restore() {
   follower_.Restore();
   return follower_.ledger().current() != nullptr;
-}
-
-Result<void> Engine::StartWith(const Spec& spec, const std::string& path) {
-  const Result<SpecLedger::Accepted> accepted =
-      follower_.Accept(spec, 0, SpecLedger::Durability::kWanted, path);
-  if (!accepted) return tl::unexpected(accepted.error());
-  return {};
 }
 
 Result<void> Engine::Run() {
@@ -92,6 +82,7 @@ void Engine::Stop() {
     pass_timer_.cancel();
     sample_timer_.cancel();
     loads_timer_.cancel();
+    confirm_round_.Drop();
     watched_.clear();
     context_.stop();
   });
@@ -112,17 +103,6 @@ bool Engine::Post(std::function<void()> work) {
   return true;
 }
 
-template <typename T>
-Result<T> Engine::Ask(std::function<Result<T>()> work) {
-  auto promise = std::make_shared<std::promise<Result<T>>>();
-  std::future<Result<T>> answer = promise->get_future();
-  const bool posted = Post([this, promise, work = std::move(work)] {
-    promise->set_value(stopping_ ? Result<T>(Stopping()) : work());
-  });
-  if (!posted) return Stopping();
-  return answer.get();
-}
-
 // For clients: what they ask would seem to have no effect.
 Result<void> Engine::MayChange() const {
   const std::string paused = follower_.paused();
@@ -130,41 +110,6 @@ Result<void> Engine::MayChange() const {
   return Fail(ErrorCode::kFailedPrecondition,
               "the agent is " + paused +
                   "; `uplinkctl resume` ends that, then try again");
-}
-
-Result<Engine::ApplyAnswer> Engine::Apply(Spec spec,
-                                          std::uint64_t expected_generation) {
-  return Ask<ApplyAnswer>([this, spec = std::move(spec),
-                           expected_generation]() -> Result<ApplyAnswer> {
-    if (const Result<void> may = MayChange(); !may) {
-      return tl::unexpected(may.error());
-    }
-    return AcceptAndPass(spec, expected_generation,
-                         SpecLedger::Durability::kRequired, kClient);
-  });
-}
-
-void Engine::ApplyFromFile(Spec spec, std::string path) {
-  Post([this, spec = std::move(spec), path = std::move(path)] {
-    // kWanted and no expectation: nothing is left that could fail.
-    (void)AcceptAndPass(spec, 0, SpecLedger::Durability::kWanted, path);
-  });
-}
-
-Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
-    const Spec& spec, std::uint64_t expected_generation,
-    SpecLedger::Durability durability, const std::string& from) {
-  const Result<SpecLedger::Accepted> accepted =
-      follower_.Accept(spec, expected_generation, durability, from);
-  if (!accepted) return tl::unexpected(accepted.error());
-  ArmLoads();
-  ApplyAnswer answer{accepted->generation, accepted->unchanged, {}};
-  // An unchanged spec writes nothing, unless the kernel was not in sync yet.
-  if (!accepted->unchanged || !follower_.in_sync()) {
-    MakePass(Trigger::kSpec, true);
-    answer.report = follower_.last_report();
-  }
-  return answer;
 }
 
 void Engine::NoteRefusedSpec(std::string words) {
@@ -282,6 +227,7 @@ void Engine::ArmSample() {
   sample_timer_.async_wait([this](const asio::error_code& error) {
     if (error || stopping_) return;
     follower_.Sample();
+    LookAtConfirm();
     ArmSample();
   });
 }

@@ -19,8 +19,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "agent/bulletin.h"
+#include "agent/confirm_round.h"
 #include "agent/event_log.h"
 #include "agent/follower.h"
 #include "agent/health_monitor.h"
@@ -48,6 +50,7 @@ class Engine {
     std::uint64_t generation = 0;
     bool unchanged = false;
     Report report;  // of the first pass; of none if unchanged and in sync
+    std::optional<v1::ConfirmStatus> confirm = {};  // if the spec waits
   };
 
   explicit Engine(EngineOptions options);
@@ -56,7 +59,8 @@ class Engine {
 
   // Before Run(), in any one thread: takes up the spec of the last run, which
   // may be none (false); then, if there is one, the spec of a file. That one is
-  // followed even if it cannot be saved.
+  // followed even if it cannot be saved. Fails if another one waits to be
+  // confirmed or it is held; the conditions say so, and the engine can run.
   bool Restore();
   Result<void> StartWith(const Spec& spec, const std::string& path);
 
@@ -76,13 +80,25 @@ class Engine {
 
   // Accepts a valid spec and makes the first pass. Fails as
   // SpecLedger::Accept() does.
-  Result<ApplyAnswer> Apply(Spec spec, std::uint64_t expected_generation);
-  // As Apply(), for a spec from the file `path`; does not wait.
+  Result<ApplyAnswer> Apply(Offer offer);
+  // As Apply(), for a spec from the file `path`; does not wait. What is refused
+  // is told in the conditions.
   void ApplyFromFile(Spec spec, std::string path);
+  // See Follower; the answer to CancelConfirm() is the pass that follows.
+  Result<std::uint64_t> Confirm(std::string id,
+                                std::string from);  // generation
+  Result<std::chrono::system_clock::time_point> ExtendConfirm(
+      std::string id, std::chrono::milliseconds within, std::string from);
+  Result<ApplyAnswer> CancelConfirm(std::string id, std::string from);
+  // See SpecHistory.
+  Result<v1::HistoryResponse> History(v1::HistoryRequest request);
+  Result<SpecHistory::Recalled> Recall(std::uint64_t generation);
   // A newer spec in a file is bad; does not wait.
   void NoteRefusedSpec(std::string words);
   // The plan for `spec`, or for the followed one if there is none given.
   Result<Report> Diff(std::optional<Spec> spec);
+  // See Follower::PlanSince().
+  Result<Report> DiffSince(std::uint64_t generation, std::optional<Spec> spec);
   Result<v1::TraceResponse> Trace(const Flow& flow);
   Result<Report> CleanUp(bool dry_run);
   // See Follower::Drain() and Undrain(); with the pass that follows.
@@ -122,10 +138,10 @@ class Engine {
   std::chrono::nanoseconds Now() const;
   void Begin();
   void End();
-  Result<ApplyAnswer> AcceptAndPass(const Spec& spec,
-                                    std::uint64_t expected_generation,
-                                    SpecLedger::Durability durability,
-                                    const std::string& from);
+  Result<ApplyAnswer> AcceptAndPass(const Offer& offer,
+                                    SpecLedger::Durability durability);
+  ApplyAnswer PassForSpec(bool unchanged);
+  void LookAtConfirm();
   void MakePass(Trigger trigger, bool full);
   void ArmPass();
   void ArmSample();
@@ -145,6 +161,7 @@ class Engine {
   asio::steady_timer pass_timer_{context_};
   asio::steady_timer sample_timer_{context_};
   asio::steady_timer loads_timer_{context_};
+  ConfirmRound confirm_round_;
   bool loads_armed_ = false;
   std::list<Watched> watched_;
   bool ready_reported_ = false;
@@ -153,6 +170,20 @@ class Engine {
   std::mutex mutex_;
   bool closed_ = false;  // guarded by mutex_: requests are refused
 };
+
+template <typename T>
+Result<T> Engine::Ask(std::function<Result<T>()> work) {
+  const auto stopping = [] {
+    return Fail(ErrorCode::kUnavailable, "the agent is stopping");
+  };
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  std::future<Result<T>> answer = promise->get_future();
+  const bool posted = Post([this, promise, stopping, work = std::move(work)] {
+    promise->set_value(stopping_ ? Result<T>(stopping()) : work());
+  });
+  if (!posted) return stopping();
+  return answer.get();
+}
 
 }  // namespace uplinkd
 

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <utility>
 
+#include "agent/boot_clock.h"
 #include "agent/name_files.h"
 #include "agent/removal_notice.h"
 #include "agent/request_log.h"
@@ -30,7 +31,8 @@ Clocks SystemClocks() {
             return std::chrono::nanoseconds(
                 std::chrono::steady_clock::now().time_since_epoch());
           },
-          [] { return std::chrono::system_clock::now(); }, ProcessorTime};
+          [] { return std::chrono::system_clock::now(); }, ProcessorTime,
+          PresentMoment};
 }
 
 Follower::Follower(FollowerOptions options, Bulletin& bulletin,
@@ -39,6 +41,7 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
       bulletin_(bulletin),
       monitor_(monitor),
       ledger_(SpecStore(options_.state_dir)),
+      specs_(options_.state_dir),
       sampler_(options_.clocks.monotonic),
       loads_(options_.clocks.monotonic, options_.clocks.processor),
       drains_(options_.state_dir),
@@ -47,45 +50,6 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
 
 Instant Follower::Now() const {
   return {options_.clocks.monotonic(), options_.clocks.wall()};
-}
-
-void Follower::Restore() {
-  if (Result<void> restored = ledger_.Restore(); !restored) {
-    spdlog::error("{}", restored.error().message);
-  }
-  if (Result<void> restored = drains_.Restore(Now()); !restored) {
-    spdlog::error("{}", restored.error().message);
-  }
-  if (Result<void> restored = pause_.Restore(Now()); !restored) {
-    spdlog::error("{}", restored.error().message);
-  }
-  if (ledger_.current() != nullptr) {
-    LogRestored(*ledger_.current());
-    SpecChanged(std::nullopt);
-  }
-}
-
-Result<SpecLedger::Accepted> Follower::Accept(const Spec& spec,
-                                              std::uint64_t expected_generation,
-                                              SpecLedger::Durability durability,
-                                              const std::string& from) {
-  std::optional<Spec> before;
-  if (ledger_.current() != nullptr) before = ledger_.current()->spec;
-  Result<SpecLedger::Accepted> accepted =
-      ledger_.Accept(spec, expected_generation, durability);
-  LogOffer(from, spec, accepted);
-  if (!accepted) return accepted;
-  refused_spec_.clear();
-  if (!accepted->unchanged) {
-    accepted_at_ = options_.clocks.monotonic();
-    SpecChanged(before);
-  }
-  return accepted;
-}
-
-void Follower::NoteRefusedSpec(const std::string& words) {
-  refused_spec_ = words;
-  Publish();
 }
 
 void Follower::SpecChanged(const std::optional<Spec>& before) {
@@ -228,7 +192,7 @@ void Follower::UpdateConditions() {
   situation.generation = ledger_.generation();
   situation.observed_generation = standing_.observed_generation;
   situation.no_spec = ledger_.why_none();
-  situation.refused_spec = refused_spec_;
+  DescribeSpecs(situation);
   situation.host_error = host_error_;
   situation.report = has_report_ ? &last_report_ : nullptr;
   situation.blocked = blocked_.all();
@@ -314,6 +278,7 @@ void Follower::TellOfDrains() {
 void Follower::Publish(const EventPointer& event) {
   UpdateConditions();
   standing_.spec = ledger_.current();
+  standing_.confirm = confirm_status();
   standing_.traffic = sampler_.meter().traffic();
   standing_.conntrack = sampler_.conntrack();
   standing_.health = monitor_.Reports();

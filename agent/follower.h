@@ -29,7 +29,9 @@
 #include "agent/load_watch.h"
 #include "agent/pass_log.h"
 #include "agent/pause_ledger.h"
+#include "agent/probe.h"
 #include "agent/sampler.h"
+#include "agent/spec_history.h"
 #include "agent/spec_ledger.h"
 #include "agent/status.h"
 #include "agent/tally.h"
@@ -44,6 +46,7 @@ struct Clocks {
   MonotonicClock monotonic;
   std::function<std::chrono::system_clock::time_point()> wall;
   MonotonicClock processor;  // time that the calling thread has used
+  std::function<Moment()> moment;
 };
 // The clocks of the system.
 Clocks SystemClocks();
@@ -65,17 +68,54 @@ class Follower {
   // `bulletin` and `monitor` must outlive the follower.
   Follower(FollowerOptions options, Bulletin& bulletin, HealthMonitor& monitor);
 
-  // Takes up the spec of the last run. A failure is told in the conditions.
+  // ---- specs over time: follower_specs.cc ----
+
+  // Takes up the spec of the last run, or the one before if that waited to be
+  // confirmed for too long. A failure is told in the conditions.
   void Restore();
 
   // Accepts a valid spec; see SpecLedger::Accept(). The next pass follows it.
-  // `from` is for the log; see LogOffer().
-  Result<SpecLedger::Accepted> Accept(const Spec& spec,
-                                      std::uint64_t expected_generation,
-                                      SpecLedger::Durability durability,
-                                      const std::string& from);
-  // A newer spec was refused: the conditions say so until one is accepted.
-  void NoteRefusedSpec(const std::string& words);
+  Result<SpecLedger::Accepted> Accept(const Offer& offer,
+                                      SpecLedger::Durability durability);
+  // A newer spec was refused, "InvalidSpec" or why: the conditions say so until
+  // one is accepted.
+  void NoteRefusedSpec(const std::string& words,
+                       const std::string& reason = "InvalidSpec");
+  // The same, for what Accept() said to a file.
+  void NoteRefusedFile(const Error& error);
+
+  // The spec that waits stays, or gets more time; with its new deadline. Both
+  // fail as JudgeAnswer() does, and with the words of the file system.
+  Result<void> Confirm(const std::string& id, const std::string& from);
+  Result<std::chrono::system_clock::time_point> ExtendConfirm(
+      const std::string& id, std::chrono::milliseconds within,
+      const std::string& from);
+  // The spec before the one that waits is accepted; the next pass follows it.
+  // Fails as JudgeAnswer() does.
+  Result<void> CancelConfirm(const std::string& id, const std::string& from);
+  // The same, if the time of the one that waits is over; false if it is not.
+  bool RollBackIfOverdue();
+
+  // What is to be asked for the spec that waits to be confirmed by itself.
+  struct ChecksDue {
+    std::string id;
+    std::vector<Probe> checks;
+    std::vector<ProbePath> paths;  // of the uplinks that are ready
+  };
+  std::optional<ChecksDue> checks_due() const;
+  // How they went: "" if all is well, and then the spec is confirmed.
+  void NoteChecks(const std::string& id, const std::string& fault);
+
+  std::optional<v1::ConfirmStatus> confirm_status() const;
+
+  const SpecHistory& specs() const { return specs_; }
+
+  // What the kernel would have to change from the spec of `generation` to
+  // `spec`, or to the accepted one. kNotFound: one of them is not there.
+  Result<Report> PlanSince(std::uint64_t generation,
+                           const std::optional<Spec>& spec);
+
+  // ---- passes ----
 
   // Opens the host if it is not open.
   Result<void> OpenHost();
@@ -143,6 +183,11 @@ class Follower {
 
  private:
   void SpecChanged(const std::optional<Spec>& before);
+  void RollBack(RollbackReason reason, const std::string& why,
+                const std::string& from);
+  void NoteSpec();
+  Result<Desired> CompileHere(const Spec& spec);
+  void DescribeSpecs(Situation& situation) const;
   std::map<std::string, HealthVerdict> Verdicts() const;
   bool NothingStirred();
   PassEnd Digest(Trigger trigger, const PassOptions& options);
@@ -171,9 +216,12 @@ class Follower {
   Bulletin& bulletin_;
   HealthMonitor& monitor_;
   SpecLedger ledger_;
+  SpecHistory specs_;
   std::unique_ptr<Host> host_;
   std::optional<Error> host_error_;
   std::string refused_spec_;
+  std::string refused_reason_;
+  std::string checks_fault_;  // of the spec that waits
   std::string drift_;
   std::vector<std::string> name_warnings_;
   std::set<std::uint32_t> old_tables_;  // of earlier specs

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/follower.h"
+#include "agent/probe_paths.h"
 #include "agent/repairs.h"
 #include "agent/wire.h"
 
@@ -34,19 +35,7 @@ WatchedUplinks WhatToWatch(const Spec& spec, const Report& report) {
     if (uplink == spec.uplinks.end() || !uplink->health) continue;
     WatchedUplink& one = watched[state.name];
     one.health = *uplink->health;
-    const auto index = report.link_index.find(state.name);
-    if (state.phase == UplinkPhase::kWaiting ||
-        state.phase == UplinkPhase::kDisabled ||
-        (!state.address && !state.address6) ||
-        index == report.link_index.end()) {
-      continue;
-    }
-    one.path = ProbePath{state.interface,
-                         index->second,
-                         state.address,
-                         state.gateway,
-                         BypassMark(spec.mark_mask).value,
-                         state.address6};
+    one.path = ProbePathOf(spec, state, report);
   }
   return watched;
 }

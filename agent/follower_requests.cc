@@ -49,6 +49,12 @@ Result<v1::TraceResponse> Follower::Trace(const Flow& flow) {
 }
 
 Result<Report> Follower::CleanUp(bool dry_run) {
+  if (!dry_run && ledger_.pending()) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "nothing can be cleaned up now: " +
+                    WaitingWords(*ledger_.pending(), ledger_.generation(),
+                                 options_.clocks.moment()));
+  }
   if (Result<void> opened = OpenHost(); !opened) {
     return tl::unexpected(opened.error());
   }
@@ -136,6 +142,13 @@ Result<void> Follower::Undrain(const std::string& uplink) {
 Result<PauseLedger::WallTime> Follower::Pause(
     std::chrono::milliseconds duration, const std::string& from,
     const std::string& reason) {
+  // Else the spec before could not return in time.
+  if (ledger_.pending()) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "a spec waits to be confirmed: `uplinkctl confirm " +
+                    ledger_.pending()->terms.id + "` or `uplinkctl cancel " +
+                    ledger_.pending()->terms.id + "` first");
+  }
   Result<PauseLedger::WallTime> begun =
       pause_.Begin(duration, from, reason, Now());
   if (begun) TellOfPause(true, pause_.Words());

@@ -143,8 +143,10 @@ int TakeUpSpec(const AgentOptions& options, Engine& engine) {
     return kExitBadInput;
   }
   if (!*loaded) return kExitOk;  // empty: cleaned up when it is read again
-  const Result<void> started = engine.StartWith(**loaded, options.spec_file);
-  return started ? kExitOk : CannotRun(started.error().message);
+  // One that is held, or comes while another one waits to be confirmed, is in
+  // the log and in the conditions.
+  (void)engine.StartWith(**loaded, options.spec_file);
+  return kExitOk;
 }
 
 int Run(const AgentOptions& options) {

@@ -28,6 +28,7 @@ Examples:
 Files:
   /run/uplinkd/uplinkd.sock       the service, for uplinkctl
   /var/lib/uplinkd/spec.json      the last accepted spec and the uplinks' ids
+  /var/lib/uplinkd/history.json   the last 50 accepted specs
   /etc/iproute2/rt_tables.d/uplinkd.conf, rt_protos.d/uplinkd.conf
                                   names for `ip route` and `ip rule`
 

@@ -139,4 +139,46 @@ void LogPause(bool begun, const std::string& words, std::uint64_t generation) {
        {"result", begun ? "begun" : "ended"}});
 }
 
+void LogWaiting(const std::string& from, std::uint64_t generation,
+                const std::string& id, const std::string& words) {
+  Log(kInfo, words + " (from " + from + ")",
+      {{"event", "confirm"},
+       {"from", from},
+       {"generation", generation},
+       {"id", id},
+       {"result", "pending"}});
+}
+
+void LogAnswer(const std::string& from, std::uint64_t generation,
+               const std::string& id, const std::string& verb,
+               const Result<void>& answered) {
+  LogFields fields = {
+      {"event", verb}, {"from", from}, {"generation", generation}, {"id", id}};
+  if (!answered) {
+    const std::string& why = answered.error().message;
+    LogFault(
+        fields, "refused", why,
+        fmt::format("did not {} \"{}\" (from {}): {}", verb, id, from, why));
+    return;
+  }
+  fields.emplace_back("result", "done");
+  Log(kInfo,
+      fmt::format("{} of generation {} by \"{}\" (from {})", verb, generation,
+                  id, from),
+      fields);
+}
+
+void LogRollBack(const std::string& from, std::uint64_t generation,
+                 const std::string& why) {
+  Log(kWarn,
+      fmt::format("{}; the spec before is followed again, as generation {} "
+                  "(from {})",
+                  why, generation, from),
+      {{"event", "rollback"},
+       {"from", from},
+       {"generation", generation},
+       {"result", "done"},
+       {"error", why}});
+}
+
 }  // namespace uplinkd

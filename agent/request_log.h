@@ -7,15 +7,13 @@
 #include <string>
 
 #include "agent/drain_ledger.h"
+#include "agent/offer.h"
 #include "agent/spec_ledger.h"
 #include "reconciler/reconcile.h"
 #include "reconciler/result.h"
 #include "reconciler/spec.h"
 
 namespace uplinkd {
-
-// Whoever asks through the socket. Another one is the path of a spec file.
-inline constexpr const char* kClient = "client";
 
 // The spec of the last run is followed.
 void LogRestored(const StoredSpec& stored);
@@ -34,6 +32,18 @@ void LogCleanUp(const std::string& from, std::uint64_t generation,
 
 // The agent keeps its hands off the kernel from now on, or no longer.
 void LogPause(bool begun, const std::string& words, std::uint64_t generation);
+// ---- specs that are to be confirmed ----
+
+// The spec of `generation` waits; `words` say for what.
+void LogWaiting(const std::string& from, std::uint64_t generation,
+                const std::string& id, const std::string& words);
+// Somebody answered with `id`: `verb` is "confirm", "extend" or "cancel".
+void LogAnswer(const std::string& from, std::uint64_t generation,
+               const std::string& id, const std::string& verb,
+               const Result<void>& answered);
+// The spec before is followed again, as `generation`.
+void LogRollBack(const std::string& from, std::uint64_t generation,
+                 const std::string& why);
 
 }  // namespace uplinkd
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/request_log.h"
+#include "agent/service_specs.h"
 #include "agent/tracer.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
@@ -18,8 +19,6 @@ namespace {
 
 // How soon a watch notices that its client is gone.
 constexpr std::chrono::milliseconds kClientGlance{500};
-// A client waits as long as it likes, within reason: it holds a thread.
-constexpr std::chrono::hours kLongestWait{1};
 
 // INVALID_ARGUMENT, with every violation in the trailing metadata.
 grpc::Status Refuse(grpc::ServerContext& context,
@@ -40,26 +39,6 @@ grpc::Status Refuse(grpc::ServerContext& context,
   return {grpc::INVALID_ARGUMENT, words};
 }
 
-std::chrono::milliseconds PatienceOf(const google::protobuf::Duration& wait) {
-  const std::chrono::milliseconds patience(
-      google::protobuf::util::TimeUtil::DurationToMilliseconds(wait));
-  return std::clamp<std::chrono::milliseconds>(
-      patience, std::chrono::milliseconds(0), kLongestWait);
-}
-
-bool IsProgrammed(const v1::Status& status) {
-  return std::any_of(status.conditions().begin(), status.conditions().end(),
-                     [](const v1::Condition& condition) {
-                       return condition.type() == "Programmed" &&
-                              condition.status() == "True";
-                     });
-}
-
-void CopyWarnings(const Report& report,
-                  google::protobuf::RepeatedPtrField<std::string>* warnings) {
-  for (const std::string& warning : report.warnings) *warnings->Add() = warning;
-}
-
 }  // namespace
 
 grpc::Status AgentService::Apply(grpc::ServerContext* context,
@@ -74,26 +53,13 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
   if (request->dry_run()) {
     return DryRun(converted.spec, request->expected_generation(), response);
   }
-  const Result<Engine::ApplyAnswer> answer =
-      engine_.Apply(converted.spec, request->expected_generation());
-  if (!answer) return ToGrpcStatus(answer.error());
-  const std::uint64_t generation = answer->generation;
-  response->set_generation(generation);
-  response->set_unchanged(answer->unchanged);
-  *response->mutable_plan() = ToPlanLines(answer->report);
-  CopyWarnings(answer->report, response->mutable_warnings());
-  // A later generation may have taken its place: then it never will be held.
-  const auto in_sync = [generation](const v1::Status& status) {
-    return status.generation() == generation &&
-           status.observed_generation() == generation && IsProgrammed(status);
-  };
-  response->set_in_sync(engine_.bulletin().WaitUntil(
-      in_sync, PatienceOf(request->wait()),
-      [context] { return context->IsCancelled(); }));
-  if (const StatusPointer status = engine_.bulletin().status()) {
-    *response->mutable_status() = *status;
-  }
-  return grpc::Status::OK;
+  Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
+  if (!terms) return ToGrpcStatus(terms.error());
+  return ApplyAndWait(*context,
+                      {.spec = converted.spec,
+                       .expected_generation = request->expected_generation(),
+                       .confirm = *std::move(terms)},
+                      request->wait(), response);
 }
 
 grpc::Status AgentService::DryRun(const Spec& spec,
@@ -127,7 +93,10 @@ grpc::Status AgentService::Diff(grpc::ServerContext* context,
     }
     spec = std::move(converted.spec);
   }
-  const Result<Report> report = engine_.Diff(std::move(spec));
+  const std::uint64_t from = request->from_generation();
+  const Result<Report> report = from == 0
+                                    ? engine_.Diff(std::move(spec))
+                                    : engine_.DiffSince(from, std::move(spec));
   if (!report) return ToGrpcStatus(report.error());
   *response->mutable_plan() = ToPlanLines(*report);
   CopyWarnings(*report, response->mutable_warnings());

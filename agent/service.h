@@ -57,8 +57,25 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Resume(grpc::ServerContext* context,
                       const v1::ResumeRequest* request,
                       v1::ResumeResponse* response) override;
+  // ---- specs over time: service_specs.cc ----
+  grpc::Status Confirm(grpc::ServerContext* context,
+                       const v1::ConfirmRequest* request,
+                       v1::ConfirmResponse* response) override;
+  grpc::Status CancelConfirm(grpc::ServerContext* context,
+                             const v1::CancelConfirmRequest* request,
+                             v1::CancelConfirmResponse* response) override;
+  grpc::Status History(grpc::ServerContext* context,
+                       const v1::HistoryRequest* request,
+                       v1::HistoryResponse* response) override;
+  grpc::Status Rollback(grpc::ServerContext* context,
+                        const v1::RollbackRequest* request,
+                        v1::ApplyResponse* response) override;
 
  private:
+  grpc::Status ApplyAndWait(grpc::ServerContext& context, Offer offer,
+                            const google::protobuf::Duration& wait,
+                            v1::ApplyResponse* response);
+
   grpc::Status DryRun(const Spec& spec, std::uint64_t expected_generation,
                       v1::ApplyResponse* response);
 

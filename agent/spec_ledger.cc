@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace uplinkd {
@@ -9,6 +10,11 @@ namespace {
 
 constexpr const char* kNoSpecYet =
     "there is no spec yet; give one with `uplinkctl apply -f FILE`";
+
+std::string NoteOf(const Offer& offer) {
+  return offer.back_to ? "back to generation " + std::to_string(*offer.back_to)
+                       : "";
+}
 
 }  // namespace
 
@@ -31,20 +37,40 @@ Spec SpecLedger::Prepare(Spec spec) const {
                                         : std::map<std::string, UplinkId>{});
 }
 
-Result<SpecLedger::Accepted> SpecLedger::Accept(
-    Spec spec, std::uint64_t expected_generation, Durability durability) {
-  if (expected_generation != 0 && expected_generation != generation()) {
+const std::optional<PendingConfirm>& SpecLedger::pending() const {
+  static const std::optional<PendingConfirm> none;
+  return current_ ? current_->pending : none;
+}
+
+std::uint64_t SpecLedger::NextGeneration() const {
+  return std::max(generation(), floor_) + 1;
+}
+
+Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
+                                                Durability durability,
+                                                const Moment& now) {
+  if (offer.expected_generation != 0 &&
+      offer.expected_generation != generation()) {
     return Fail(ErrorCode::kAborted,
                 "the spec is of generation " + std::to_string(generation()) +
-                    ", not " + std::to_string(expected_generation));
+                    ", not " + std::to_string(offer.expected_generation));
   }
-  spec = Prepare(std::move(spec));
-  if (current_ && current_->spec == spec) return Accepted{generation(), true};
-
   StoredSpec next;
-  next.generation = generation() + 1;
-  next.ids = RememberIds(current_ ? current_->ids : next.ids, spec);
-  next.spec = std::move(spec);
+  next.spec = Prepare(offer.spec);
+  const bool same_spec = current_ && current_->spec == next.spec;
+  if (pending()) return Contend(offer, durability, same_spec, now);
+  if (same_spec) return Accepted{generation(), true, false};
+  if (Result<void> may = MayTakePlace(offer, durability); !may) {
+    return tl::unexpected(may.error());
+  }
+
+  next.generation = NextGeneration();
+  next.ids = RememberIds(current_ ? current_->ids : next.ids, next.spec);
+  next.origin = {now.wall, offer.from, NoteOf(offer)};
+  if (offer.confirm) {
+    next.pending = PendingConfirm{*offer.confirm, now, current_->generation,
+                                  current_->spec};
+  }
   if (Result<void> saved = store_.Save(next); !saved) {
     if (durability == Durability::kRequired) {
       return tl::unexpected(saved.error());
@@ -53,11 +79,95 @@ Result<SpecLedger::Accepted> SpecLedger::Accept(
                  saved.error().message);
   }
   current_ = std::move(next);
-  return Accepted{generation(), false};
+  return Accepted{generation(), false, false};
+}
+
+// While another spec waits: changes nothing, or how long it waits.
+Result<SpecLedger::Accepted> SpecLedger::Contend(const Offer& offer,
+                                                 Durability durability,
+                                                 bool same_spec,
+                                                 const Moment& now) {
+  const Result<Contest> contest = JudgeContender(
+      *pending(), {same_spec, durability == Durability::kWanted, offer.confirm},
+      WaitingWords(*pending(), generation(), now));
+  if (!contest) return tl::unexpected(contest.error());
+  const bool extends = *contest == Contest::kExtends;
+  if (extends) {
+    if (const std::string fault = FaultOf(*offer.confirm); !fault.empty()) {
+      return Fail(ErrorCode::kInvalidArgument, fault);
+    }
+    if (Result<void> done = Extend(offer.confirm->within, now); !done) {
+      return tl::unexpected(done.error());
+    }
+  }
+  return Accepted{generation(), true, extends};
+}
+
+Result<void> SpecLedger::MayTakePlace(const Offer& offer,
+                                      Durability durability) const {
+  if (durability == Durability::kWanted && current_ && current_->held &&
+      SameContent(*current_->held, offer.spec)) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                offer.from +
+                    " has the spec that was rolled back, since nobody "
+                    "confirmed it: it is held until another one is accepted; "
+                    "`uplinkctl apply -f " +
+                    offer.from + "` takes it all the same");
+  }
+  if (!offer.confirm) return {};
+  if (const std::string fault = FaultOf(*offer.confirm); !fault.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, fault);
+  }
+  if (!current_) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "there is no spec yet that could return, so the first one "
+                "cannot wait to be confirmed");
+  }
+  return {};
+}
+
+Result<void> SpecLedger::Become(StoredSpec next) {
+  if (Result<void> saved = store_.Save(next); !saved) return saved;
+  current_ = std::move(next);
+  return {};
+}
+
+Result<void> SpecLedger::Confirm() {
+  StoredSpec next = *current_;
+  next.pending.reset();
+  return Become(std::move(next));
+}
+
+Result<void> SpecLedger::Extend(std::chrono::milliseconds within,
+                                const Moment& now) {
+  StoredSpec next = *current_;
+  next.pending->terms.within = within;
+  next.pending->since = now;
+  return Become(std::move(next));
+}
+
+Result<void> SpecLedger::Recount(const Moment& now) {
+  if (now.boot == current_->pending->since.boot) return {};
+  StoredSpec next = *current_;
+  next.pending = CountedFrom(*std::move(next.pending), now);
+  return Become(std::move(next));
+}
+
+Result<void> SpecLedger::RollBack(const SpecOrigin& origin) {
+  StoredSpec next;
+  next.generation = NextGeneration();
+  next.spec = current_->pending->return_spec;
+  next.ids = RememberIds(current_->ids, next.spec);
+  next.origin = origin;
+  next.held = std::move(current_->spec);
+  Result<void> saved = store_.Save(next);
+  current_ = std::move(next);
+  return saved;
 }
 
 Result<void> SpecLedger::Forget() {
   if (Result<void> forgotten = store_.Forget(); !forgotten) return forgotten;
+  floor_ = NextGeneration() - 1;
   current_.reset();
   why_none_ = kNoSpecYet;
   return {};

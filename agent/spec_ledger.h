@@ -1,8 +1,9 @@
 // SpecLedger: which spec is accepted, its generation, and the uplinks' ids.
 //
 // Accepting is the moment when a spec becomes the one that the agent follows:
-// it is on disk before it counts. The same spec again keeps its generation.
-// For one thread.
+// it is on disk before it counts, and with it, in the same file, whether it is
+// to be confirmed and what returns if it is not. The same spec again keeps its
+// generation. For one thread.
 #ifndef UPLINKD_AGENT_SPEC_LEDGER_H_
 #define UPLINKD_AGENT_SPEC_LEDGER_H_
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/offer.h"
 #include "agent/spec_store.h"
 #include "reconciler/result.h"
 #include "reconciler/spec.h"
@@ -21,6 +23,7 @@ class SpecLedger {
   struct Accepted {
     std::uint64_t generation = 0;
     bool unchanged = false;  // it was the accepted one already
+    bool extended = false;   // and waits to be confirmed for longer than before
   };
   enum class Durability {
     kRequired,  // refuse what cannot be saved
@@ -32,30 +35,58 @@ class SpecLedger {
   // Takes up the spec of the last run, if there is one. On failure there is
   // none, and why_none() says why.
   Result<void> Restore();
+  // The next generation is greater than this one as well.
+  void StartAfter(std::uint64_t generation) { floor_ = generation; }
 
   // `spec` with ids assigned as Accept() would; changes nothing.
   Spec Prepare(Spec spec) const;
 
-  // Accepts a valid spec. Fails with kAborted if `expected_generation` is
-  // neither 0 nor the present one, and with the words of the file system if
-  // the spec cannot be saved; then nothing changed.
-  Result<Accepted> Accept(Spec spec, std::uint64_t expected_generation,
-                          Durability durability);
+  // Accepts a valid spec. Fails with kAborted if the expected generation is
+  // neither 0 nor the present one; with kInvalidArgument if its terms are no
+  // good; with kFailedPrecondition while another one waits to be confirmed, if
+  // there is nothing to return to, or for a file whose spec is held; and with
+  // the words of the file system if the spec cannot be saved. Then nothing
+  // changed.
+  Result<Accepted> Accept(const Offer& offer, Durability durability,
+                          const Moment& now);
 
-  // Forgets the spec and the ids, on disk too.
+  // ---- while the spec waits to be confirmed ----
+
+  // It stays. On failure it waits as before. So do the next two.
+  Result<void> Confirm();
+  // It waits for `within` from `now`.
+  Result<void> Extend(std::chrono::milliseconds within, const Moment& now);
+  // It waits for as long as it still has, from `now`; see CountedFrom().
+  Result<void> Recount(const Moment& now);
+  // The one before returns, as a new generation, and the present one is held. A
+  // failure means that this is not on disk; it is followed all the same, and
+  // the next run comes to the same end.
+  Result<void> RollBack(const SpecOrigin& origin);
+
+  // Forgets the spec and the ids, on disk too. Generations go on.
   Result<void> Forget();
 
   // Null if there is none.
   const StoredSpec* current() const { return current_ ? &*current_ : nullptr; }
+  // The spec waits for this; none if it does not, or there is none.
+  const std::optional<PendingConfirm>& pending() const;
   std::uint64_t generation() const {
     return current_ ? current_->generation : 0;
   }
   const std::string& why_none() const { return why_none_; }
 
  private:
+  Result<void> MayTakePlace(const Offer& offer, Durability durability) const;
+  Result<Accepted> Contend(const Offer& offer, Durability durability,
+                           bool same_spec, const Moment& now);
+  std::uint64_t NextGeneration() const;
+  // Saves, and only then it counts.
+  Result<void> Become(StoredSpec next);
+
   SpecStore store_;
   std::optional<StoredSpec> current_;
   std::string why_none_;
+  std::uint64_t floor_ = 0;
 };
 
 }  // namespace uplinkd

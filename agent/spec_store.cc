@@ -6,9 +6,11 @@
 #include <cmath>
 #include <utility>
 
+#include "agent/confirm_wire.h"
 #include "agent/files.h"
+#include "agent/wire.h"
 #include "proto/convert.h"
-#include "uplinkd/v1/spec.pb.h"
+#include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
 namespace {
@@ -57,14 +59,48 @@ const Struct* Object(const Struct& object, const std::string& key) {
   return &field->second.struct_value();
 }
 
+// `message` as the value of `key`; false if protobuf refuses to print.
+bool Put(const google::protobuf::Message& message, const char* key,
+         Struct& root) {
+  std::string text;
+  Value& value = (*root.mutable_fields())[key];
+  return MessageToJsonString(message, &text).ok() &&
+         JsonStringToMessage(text, value.mutable_struct_value()).ok();
+}
+
+// The message at `key`, if there is one: nothing wrong, or what is.
+template <typename Message>
+tl::expected<std::optional<Message>, std::string> Take(const Struct& root,
+                                                       const char* key) {
+  const Struct* object = Object(root, key);
+  if (object == nullptr) return std::nullopt;
+  std::string text;
+  Message message;
+  if (!MessageToJsonString(*object, &text).ok()) {
+    return Wrong(std::string("its ") + key + " is no object");
+  }
+  if (const auto status = JsonStringToMessage(text, &message); !status.ok()) {
+    return Wrong(std::string("its ") + key + ": " + status.ToString());
+  }
+  return message;
+}
+
+v1::SpecOrigin OriginToProto(const SpecOrigin& origin) {
+  v1::SpecOrigin message;
+  *message.mutable_time() = ToProto(origin.time);
+  message.set_from(origin.from);
+  message.set_note(origin.note);
+  return message;
+}
+
 // The file's text, or nothing if protobuf refuses to print.
 std::optional<std::string> Encode(const StoredSpec& stored) {
-  std::string router;
   Struct root;
   auto& fields = *root.mutable_fields();
-  if (!MessageToJsonString(SpecToProto(stored.spec), &router).ok() ||
-      !JsonStringToMessage(router, fields["router"].mutable_struct_value())
-           .ok()) {
+  if (!Put(SpecToProto(stored.spec), "router", root) ||
+      !Put(OriginToProto(stored.origin), "origin", root) ||
+      (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
+      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
     return std::nullopt;
   }
   fields["format"].set_number_value(kFormat);
@@ -78,21 +114,41 @@ std::optional<std::string> Encode(const StoredSpec& stored) {
   return text;
 }
 
-// What is wrong comes back as text.
-tl::expected<Spec, std::string> DecodeRouter(const Struct& router) {
-  std::string text;
-  v1::Router message;
-  if (!MessageToJsonString(router, &text).ok())
-    return Wrong("its router is no object");
-  if (const auto status = JsonStringToMessage(text, &message); !status.ok()) {
-    return Wrong("its router: " + status.ToString());
-  }
-  Converted converted = SpecFromProto(message);
+tl::expected<Spec, std::string> DecodeRouter(const v1::Router& router,
+                                             const char* key) {
+  Converted converted = SpecFromProto(router);
   if (!converted.violations.empty()) {
     const Violation& first = converted.violations.front();
-    return Wrong("its router: " + first.field + ": " + first.message);
+    return Wrong(std::string("its ") + key + ": " + first.field + ": " +
+                 first.message);
   }
   return std::move(converted.spec);
+}
+
+// What a file of an older version lacks is as if it never happened.
+tl::expected<void, std::string> DecodeConfirm(const Struct& root,
+                                              StoredSpec& stored) {
+  const auto origin = Take<v1::SpecOrigin>(root, "origin");
+  if (!origin) return tl::unexpected(origin.error());
+  if (*origin) {
+    stored.origin = {FromProto((*origin)->time()), (*origin)->from(),
+                     (*origin)->note()};
+  }
+  const auto confirm = Take<v1::StoredConfirm>(root, "confirm");
+  if (!confirm) return tl::unexpected(confirm.error());
+  if (*confirm) {
+    tl::expected<PendingConfirm, std::string> pending = FromProto(**confirm);
+    if (!pending) return Wrong("its confirm: " + pending.error());
+    stored.pending = std::move(*pending);
+  }
+  const auto held = Take<v1::Router>(root, "held");
+  if (!held) return tl::unexpected(held.error());
+  if (*held) {
+    tl::expected<Spec, std::string> spec = DecodeRouter(**held, "held");
+    if (!spec) return tl::unexpected(spec.error());
+    stored.held = std::move(*spec);
+  }
+  return {};
 }
 
 tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
@@ -110,8 +166,9 @@ tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
   }
   stored.generation = *generation;
   const Struct* ids = Object(root, "ids");
-  const Struct* router = Object(root, "router");
-  if (ids == nullptr || router == nullptr) {
+  const auto router = Take<v1::Router>(root, "router");
+  if (!router) return tl::unexpected(router.error());
+  if (ids == nullptr || !*router) {
     return Wrong("its ids or its router are missing");
   }
   for (const auto& [name, value] : ids->fields()) {
@@ -121,9 +178,12 @@ tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
     }
     stored.ids[name] = static_cast<UplinkId>(*id);
   }
-  tl::expected<Spec, std::string> spec = DecodeRouter(*router);
-  if (!spec) return Wrong(spec.error());
+  tl::expected<Spec, std::string> spec = DecodeRouter(**router, "router");
+  if (!spec) return tl::unexpected(spec.error());
   stored.spec = AssignIds(std::move(*spec), stored.ids);
+  if (const auto rest = DecodeConfirm(root, stored); !rest) {
+    return tl::unexpected(rest.error());
+  }
   return stored;
 }
 

@@ -1,28 +1,45 @@
 // SpecStore: the accepted spec on disk, so that it survives a restart.
 //
 // One JSON file, spec.json in the state directory: the spec with every default
-// filled in, its generation, and the ids that were ever given to uplink names.
+// filled in, its generation, the ids that were ever given to uplink names, and
+// whether the spec waits to be confirmed. That is in the same file, so that no
+// crash can come between the two.
 // Ownership of kernel objects never depends on this file. A file that cannot
 // be understood is not guessed at: the agent starts without a spec, and the
 // file stays for inspection, as spec.json.corrupt once there is a new one.
 #ifndef UPLINKD_AGENT_SPEC_STORE_H_
 #define UPLINKD_AGENT_SPEC_STORE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 
+#include "agent/confirm.h"
 #include "reconciler/result.h"
 #include "reconciler/spec.h"
 
 namespace uplinkd {
+
+// How a spec came to be followed.
+struct SpecOrigin {
+  std::chrono::system_clock::time_point time;
+  std::string from;  // see Offer
+  std::string note;  // "back to generation 5"; mostly ""
+
+  friend bool operator==(const SpecOrigin&, const SpecOrigin&) = default;
+};
 
 struct StoredSpec {
   std::uint64_t generation = 0;
   Spec spec;  // valid, ids assigned
   // Uplink name -> id, also of uplinks that are gone; see AssignIds().
   std::map<std::string, UplinkId> ids;
+  SpecOrigin origin = {};
+  std::optional<PendingConfirm> pending = std::nullopt;
+  // The one before, if it was not confirmed: no file may bring it back.
+  std::optional<Spec> held = std::nullopt;
 
   friend bool operator==(const StoredSpec&, const StoredSpec&) = default;
 };

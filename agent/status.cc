@@ -75,6 +75,9 @@ v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
     status.set_revision(standing.spec->spec.revision);
     status.set_generation(standing.spec->generation);
   }
+  if (standing.confirm) {
+    *status.mutable_pending_confirm() = *standing.confirm;
+  }
   status.set_observed_generation(standing.observed_generation);
   for (const auto& [type, condition] : conditions.all()) {
     FillCondition(type, condition, *status.add_conditions());
@@ -115,6 +118,9 @@ MetricsSnapshot BuildMetrics(const Standing& standing,
     snapshot.spec_name = standing.spec->spec.name;
     snapshot.spec_revision = standing.spec->spec.revision;
     snapshot.generation = standing.spec->generation;
+  }
+  if (standing.confirm) {
+    snapshot.confirm_deadline = FromProto(standing.confirm->deadline());
   }
   snapshot.observed_generation = standing.observed_generation;
   snapshot.in_sync = standing.in_sync;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@
 namespace uplinkd {
 
 struct Standing {
-  const StoredSpec* spec = nullptr;  // null: none
+  const StoredSpec* spec = nullptr;          // null: none
+  std::optional<v1::ConfirmStatus> confirm;  // if the spec waits
   std::uint64_t observed_generation = 0;
   bool in_sync = false;
   // Of the last pass that could read.

@@ -73,6 +73,14 @@ void Tally::WriteTo(MetricsSnapshot& snapshot) const {
   snapshot.programming_latency = programming_latency_;
   snapshot.failovers = failovers_;
   snapshot.connections_cut = cut_;
+  // Each from the start, so that a rate sees the first of its kind.
+  for (const RollbackReason reason :
+       {RollbackReason::kTimeout, RollbackReason::kCancelled,
+        RollbackReason::kRequested}) {
+    const auto found = rollbacks_.find(reason);
+    snapshot.rollbacks[std::string(RollbackReasonName(reason))] =
+        found == rollbacks_.end() ? 0 : found->second;
+  }
 }
 
 std::map<std::pair<std::string, std::string>, std::uint64_t> PendingOf(

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/confirm.h"
 #include "exporters/snapshot.h"
 #include "reconciler/failover.h"
 #include "reconciler/reconcile.h"
@@ -48,6 +49,8 @@ class Tally {
   void CountProgrammed(std::chrono::nanoseconds latency) {
     programming_latency_.Observe(latency);
   }
+  // An earlier spec came back.
+  void CountRollback(RollbackReason reason) { ++rollbacks_[reason]; }
   // Forgets every uplink but these.
   void Follow(const std::set<std::string>& uplinks);
 
@@ -68,6 +71,7 @@ class Tally {
   std::uint64_t corrections_ = 0;
   std::map<std::string, std::uint64_t> failovers_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> cut_;
+  std::map<RollbackReason, std::uint64_t> rollbacks_;
 };
 
 // {object, cause} -> how many of these deeds were not done.

@@ -55,6 +55,18 @@ google::protobuf::Duration ToProto(std::chrono::nanoseconds duration) {
       duration.count());
 }
 
+std::chrono::system_clock::time_point FromProto(
+    const google::protobuf::Timestamp& time) {
+  return std::chrono::system_clock::time_point(
+      std::chrono::seconds(time.seconds()) +
+      std::chrono::nanoseconds(time.nanos()));
+}
+
+std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration) {
+  return std::chrono::seconds(duration.seconds()) +
+         std::chrono::nanoseconds(duration.nanos());
+}
+
 google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
     const Report& report) {
   google::protobuf::RepeatedPtrField<v1::PlanLine> lines;

@@ -26,6 +26,9 @@ grpc::Status ToGrpcStatus(const Error& error);
 
 google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time);
 google::protobuf::Duration ToProto(std::chrono::nanoseconds duration);
+std::chrono::system_clock::time_point FromProto(
+    const google::protobuf::Timestamp& time);
+std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration);
 
 // The plan of a report, one line per object, with what became of it unless it
 // was not executed.

@@ -174,6 +174,28 @@ CallResult<v1::EventsResponse> Client::Events(
   return Call(&v1::Agent::Stub::Events, request, timeout_);
 }
 
+CallResult<v1::ConfirmResponse> Client::Confirm(
+    const v1::ConfirmRequest& request) {
+  return Call(&v1::Agent::Stub::Confirm, request, timeout_);
+}
+
+CallResult<v1::CancelConfirmResponse> Client::CancelConfirm(
+    const v1::CancelConfirmRequest& request) {
+  return Call(&v1::Agent::Stub::CancelConfirm, request, timeout_);
+}
+
+CallResult<v1::HistoryResponse> Client::History(
+    const v1::HistoryRequest& request) {
+  return Call(&v1::Agent::Stub::History, request, timeout_);
+}
+
+CallResult<v1::ApplyResponse> Client::Rollback(
+    const v1::RollbackRequest& request) {
+  const std::chrono::milliseconds wait(
+      google::protobuf::util::TimeUtil::DurationToMilliseconds(request.wait()));
+  return Call(&v1::Agent::Stub::Rollback, request, timeout_ + wait);
+}
+
 CallResult<void> Client::Watch(
     const std::function<void(const v1::WatchResponse&)>& handler) {
   const StopSignals signals;

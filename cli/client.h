@@ -49,6 +49,12 @@ class Client {
   CallResult<v1::ConnectionsResponse> Connections(
       const v1::ConnectionsRequest& request);
   CallResult<v1::EventsResponse> Events(const v1::EventsRequest& request);
+  CallResult<v1::ConfirmResponse> Confirm(const v1::ConfirmRequest& request);
+  CallResult<v1::CancelConfirmResponse> CancelConfirm(
+      const v1::CancelConfirmRequest& request);
+  CallResult<v1::HistoryResponse> History(const v1::HistoryRequest& request);
+  // Waits as Apply() does.
+  CallResult<v1::ApplyResponse> Rollback(const v1::RollbackRequest& request);
 
   // Calls `handler` with each message until the agent ends the stream, which
   // is an error, or SIGINT or SIGTERM comes, which is not.

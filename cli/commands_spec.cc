@@ -1,9 +1,9 @@
 // diff, apply and get: the spec that the agent follows.
-#include <google/protobuf/util/time_util.h>
-
+#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "cli/apply_terms.h"
 #include "cli/message_text.h"
 #include "cli/plan_text.h"
 #include "cli/session.h"
@@ -22,9 +22,11 @@ void PrintWarnings(
 
 // ---- diff ----
 
-ExitCode Diff(const std::string& file, const Session& session) {
+ExitCode Diff(const std::string& file, std::uint64_t from,
+              const Session& session) {
   const Screen screen = session.screen();
   v1::DiffRequest request;
+  request.set_from_generation(from);
   std::optional<SpecFile> spec;
   if (!file.empty()) {
     spec = LoadSpec(file, screen);
@@ -48,15 +50,22 @@ void AddDiff(CLI::App& program, Session& session, Chosen& chosen) {
       ->description(
           "The spec; - is standard input; without it: the spec that "
           "the agent follows");
+  const auto from = std::make_shared<std::uint64_t>(0);
+  verb.add_option("--from", *from,
+                  "Not against the kernel: what changes from the spec of this "
+                  "generation (see \"history\")")
+      ->type_name("N");
   verb.footer(
       "Prints one line per change: + create, ~ replace, - remove, then the\n"
       "command that would do it and the reason. Nothing is changed.\n"
       "\nExit: 0 in sync, 1 differs, 2 bad spec or refused, 3 no agent\n"
       "\nExamples:\n"
       "  uplinkctl diff -f office.yaml     # before an apply\n"
-      "  uplinkctl diff                    # did somebody tamper?");
-  verb.callback([&session, &chosen, file] {
-    chosen = [&session, file] { return Diff(*file, session); };
+      "  uplinkctl diff                    # did somebody tamper?\n"
+      "  uplinkctl diff --from 5           # what has changed since then?\n"
+      "  uplinkctl rollback --to 5 --dry-run    # what would going back do?");
+  verb.callback([&session, &chosen, file, from] {
+    chosen = [&session, file, from] { return Diff(*file, *from, session); };
   });
 }
 
@@ -64,22 +73,8 @@ void AddDiff(CLI::App& program, Session& session, Chosen& chosen) {
 
 struct ApplyOptions {
   std::string file;
-  bool dry_run = false;
-  std::chrono::milliseconds wait{10000};
-  std::uint64_t expected_generation = 0;
+  ApplyTerms terms;
 };
-
-// What came of it, in one line.
-std::string Summary(const v1::ApplyResponse& response,
-                    const ApplyOptions& options) {
-  if (options.dry_run) return CountDryRun(response.plan());
-  std::string text = "generation " + std::to_string(response.generation());
-  text += response.unchanged() ? " (the same spec as before)" : " accepted";
-  if (response.in_sync())
-    return text + ", in sync: " + CountChanges(response.plan());
-  if (options.wait.count() == 0) return text + ", not waited for";
-  return text + ", but not in sync in time: see \"uplinkctl status\"";
-}
 
 ExitCode Apply(const ApplyOptions& options, const Session& session) {
   const Screen screen = session.screen();
@@ -87,19 +82,10 @@ ExitCode Apply(const ApplyOptions& options, const Session& session) {
   if (!spec) return ExitCode::kRefused;
   v1::ApplyRequest request;
   *request.mutable_router() = spec->router;
-  request.set_dry_run(options.dry_run);
-  request.set_expected_generation(options.expected_generation);
-  *request.mutable_wait() =
-      google::protobuf::util::TimeUtil::MillisecondsToDuration(
-          options.dry_run ? 0 : options.wait.count());
+  FillIn(options.terms, request);
   const auto response = session.client().Apply(request);
   if (!response) return PrintError(response.error(), &*spec, screen);
-  PrintPlan(response->plan(), screen);
-  PrintWarnings(response->warnings(), screen);
-  screen.out() << Summary(*response, options) << '\n';
-  const bool good =
-      options.dry_run || response->in_sync() || options.wait.count() == 0;
-  return good ? ExitCode::kOk : ExitCode::kNo;
+  return PrintAnswer(*response, options.terms, screen);
 }
 
 void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
@@ -107,14 +93,7 @@ void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
       *program.add_subcommand("apply", "Make the agent follow a spec");
   const auto options = std::make_shared<ApplyOptions>();
   AddFileOption(verb, options->file)->required();
-  verb.add_flag("--dry-run", options->dry_run,
-                "Show what would be done, and do nothing");
-  AddDurationOption(verb, "--wait", options->wait,
-                    "How long to wait until the kernel was seen to hold the "
-                    "spec; 0s: return once it is accepted");
-  verb.add_option("--expected-generation", options->expected_generation,
-                  "Refuse unless the agent's generation is this one")
-      ->type_name("N");
+  AddApplyTerms(verb, options->terms);
   verb.footer(
       "The whole spec, always: what it does not name is removed. A bad spec\n"
       "changes nothing. The same spec again changes nothing either.\n"
@@ -123,7 +102,10 @@ void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
       "\nExamples:\n"
       "  uplinkctl apply -f office.yaml\n"
       "  uplinkctl apply -f office.yaml --dry-run\n"
-      "  generate-spec | uplinkctl apply -f - --expected-generation 7");
+      "  generate-spec | uplinkctl apply -f - --expect-generation 7\n"
+      "  uplinkctl apply -f office.yaml --confirm-within 10m    # from afar\n"
+      "  uplinkctl apply -f office.yaml --confirm-within 2m \\\n"
+      "    --confirm-check gateway --confirm-check tcp:192.0.2.7:443");
   verb.callback([&session, &chosen, options] {
     chosen = [&session, options] { return Apply(*options, session); };
   });

@@ -44,6 +44,8 @@ int Main(int argc, char** argv) {
   AddGlobalOptions(program, session);
   AddOfflineVerbs(program, session, chosen);
   AddSpecVerbs(program, session, chosen);
+  AddConfirmVerbs(program, session, chosen);
+  AddHistoryVerbs(program, session, chosen);
   AddStatusVerbs(program, session, chosen);
   AddTraceVerb(program, session, chosen);
   AddCleanupVerb(program, session, chosen);

@@ -36,6 +36,8 @@ using Chosen = std::function<ExitCode()>;
 // must outlive `program`.
 void AddOfflineVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddSpecVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddConfirmVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddHistoryVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddStatusVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddTraceVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddCleanupVerb(CLI::App& program, Session& session, Chosen& chosen);

@@ -181,7 +181,8 @@ Color PhaseColor(const std::string& phase) {
 bool IsBad(const v1::Condition& condition) {
   const bool inverted = condition.type() == "DriftDetected" ||
                         condition.type() == "Degraded" ||
-                        condition.type() == "Paused";
+                         condition.type() == "Paused" ||
+                         condition.type() == "ConfirmPending";
   return condition.status() == (inverted ? "True" : "False");
 }
 

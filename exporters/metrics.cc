@@ -62,6 +62,25 @@ void AddSpec(const MetricsSnapshot& s, Families& out) {
   out.Add(s.programming_latency);
 }
 
+void AddConfirm(const MetricsSnapshot& s, Families& out) {
+  out.Open("uplinkd_confirm_deadline_timestamp_seconds",
+           "When the spec is rolled back unless somebody confirms it; nothing "
+           "if none waits.",
+           MetricType::Gauge);
+  if (s.confirm_deadline) {
+    out.Add(
+        std::chrono::duration<double>(s.confirm_deadline->time_since_epoch())
+            .count());
+  }
+  out.Open("uplinkd_rollbacks_total",
+           "Times that an earlier spec came back, by why: nobody confirmed the "
+           "new one in time, somebody cancelled it, or asked for an old one.",
+           MetricType::Counter);
+  for (const auto& [reason, count] : s.rollbacks) {
+    out.Add(static_cast<double>(count), {{"reason", reason}});
+  }
+}
+
 void AddConditions(const MetricsSnapshot& s, Families& out) {
   out.Open("uplinkd_condition", "1 if the condition is true.",
            MetricType::Gauge);
@@ -183,6 +202,7 @@ Families FamiliesOf(const MetricsSnapshot& snapshot) {
   Families families;
   AddAgent(snapshot, families);
   AddSpec(snapshot, families);
+  AddConfirm(snapshot, families);
   AddConditions(snapshot, families);
   AddUplinkMetrics(snapshot, families);
   AddConntrack(snapshot, families);

@@ -58,6 +58,8 @@ struct MetricsSnapshot {
   std::chrono::system_clock::time_point last_in_sync;
   std::string spec_name;
   std::string spec_revision;
+  std::optional<std::chrono::system_clock::time_point> confirm_deadline;
+  std::map<std::string, std::uint64_t> rollbacks;  // by reason
   std::uint64_t generation = 0;
   std::uint64_t observed_generation = 0;
   bool in_sync = false;

@@ -51,6 +51,18 @@ TEST(Conditions, AllIsWell) {
   ExpectVerdict(it.Judge("Ready"), Truth::kTrue, "UplinksWork");
   ExpectVerdict(it.Judge("DriftDetected"), Truth::kFalse, "InSync");
   ExpectVerdict(it.Judge("Degraded"), Truth::kFalse, "AsSpecified");
+  ExpectVerdict(it.Judge("ConfirmPending"), Truth::kFalse, "None");
+}
+
+TEST(Conditions, ASpecThatWaitsToBeConfirmedIsToldAndSoIsItsEnd) {
+  Case it;
+  it.situation.confirm = "generation 2 until noon";
+  ExpectVerdict(it.Judge("ConfirmPending"), Truth::kTrue, "Waiting");
+  EXPECT_EQ(it.Judge("ConfirmPending").message, "generation 2 until noon");
+  ExpectVerdict(it.Judge("Programmed"), Truth::kTrue, "InSync");
+  it.situation.confirm = "";
+  it.situation.held = "generation 2 was cancelled";
+  ExpectVerdict(it.Judge("ConfirmPending"), Truth::kFalse, "RolledBack");
 }
 
 TEST(Conditions, WithoutASpecEverythingSaysSo) {
@@ -70,6 +82,8 @@ TEST(Conditions, ARefusedFileIsToldWhileTheLastGoodSpecWorks) {
   it.situation.refused_spec = "router.yaml:3:1: spec.lans: missing";
   ExpectVerdict(it.Judge("Accepted"), Truth::kFalse, "InvalidSpec");
   ExpectVerdict(it.Judge("Programmed"), Truth::kTrue, "InSync");
+  it.situation.refused_reason = "Held";
+  ExpectVerdict(it.Judge("Accepted"), Truth::kFalse, "Held");
 }
 
 TEST(Conditions, BeforeTheFirstPassNothingIsKnown) {

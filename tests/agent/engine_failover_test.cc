@@ -79,7 +79,7 @@ class EngineFailoverTest : public ::testing::Test {
   }
   void Begin(RunningEngine& engine, const Spec& spec = TwoUplinkSpec()) {
     engine.Start();
-    ASSERT_TRUE(engine->Apply(spec, 0));
+    ASSERT_TRUE(engine->Apply({spec}));
     ASSERT_TRUE(engine.BecomesInSync(1));
   }
   static bool Reaches(RunningEngine& engine, const std::string& uplink,
@@ -116,7 +116,7 @@ TEST_F(EngineFailoverTest, CutsWhatLeavesTheSpecWhileItsRuleStillHolds) {
   Track(5, 2);
   Spec spec = TwoUplinkSpec();
   spec.uplinks.pop_back();
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   Await([&] { return Tracked(2) == 0; });
   ASSERT_FALSE(seen.empty());
   EXPECT_EQ(seen.front(), std::pair(true, false));
@@ -232,7 +232,7 @@ TEST_F(EngineFailoverTest, ADisabledUplinkIsAsAskedNotDegraded) {
   ASSERT_NO_FATAL_FAILURE(Begin(engine, spec));
   Track(2, 2);
   spec.uplinks[1].mode = UplinkMode::kDisabled;
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(2));
   EXPECT_EQ(Tracked(2), 0U);
   const StatusPointer status = engine->bulletin().status();
@@ -301,8 +301,8 @@ TEST_F(EngineFailoverTest, ADrainEndsWithItsUplink) {
   ASSERT_NO_FATAL_FAILURE(Begin(engine, spec));
   ASSERT_TRUE(engine->Drain("wan2", std::nullopt));
   spec.uplinks.pop_back();
-  ASSERT_TRUE(engine->Apply(spec, 0));
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({spec}));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(3));
   EXPECT_EQ(PhaseOf(*engine->bulletin().status(), "wan2"), "Ready");
 }
@@ -314,7 +314,7 @@ TEST_F(EngineFailoverTest, DrainsOnlyWhatThereIsToDrain) {
   Spec spec = TwoUplinkSpec();
   spec.uplinks[0].mode = UplinkMode::kDraining;
   spec.uplinks[1].mode = UplinkMode::kDisabled;
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   const auto unknown = engine->Drain("wan3", {});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
@@ -396,7 +396,7 @@ TEST_F(EngineFailoverTest, CountsTheConnectionsOfTheKernel) {
   RunningEngine engine(Options());
   engine.Start();
   EXPECT_EQ(engine->CountConnections("").error().code, ErrorCode::kNotFound);
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   Track(3, 1);
   Track(5, 2);
   const auto all = engine->CountConnections("");

@@ -75,7 +75,7 @@ class EngineHealthTest : public ::testing::Test {
 TEST_F(EngineHealthTest, ALineThatIsDeadGetsNoNewConnectionsUntilItAnswers) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(ProbedSpec(), 0));
+  ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Ready"));
   EXPECT_TRUE(IsChosen("UPL-MARK-2"));
   probes_.Set("wan2", Line::kDead);
@@ -96,7 +96,7 @@ TEST_F(EngineHealthTest, ALineThatIsDeadGetsNoNewConnectionsUntilItAnswers) {
 TEST_F(EngineHealthTest, AVerdictIsNoDrift) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(ProbedSpec(), 0));
+  ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   for (int i = 0; i < 3; ++i) {
     probes_.Set("wan2", Line::kRefuses);
     ASSERT_TRUE(BecomesPhase(engine, "wan2", "Down"));
@@ -112,7 +112,7 @@ TEST_F(EngineHealthTest, AVerdictIsNoDrift) {
 TEST_F(EngineHealthTest, ProbesGoOnWhenEveryLineIsDown) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(ProbedSpec(), 0));
+  ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   for (const char* link : {"wan1", "wan2"}) probes_.Set(link, Line::kDead);
   ASSERT_TRUE(BecomesPhase(engine, "wan1", "Down"));
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Down"));
@@ -128,7 +128,7 @@ TEST_F(EngineHealthTest, ProbesFollowTheAddressAndTheMask) {
   engine.Start();
   Spec spec = ProbedSpec();
   spec.mark_mask = 0xff00;
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Ready"));
   const auto last_of = [&](const std::string& link) {
     const std::vector<ProbeOrder> orders = probes_.Orders();
@@ -157,7 +157,7 @@ TEST_F(EngineHealthTest, ProbesFollowTheAddressAndTheMask) {
 TEST_F(EngineHealthTest, APlanOfTheSpecInForceKnowsTheVerdicts) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(ProbedSpec(), 0));
+  ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   probes_.Set("wan2", Line::kDead);
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Down"));
   const Result<Report> plan = engine->Diff(std::nullopt);
@@ -168,7 +168,7 @@ TEST_F(EngineHealthTest, APlanOfTheSpecInForceKnowsTheVerdicts) {
 TEST_F(EngineHealthTest, NothingIsAskedAfterACleanup) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(ProbedSpec(), 0));
+  ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Ready"));
   ASSERT_TRUE(engine->CleanUp(false));
   ASSERT_TRUE(engine.Becomes(

@@ -66,7 +66,7 @@ class EngineLatencyTest : public ::testing::Test {
 TEST_F(EngineLatencyTest, TheOneThatAnswersSoonerLeadsByOneCommit) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(spec_, 0));
+  ASSERT_TRUE(engine->Apply({spec_}));
   ASSERT_TRUE(BecomesLeader(engine, 1));
   WaitForRounds();
   ASSERT_TRUE(BecomesLeader(engine, 1));
@@ -84,7 +84,7 @@ TEST_F(EngineLatencyTest, WhatIsNotClearlySoonerWritesNothing) {
   engine.Start();
   probes_.SetLatency("wan1", milliseconds(20));
   probes_.SetLatency("wan2", milliseconds(20));
-  ASSERT_TRUE(engine->Apply(spec_, 0));
+  ASSERT_TRUE(engine->Apply({spec_}));
   WaitForRounds();
   const std::size_t before = Writes().size();
   for (const int wan2 : {17, 25, 18, 20}) {
@@ -97,7 +97,7 @@ TEST_F(EngineLatencyTest, WhatIsNotClearlySoonerWritesNothing) {
 TEST_F(EngineLatencyTest, AnotherLeaderIsNoDrift) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(spec_, 0));
+  ASSERT_TRUE(engine->Apply({spec_}));
   for (int i = 0; i < 8; ++i) {
     const int leader = 1 + i % 2;
     probes_.SetLatency("wan1", milliseconds(leader == 1 ? 5 : 30));
@@ -112,7 +112,7 @@ TEST_F(EngineLatencyTest, AnotherLeaderIsNoDrift) {
 TEST_F(EngineLatencyTest, TheNextBestFollowsAndKeepsThePlace) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(spec_, 0));
+  ASSERT_TRUE(engine->Apply({spec_}));
   WaitForRounds();
   probes_.Set("wan1", FakeProbes::Line::kDead);
   ASSERT_TRUE(BecomesLeader(engine, 2));

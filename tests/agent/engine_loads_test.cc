@@ -35,7 +35,7 @@ class EngineLoadsTest : public ::testing::Test {
   void Begin(RunningEngine& engine) {
     Connections(40, 10);
     engine.Start();
-    ASSERT_TRUE(engine->Apply(spec_, 0));
+    ASSERT_TRUE(engine->Apply({spec_}));
     ASSERT_TRUE(engine.BecomesInSync(1));
     WaitForCounts(2);
   }
@@ -149,7 +149,7 @@ TEST_F(EngineLoadsTest, NobodyCountsForOtherAlgorithms) {
   spec_.balance.algorithm = Algorithm::kWeightedRandom;
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(spec_, 0));
+  ASSERT_TRUE(engine->Apply({spec_}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   std::this_thread::sleep_for(milliseconds(200));
   EXPECT_LE(Counts(), 2);  // the exporter's

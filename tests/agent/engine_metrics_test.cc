@@ -48,7 +48,7 @@ TEST_F(EngineMetricsTest, AnUplinkThatLeavesTheSpecTakesItsSeriesAlong) {
   RunningEngine engine(Options());
   engine.Start();
   Spec spec = TwoUplinkSpec();
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   // Both fail over, one after the other.
   for (const char* link : {"wan2", "wan1"}) {
@@ -76,7 +76,7 @@ TEST_F(EngineMetricsTest, AnUplinkThatLeavesTheSpecTakesItsSeriesAlong) {
 
   std::erase_if(spec.uplinks,
                 [](const Uplink& uplink) { return uplink.name == "wan2"; });
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(2));
   const std::string rest = RenderMetrics(*engine->bulletin().metrics());
   EXPECT_THAT(rest, Not(HasSubstr("\"wan2\"")));
@@ -86,7 +86,7 @@ TEST_F(EngineMetricsTest, AnUplinkThatLeavesTheSpecTakesItsSeriesAlong) {
 TEST_F(EngineMetricsTest, ASpecIsTimedUntilTheKernelIsSeenToHoldIt) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   const auto latency = [&] {
     return engine->bulletin().metrics()->programming_latency;
@@ -94,7 +94,7 @@ TEST_F(EngineMetricsTest, ASpecIsTimedUntilTheKernelIsSeenToHoldIt) {
   EXPECT_EQ(CountOf(latency()), 1U);
   EXPECT_GT(latency().sum, 0);
   // The same spec again, and a repair, are no new one.
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   machine_.With([](FakeKernel& it) { it.rules.pop_back(); });
   machine_.Poke();
   ASSERT_TRUE(engine.BecomesInSync(1));
@@ -104,7 +104,7 @@ TEST_F(EngineMetricsTest, ASpecIsTimedUntilTheKernelIsSeenToHoldIt) {
 TEST_F(EngineMetricsTest, TheLastSnapshotIsThereWhileTheKernelDoesNotAnswer) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   machine_.With([&](FakeKernel&) {  // the engine waits for us from now on
     machine_.Poke();

@@ -27,7 +27,7 @@ class EnginePauseTest : public ::testing::Test {
  protected:
   void Begin(RunningEngine& engine) {
     engine.Start();
-    ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+    ASSERT_TRUE(engine->Apply({.spec = TwoUplinkSpec()}));
     ASSERT_TRUE(engine.BecomesInSync(1));
   }
   // Somebody removes rules of ours.
@@ -92,7 +92,7 @@ TEST_F(EnginePauseTest, RefusesChangesMeanwhileAndSaysHowToGoOn) {
   Spec next = TwoUplinkSpec();
   next.revision = "next";
   for (const std::optional<Error>& error :
-       {std::optional(engine->Apply(next, 0).error()),
+       {std::optional(engine->Apply({.spec = next}).error()),
         std::optional(engine->Drain("wan1", std::nullopt).error()),
         std::optional(engine->Undrain("wan1").error()),
         std::optional(engine->CleanUp(false).error())}) {
@@ -103,6 +103,21 @@ TEST_F(EnginePauseTest, RefusesChangesMeanwhileAndSaysHowToGoOn) {
   EXPECT_EQ(engine->bulletin().status()->generation(), 1U);
   EXPECT_TRUE(engine->CleanUp(true));
   EXPECT_TRUE(engine->Diff(next));
+}
+
+// Else the spec before could not return.
+TEST_F(EnginePauseTest, DoesNotBeginWhileASpecWaitsToBeConfirmed) {
+  RunningEngine engine(OptionsFor(machine_, state_.path()));
+  ASSERT_NO_FATAL_FAILURE(Begin(engine));
+  Spec next = TwoUplinkSpec();
+  next.revision = "next";
+  ASSERT_TRUE(engine->Apply(
+      {.spec = next, .confirm = ConfirmTerms{"night", minutes(10)}}));
+  const auto pause = engine->Pause(minutes(1), "alice", "");
+  EXPECT_EQ(pause.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(pause.error().message, HasSubstr("uplinkctl confirm night"));
+  ASSERT_TRUE(engine->Confirm("night", "alice"));
+  EXPECT_TRUE(engine->Pause(minutes(1), "alice", ""));
 }
 
 // Nobody would look at a file twice.

@@ -43,7 +43,7 @@ class EnginePollTest : public ::testing::Test {
 TEST_F(EnginePollTest, ReadsTheChainsOnlyWhileTheyAreAsTheyWere) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   WaitForPolls(1);
   const std::size_t passes = Passes();
@@ -64,7 +64,7 @@ TEST_F(EnginePollTest, RepairsChainsEvenIfADiffSawThemFirst) {
   options.schedule.poll = milliseconds(200);
   RunningEngine engine(std::move(options));
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   WaitForPolls(1);
   const auto whole = machine_.With([](FakeKernel& it) {

@@ -69,7 +69,7 @@ TEST_F(EngineTest, WritesAndReadsNothingBeforeASpecIsKnown) {
 TEST_F(EngineTest, AppliesASpecAndSeesThatItHolds) {
   RunningEngine engine(Options());
   engine.Start();
-  const auto answer = engine->Apply(TwoUplinkSpec(), 0);
+  const auto answer = engine->Apply({TwoUplinkSpec()});
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->generation, 1U);
   EXPECT_FALSE(answer->unchanged);
@@ -88,12 +88,12 @@ TEST_F(EngineTest, AppliesASpecAndSeesThatItHolds) {
 TEST_F(EngineTest, TheSameSpecAgainWritesNothingAndKeepsItsGeneration) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   const std::size_t writes = Writes();
   Spec again = TwoUplinkSpec();
   for (Uplink& uplink : again.uplinks) uplink.id = 0;  // remembered
-  const auto answer = engine->Apply(again, 1);
+  const auto answer = engine->Apply({again, 1});
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->generation, 1U);
   EXPECT_TRUE(answer->unchanged);
@@ -103,12 +103,12 @@ TEST_F(EngineTest, TheSameSpecAgainWritesNothingAndKeepsItsGeneration) {
 TEST_F(EngineTest, RefusesAnUnexpectedGenerationAndChangesNothing) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   const std::size_t writes = Writes();
   Spec other = TwoUplinkSpec();
   other.uplinks.pop_back();
-  const auto answer = engine->Apply(other, 7);
+  const auto answer = engine->Apply({other, 7});
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kAborted);
   EXPECT_EQ(Writes(), writes);
@@ -121,7 +121,7 @@ TEST_F(EngineTest, RefusesASpecThatCannotBeSaved) {
   options.follower.state_dir = state_ / "file";
   RunningEngine engine(std::move(options));
   engine.Start();
-  EXPECT_FALSE(engine->Apply(TwoUplinkSpec(), 0));
+  EXPECT_FALSE(engine->Apply({TwoUplinkSpec()}));
   EXPECT_EQ(Writes(), 0U);
   EXPECT_EQ(engine->Get().error().code, ErrorCode::kNotFound);
 }
@@ -141,9 +141,9 @@ TEST_F(EngineTest, TakesUpTheSpecOfTheLastRun) {
     RunningEngine engine(Options());
     engine.Start();
     Spec spec = TwoUplinkSpec();
-    ASSERT_TRUE(engine->Apply(spec, 0));
+    ASSERT_TRUE(engine->Apply({spec}));
     spec.revision = "second";
-    ASSERT_TRUE(engine->Apply(spec, 0));
+    ASSERT_TRUE(engine->Apply({spec}));
     ASSERT_TRUE(engine.BecomesInSync(2));
   }
   const std::size_t writes = Writes();
@@ -176,7 +176,7 @@ TEST_F(EngineTest, StartsWithoutASpecIfTheStoredOneIsTorn) {
 TEST_F(EngineTest, RepairsDriftOnAnEventAndCountsIt) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   const State before = machine_.With([](FakeKernel& it) { return it.Ours(); });
   const auto watcher = engine->bulletin().Subscribe();
@@ -207,7 +207,7 @@ TEST_F(EngineTest, RepairsDriftOnAnEventAndCountsIt) {
 TEST_F(EngineTest, WhatWentWithAnAddressDuringAPassIsNoDrift) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   machine_.With([](FakeKernel& it) {
     std::erase_if(it.routes, [](const auto& route) {
@@ -232,10 +232,10 @@ TEST_F(EngineTest, ANewSpecIsNoDrift) {
   RunningEngine engine(Options());
   engine.Start();
   Spec spec = TwoUplinkSpec();
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   spec.balance.algorithm = Algorithm::kWeightedRandom;
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(2));
   EXPECT_EQ(engine->bulletin().status()->corrections(), 0U);
 }
@@ -246,7 +246,7 @@ TEST_F(EngineTest, AnUplinkWhoseLinkComesJoinsAndThatIsNoDrift) {
   machine_.With([&](FakeKernel& it) { it.SetHost(facts); });
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   EXPECT_EQ(PhaseOf(*engine->bulletin().status(), "wan2"), "Waiting");
   machine_.With([](FakeKernel& it) { it.SetHost(testing::TwoUplinkFacts()); });
@@ -266,7 +266,7 @@ TEST_F(EngineTest, AFailedReadIsAConditionAndIsTriedAgain) {
   RunningEngine engine(Options());
   const auto watcher = engine->bulletin().Subscribe();
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   std::vector<std::string> reasons;
   while (const auto news = watcher->Next(milliseconds(0))) {
@@ -282,7 +282,7 @@ TEST_F(EngineTest, ALockThatIsHeldIsAConditionAndBlocksNobody) {
   });
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
     return ConditionReason(status, "Programmed") == "LockTimeout" &&
            ConditionReason(status, "Degraded") == "LockTimeout";
@@ -304,7 +304,7 @@ TEST_F(EngineTest, ARefusedUplinkIsLeftOutUntilTheKernelTakesIt) {
   });
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
     return PhaseOf(status, "wan1") == "Ready" &&
            PhaseOf(status, "wan2") == "Blocked" &&
@@ -332,7 +332,7 @@ TEST_F(EngineTest, GoesOnWithoutPermissionAndHealsWhenItComes) {
   });
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
     return ConditionReason(status, "Programmed") == "PermissionDenied";
   }));
@@ -364,7 +364,7 @@ TEST_F(EngineTest, CleansUpThenForgets) {
   engine.Start();
   const auto foreign =
       machine_.With([](FakeKernel& it) { return it.AllForeign(); });
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   EXPECT_TRUE(state_.Has("iproute2/rt_tables.d/uplinkd.conf"));
 
@@ -390,7 +390,7 @@ TEST_F(EngineTest, CleansUpThenForgets) {
 TEST_F(EngineTest, KeepsTheSpecIfTheKernelCouldNotBeCleaned) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   machine_.With([](FakeKernel& it) {
     it.read_error = Error{ErrorCode::kUnavailable, "no", 0};
@@ -408,7 +408,7 @@ TEST_F(EngineTest, KeepsTheSpecIfTheKernelCouldNotBeCleaned) {
 TEST_F(EngineTest, ARefusedFileKeepsTheLastGoodSpec) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   engine->NoteRefusedSpec("router.yaml:1:1: no");
   ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
@@ -431,7 +431,7 @@ TEST_F(EngineTest, DiffAndGetWriteNothing) {
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->plan.Empty());
   EXPECT_EQ(Writes(), 0U);
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   ASSERT_TRUE(engine.BecomesInSync(1));
   EXPECT_TRUE(engine->Diff(std::nullopt)->plan.Empty());
 }
@@ -443,7 +443,7 @@ TEST_F(EngineTest, ShowsTheTrafficOfTheUplinks) {
   });
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   EXPECT_TRUE(engine.Becomes([](const v1::Status& status) {
     return status.uplinks_size() == 2 &&
            status.uplinks(0).receive_bytes() == 1000 &&
@@ -455,11 +455,11 @@ TEST_F(EngineTest, ShowsTheTrafficOfTheUplinks) {
 TEST_F(EngineTest, StopsSoonAndRefusesLaterRequests) {
   RunningEngine engine(Options());
   engine.Start();
-  ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
   const auto began = std::chrono::steady_clock::now();
   engine.Stop();
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
-  EXPECT_EQ(engine->Apply(TwoUplinkSpec(), 0).error().code,
+  EXPECT_EQ(engine->Apply({TwoUplinkSpec()}).error().code,
             ErrorCode::kUnavailable);
   EXPECT_TRUE(engine->bulletin().closed());
   EXPECT_FALSE(machine_.With([](FakeKernel& it) { return it.Ours(); })
@@ -477,7 +477,7 @@ TEST_F(EngineTest, ManyClientsAtOnceGetConsistentAnswers) {
       for (int i = 0; i < 10; ++i) {
         Spec spec = TwoUplinkSpec();
         spec.revision = std::to_string(client) + "." + std::to_string(i);
-        if (engine->Apply(spec, 0)) ++accepted;
+        if (engine->Apply({spec})) ++accepted;
         if (engine->bulletin().status() == nullptr) ADD_FAILURE();
       }
     });

@@ -101,7 +101,7 @@ TEST_F(LiveState, ShowsWhereTheEngineStandsAndTheSpecThatItFollows) {
   RunningEngine engine(testing::OptionsFor(machine, state_dir.path()));
   engine.Start();
   const Spec spec = TwoUplinkSpec();
-  ASSERT_TRUE(engine->Apply(spec, 0));
+  ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine.BecomesInSync(1));
 
   const v1::LiveState state = StateOf(engine);
@@ -127,7 +127,7 @@ TEST_F(LiveState, HasTheSpecOfTheLastRunAfterARestart) {
   {
     RunningEngine engine(testing::OptionsFor(machine, state_dir.path()));
     engine.Start();
-    ASSERT_TRUE(engine->Apply(TwoUplinkSpec(), 0));
+    ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
     ASSERT_TRUE(engine.BecomesInSync(1));
     before = StateOf(engine).spec();
   }

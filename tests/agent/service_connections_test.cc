@@ -35,7 +35,7 @@ class ServiceConnections : public ::testing::Test {
     stub_ = v1::Agent::NewStub(grpc::CreateChannel(
         "unix:" + socket, grpc::InsecureChannelCredentials()));
     engine_.Start();
-    EXPECT_TRUE(engine_->Apply(TwoUplinkSpec(), 0));
+    EXPECT_TRUE(engine_->Apply({TwoUplinkSpec()}));
   }
   ~ServiceConnections() override {
     engine_.Stop();
@@ -114,7 +114,7 @@ TEST_F(ServiceConnections, RefusesWithCanonicalCodes) {
       grpc::NOT_FOUND);
   Spec spec = TwoUplinkSpec();
   spec.uplinks[1].mode = UplinkMode::kDraining;
-  ASSERT_TRUE(engine_->Apply(spec, 0));
+  ASSERT_TRUE(engine_->Apply({spec}));
   EXPECT_EQ(Undrain("wan2").error_code(), grpc::FAILED_PRECONDITION);
 }
 

@@ -11,7 +11,11 @@ namespace {
 using testing::TemporaryDirectory;
 using testing::TwoUplinkSpec;
 
-constexpr auto kRequired = SpecLedger::Durability::kRequired;
+Result<SpecLedger::Accepted> Take(SpecLedger& ledger, const Spec& spec,
+                                  std::uint64_t expected_generation = 0) {
+  return ledger.Accept({spec, expected_generation},
+                       SpecLedger::Durability::kRequired, Moment{});
+}
 
 class SpecLedgerTest : public ::testing::Test {
  protected:
@@ -30,10 +34,10 @@ TEST_F(SpecLedgerTest, GenerationsGrowByOnePerDifferentSpec) {
   SpecLedger ledger = Open();
   EXPECT_EQ(ledger.generation(), 0U);
   Spec spec = WithoutIds();
-  EXPECT_EQ(ledger.Accept(spec, 0, kRequired)->generation, 1U);
-  EXPECT_TRUE(ledger.Accept(spec, 1, kRequired)->unchanged);
+  EXPECT_EQ(Take(ledger, spec)->generation, 1U);
+  EXPECT_TRUE(Take(ledger, spec, 1)->unchanged);
   spec.revision = "other";
-  const auto second = ledger.Accept(spec, 1, kRequired);
+  const auto second = Take(ledger, spec, 1);
   EXPECT_EQ(second->generation, 2U);
   EXPECT_FALSE(second->unchanged);
 }
@@ -41,12 +45,12 @@ TEST_F(SpecLedgerTest, GenerationsGrowByOnePerDifferentSpec) {
 TEST_F(SpecLedgerTest, IdsFollowTheNamesWhateverTheOrder) {
   SpecLedger ledger = Open();
   Spec spec = WithoutIds();
-  ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+  ASSERT_TRUE(Take(ledger, spec));
   std::swap(spec.uplinks[0], spec.uplinks[1]);
   Uplink inserted = spec.uplinks[0];
   inserted.name = inserted.interface = "aaa";
   spec.uplinks.insert(spec.uplinks.begin(), inserted);
-  ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+  ASSERT_TRUE(Take(ledger, spec));
   const std::vector<Uplink>& uplinks = ledger.current()->spec.uplinks;
   EXPECT_EQ(uplinks[0].id, 3U);
   EXPECT_EQ(uplinks[1].id, 2U);  // wan2
@@ -57,9 +61,9 @@ TEST_F(SpecLedgerTest, IdsOfUplinksThatWereGoneComeBackAfterARestart) {
   {
     SpecLedger ledger = Open();
     Spec spec = WithoutIds();
-    ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+    ASSERT_TRUE(Take(ledger, spec));
     spec.uplinks.erase(spec.uplinks.begin());  // wan1, id 1
-    ASSERT_TRUE(ledger.Accept(spec, 0, kRequired));
+    ASSERT_TRUE(Take(ledger, spec));
   }
   SpecLedger ledger = Open();
   ASSERT_TRUE(ledger.Restore());
@@ -70,7 +74,7 @@ TEST_F(SpecLedgerTest, IdsOfUplinksThatWereGoneComeBackAfterARestart) {
 
 TEST_F(SpecLedgerTest, ForgettingStartsFromNothing) {
   SpecLedger ledger = Open();
-  ASSERT_TRUE(ledger.Accept(WithoutIds(), 0, kRequired));
+  ASSERT_TRUE(Take(ledger, WithoutIds()));
   ASSERT_TRUE(ledger.Forget());
   EXPECT_EQ(ledger.current(), nullptr);
   EXPECT_NE(ledger.why_none(), "");
@@ -87,7 +91,14 @@ TEST_F(SpecLedgerTest, ATornFileLeavesItWithoutASpecAndAReason) {
   EXPECT_EQ(ledger.current(), nullptr);
   EXPECT_EQ(ledger.why_none(), restored.error().message);
   // A new spec is welcome, and starts over.
-  EXPECT_EQ(ledger.Accept(WithoutIds(), 0, kRequired)->generation, 1U);
+  EXPECT_EQ(Take(ledger, WithoutIds())->generation, 1U);
+}
+
+TEST_F(SpecLedgerTest, GenerationsGoOnFromThoseThatAreRemembered) {
+  SpecLedger ledger = Open();
+  ledger.StartAfter(37);
+  EXPECT_EQ(ledger.generation(), 0U);
+  EXPECT_EQ(Take(ledger, WithoutIds())->generation, 38U);
 }
 
 }  // namespace

@@ -126,6 +126,37 @@ grpc::Status ScriptedAgent::Events(grpc::ServerContext* context,
   return Answer(context);
 }
 
+grpc::Status ScriptedAgent::Confirm(grpc::ServerContext* context,
+                                    const v1::ConfirmRequest* request,
+                                    v1::ConfirmResponse* response) {
+  confirm_request = *request;
+  *response = confirm;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::CancelConfirm(
+    grpc::ServerContext* context, const v1::CancelConfirmRequest* request,
+    v1::CancelConfirmResponse* response) {
+  cancel_request = *request;
+  *response = cancel;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::History(grpc::ServerContext* context,
+                                    const v1::HistoryRequest* /*request*/,
+                                    v1::HistoryResponse* response) {
+  *response = history;
+  return Answer(context);
+}
+
+grpc::Status ScriptedAgent::Rollback(grpc::ServerContext* context,
+                                     const v1::RollbackRequest* request,
+                                     v1::ApplyResponse* response) {
+  rollback_request = *request;
+  *response = apply;
+  return Answer(context);
+}
+
 v1::PlanLine Line(const std::string& sign, const std::string& command,
                   const std::string& reason, const std::string& result,
                   const std::string& error) {

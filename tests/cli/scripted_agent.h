@@ -37,6 +37,9 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::ResumeResponse resume;
   v1::ConnectionsResponse connections;
   v1::EventsResponse events;
+  v1::ConfirmResponse confirm;
+  v1::CancelConfirmResponse cancel;
+  v1::HistoryResponse history;
   std::vector<v1::WatchResponse> watch;
   std::chrono::milliseconds delay{0};
   bool end_watch = false;  // after the messages, rather than wait
@@ -51,6 +54,9 @@ class ScriptedAgent final : public v1::Agent::Service {
   v1::PauseRequest pause_request;
   v1::ConnectionsRequest connections_request;
   v1::EventsRequest events_request;
+  v1::ConfirmRequest confirm_request;
+  v1::CancelConfirmRequest cancel_request;
+  v1::RollbackRequest rollback_request;
 
  private:
   grpc::Status Apply(grpc::ServerContext* context,
@@ -91,6 +97,18 @@ class ScriptedAgent final : public v1::Agent::Service {
   grpc::Status Events(grpc::ServerContext* context,
                       const v1::EventsRequest* request,
                       v1::EventsResponse* response) override;
+  grpc::Status Confirm(grpc::ServerContext* context,
+                       const v1::ConfirmRequest* request,
+                       v1::ConfirmResponse* response) override;
+  grpc::Status CancelConfirm(grpc::ServerContext* context,
+                             const v1::CancelConfirmRequest* request,
+                             v1::CancelConfirmResponse* response) override;
+  grpc::Status History(grpc::ServerContext* context,
+                       const v1::HistoryRequest* request,
+                       v1::HistoryResponse* response) override;
+  grpc::Status Rollback(grpc::ServerContext* context,
+                        const v1::RollbackRequest* request,
+                        v1::ApplyResponse* response) override;
 
   grpc::Status Answer(grpc::ServerContext* context) const;
 

@@ -46,6 +46,8 @@ inline MetricsSnapshot FullSnapshot() {
   s.conditions["Ready"] = {"True", "InSync", time};
   s.conntrack_entries = 5;
   s.conntrack_limit = 1000;
+  s.confirm_deadline = time;
+  s.rollbacks["timeout"] = 1;
   return s;
 }
 

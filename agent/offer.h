@@ -1,0 +1,28 @@
+// Offer: a valid spec that somebody wants to be followed, and on which terms.
+#ifndef UPLINKD_AGENT_OFFER_H_
+#define UPLINKD_AGENT_OFFER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/confirm.h"
+#include "reconciler/spec.h"
+
+namespace uplinkd {
+
+// Whoever asks through the socket.
+inline constexpr const char* kClient = "client";
+
+struct Offer {
+  Spec spec;
+  std::uint64_t expected_generation = 0;  // 0: any
+  std::string from = kClient;  // who offers it; or the path of its file
+  std::optional<ConfirmTerms> confirm = std::nullopt;
+  // The spec is that of this earlier generation.
+  std::optional<std::uint64_t> back_to = std::nullopt;
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_OFFER_H_

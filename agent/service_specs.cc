@@ -1,0 +1,124 @@
+#include "agent/service_specs.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+
+#include "agent/service.h"
+
+namespace uplinkd {
+namespace {
+
+// A client waits as long as it likes, within reason: it holds a thread.
+constexpr std::chrono::hours kLongestWait{1};
+
+std::chrono::milliseconds PatienceOf(const google::protobuf::Duration& wait) {
+  const std::chrono::milliseconds patience(
+      google::protobuf::util::TimeUtil::DurationToMilliseconds(wait));
+  return std::clamp<std::chrono::milliseconds>(
+      patience, std::chrono::milliseconds(0), kLongestWait);
+}
+
+bool IsProgrammed(const v1::Status& status) {
+  return std::any_of(status.conditions().begin(), status.conditions().end(),
+                     [](const v1::Condition& condition) {
+                       return condition.type() == "Programmed" &&
+                              condition.status() == "True";
+                     });
+}
+
+}  // namespace
+
+void CopyWarnings(const Report& report,
+                  google::protobuf::RepeatedPtrField<std::string>* warnings) {
+  for (const std::string& warning : report.warnings) *warnings->Add() = warning;
+}
+
+grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
+                                        Offer offer,
+                                        const google::protobuf::Duration& wait,
+                                        v1::ApplyResponse* response) {
+  const Result<Engine::ApplyAnswer> answer = engine_.Apply(std::move(offer));
+  if (!answer) return ToGrpcStatus(answer.error());
+  const std::uint64_t generation = answer->generation;
+  response->set_generation(generation);
+  response->set_unchanged(answer->unchanged);
+  *response->mutable_plan() = ToPlanLines(answer->report);
+  CopyWarnings(answer->report, response->mutable_warnings());
+  if (answer->confirm) *response->mutable_pending_confirm() = *answer->confirm;
+  // A later generation may have taken its place: then it never will be held.
+  const auto in_sync = [generation](const v1::Status& status) {
+    return status.generation() == generation &&
+           status.observed_generation() == generation && IsProgrammed(status);
+  };
+  response->set_in_sync(engine_.bulletin().WaitUntil(
+      in_sync, PatienceOf(wait), [&context] { return context.IsCancelled(); }));
+  if (const StatusPointer status = engine_.bulletin().status()) {
+    *response->mutable_status() = *status;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::Rollback(grpc::ServerContext* context,
+                                    const v1::RollbackRequest* request,
+                                    v1::ApplyResponse* response) {
+  const Result<SpecHistory::Recalled> recalled =
+      engine_.Recall(request->to_generation());
+  if (!recalled) return ToGrpcStatus(recalled.error());
+  if (request->dry_run()) {
+    return DryRun(recalled->spec, request->expected_generation(), response);
+  }
+  Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
+  if (!terms) return ToGrpcStatus(terms.error());
+  return ApplyAndWait(*context,
+                      {.spec = recalled->spec,
+                       .expected_generation = request->expected_generation(),
+                       .confirm = *std::move(terms),
+                       .back_to = recalled->generation},
+                      request->wait(), response);
+}
+
+grpc::Status AgentService::Confirm(grpc::ServerContext*,
+                                   const v1::ConfirmRequest* request,
+                                   v1::ConfirmResponse* response) {
+  if (request->has_extend()) {
+    const auto deadline =
+        engine_.ExtendConfirm(request->id(),
+                              std::chrono::floor<std::chrono::milliseconds>(
+                                  FromProto(request->extend())),
+                              kClient);
+    if (!deadline) return ToGrpcStatus(deadline.error());
+    *response->mutable_deadline() = ToProto(*deadline);
+    if (const StatusPointer status = engine_.bulletin().status()) {
+      response->set_generation(status->generation());
+    }
+    return grpc::Status::OK;
+  }
+  const Result<std::uint64_t> generation =
+      engine_.Confirm(request->id(), kClient);
+  if (!generation) return ToGrpcStatus(generation.error());
+  response->set_generation(*generation);
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::CancelConfirm(
+    grpc::ServerContext*, const v1::CancelConfirmRequest* request,
+    v1::CancelConfirmResponse* response) {
+  const Result<Engine::ApplyAnswer> answer =
+      engine_.CancelConfirm(request->id(), kClient);
+  if (!answer) return ToGrpcStatus(answer.error());
+  response->set_generation(answer->generation);
+  *response->mutable_plan() = ToPlanLines(answer->report);
+  return grpc::Status::OK;
+}
+
+grpc::Status AgentService::History(grpc::ServerContext*,
+                                   const v1::HistoryRequest* request,
+                                   v1::HistoryResponse* response) {
+  Result<v1::HistoryResponse> found = engine_.History(*request);
+  if (!found) return ToGrpcStatus(found.error());
+  *response = *std::move(found);
+  return grpc::Status::OK;
+}
+
+}  // namespace uplinkd

@@ -1,0 +1,62 @@
+// SpecHistory: the specs that were accepted lately, also over a restart.
+//
+// One JSON file, history.json in the state directory. It tells and gives back;
+// what is followed, and whether it waits to be confirmed, is SpecLedger's word
+// alone. So it is written after that, and Note() makes good what a crash in
+// between left out. For one thread.
+#ifndef UPLINKD_AGENT_SPEC_HISTORY_H_
+#define UPLINKD_AGENT_SPEC_HISTORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "agent/spec_store.h"
+#include "reconciler/result.h"
+#include "uplinkd/v1/agent.pb.h"
+
+namespace uplinkd {
+
+class SpecHistory {
+ public:
+  static constexpr std::size_t kMost = 50;  // as Junos keeps
+
+  explicit SpecHistory(const std::string& state_dir);
+
+  // Takes up the history of the last runs. kFailedPrecondition: the file makes
+  // no sense; it is kept as history.json.corrupt, and the history is empty.
+  Result<void> Restore();
+
+  // `current` is followed: adds it if it is new, and says of the one that
+  // waited what became of it. On disk when it returns; a failure leaves it so
+  // for this run only.
+  Result<void> Note(const StoredSpec& current);
+
+  // The spec of `generation`, or for 0: the newest that was not rolled back and
+  // is not that of `current` (null: none), with its generation. kNotFound:
+  // there is none, with the generations that there are. kFailedPrecondition:
+  // this version cannot follow it any more.
+  struct Recalled {
+    std::uint64_t generation = 0;
+    Spec spec;  // ids assigned
+  };
+  Result<Recalled> Recall(std::uint64_t generation,
+                          const StoredSpec* current) const;
+
+  // As the message says.
+  Result<v1::HistoryResponse> Find(const v1::HistoryRequest& request) const;
+
+  std::uint64_t last_generation() const;  // 0: none
+
+ private:
+  std::string WhatThereIs() const;
+  Result<void> Save() const;
+
+  std::string directory_;
+  std::string path_;
+  v1::History history_;  // by generation, ascending
+};
+
+}  // namespace uplinkd
+
+#endif  // UPLINKD_AGENT_SPEC_HISTORY_H_
