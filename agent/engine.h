@@ -25,6 +25,7 @@
 #include "agent/follower.h"
 #include "agent/health_monitor.h"
 #include "agent/host.h"
+#include "agent/request_log.h"
 #include "reconciler/schedule.h"
 
 namespace uplinkd {
@@ -75,8 +76,9 @@ class Engine {
   void WhenRunning(std::function<void()> work);
 
   // Accepts a valid spec and makes the first pass. Fails as
-  // SpecLedger::Accept() does.
-  Result<ApplyAnswer> Apply(Spec spec, std::uint64_t expected_generation);
+  // SpecLedger::Accept() does. `from`, here and below: who asks, for the log.
+  Result<ApplyAnswer> Apply(Spec spec, std::uint64_t expected_generation,
+                            std::string from = kClient);
   // As Apply(), for a spec from the file `path`; does not wait.
   void ApplyFromFile(Spec spec, std::string path);
   // A newer spec in a file is bad; does not wait.
@@ -84,11 +86,12 @@ class Engine {
   // The plan for `spec`, or for the followed one if there is none given.
   Result<Report> Diff(std::optional<Spec> spec);
   Result<v1::TraceResponse> Trace(const Flow& flow);
-  Result<Report> CleanUp(bool dry_run);
+  Result<Report> CleanUp(bool dry_run, std::string from = kClient);
   // See Follower::Drain() and Undrain(); with the pass that follows.
   Result<std::optional<DrainLedger::WallTime>> Drain(
-      std::string uplink, std::optional<std::chrono::milliseconds> deadline);
-  Result<void> Undrain(std::string uplink);
+      std::string uplink, std::optional<std::chrono::milliseconds> deadline,
+      std::string from = kClient);
+  Result<void> Undrain(std::string uplink, std::string from = kClient);
   // See Follower::Pause() and Resume(). While it is paused, what clients ask to
   // change fails with kFailedPrecondition; the spec of a file is followed
   // later.

@@ -14,7 +14,8 @@
 
 namespace uplinkd {
 
-// Whoever asks through the socket. Another one is the path of a spec file.
+// Whoever asks inside this process. Others are the name of a caller
+// (agent/caller.h), and the path of a spec file.
 inline constexpr const char* kClient = "client";
 
 // The spec of the last run is followed.

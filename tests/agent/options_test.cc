@@ -19,7 +19,8 @@ tl::expected<AgentOptions, EarlyExit> Parse(
 TEST(Options, DefaultsAreTheDocumentedOnes) {
   const auto options = Parse({});
   ASSERT_TRUE(options);
-  EXPECT_THAT(options->sockets, ElementsAre("/run/uplinkd/uplinkd.sock"));
+  EXPECT_THAT(options->access.sockets,
+              ElementsAre("/run/uplinkd/uplinkd.sock"));
   EXPECT_EQ(options->metrics_listen, "127.0.0.1:9871");
   EXPECT_EQ(options->state_dir, "/var/lib/uplinkd");
   EXPECT_EQ(options->iproute2_dir, "/etc/iproute2");
@@ -32,7 +33,8 @@ TEST(Options, TakesSeveralListenAddressesInBothSpellings) {
   const auto options =
       Parse({"--listen", "unix:///run/a.sock", "--listen=unix:/run/b.sock"});
   ASSERT_TRUE(options);
-  EXPECT_THAT(options->sockets, ElementsAre("/run/a.sock", "/run/b.sock"));
+  EXPECT_THAT(options->access.sockets,
+              ElementsAre("/run/a.sock", "/run/b.sock"));
 }
 
 TEST(Options, EmptyValuesDisable) {
