@@ -12,7 +12,7 @@
 
 #include "reconciler/result.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): not ours
 class App;
 }
 
