@@ -28,9 +28,10 @@ using TextPointer = std::shared_ptr<const std::string>;
 
 class Bulletin {
  public:
-  // More watchers than this are turned away: each one costs a thread. The event
-  // log is one, and the hooks are.
-  static constexpr std::size_t kMaxWatchers = 10;
+  // More watchers than this are turned away: they are told one after the other,
+  // and what one holds is bounded. The event log is one, the hooks are, and
+  // each client that watches.
+  static constexpr std::size_t kMaxWatchers = 2048;
   // Events kept for a watcher that does not keep up.
   static constexpr std::size_t kMaxQueued = 64;
 

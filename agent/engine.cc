@@ -125,35 +125,37 @@ Result<v1::TraceResponse> Engine::Trace(const Flow& flow) {
   return Ask<v1::TraceResponse>([this, flow] { return follower_.Trace(flow); });
 }
 
-Result<Report> Engine::CleanUp(bool dry_run) {
-  return Ask<Report>([this, dry_run] {
+Result<Report> Engine::CleanUp(bool dry_run, std::string from) {
+  return Ask<Report>([this, dry_run, from = std::move(from)] {
     const std::uint64_t generation = follower_.ledger().generation();
     Result<Report> report =
         (dry_run ? Result<void>() : MayChange()).and_then([&] {
           return follower_.CleanUp(dry_run);
         });
-    if (!dry_run) LogCleanUp(kClient, generation, report);
+    if (!dry_run) LogCleanUp(from, generation, report);
     return report;
   });
 }
 
 Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
-    std::string uplink, std::optional<std::chrono::milliseconds> deadline) {
+    std::string uplink, std::optional<std::chrono::milliseconds> deadline,
+    std::string from) {
   using Answer = std::optional<DrainLedger::WallTime>;
-  return Ask<Answer>([this, uplink = std::move(uplink), deadline] {
+  return Ask<Answer>([this, uplink = std::move(uplink), deadline,
+                      from = std::move(from)] {
     Result<Answer> drain =
         MayChange().and_then([&] { return follower_.Drain(uplink, deadline); });
-    LogDrain(kClient, follower_.ledger().generation(), uplink, drain);
+    LogDrain(from, follower_.ledger().generation(), uplink, drain);
     if (drain) MakePass(Trigger::kSpec, false);
     return drain;
   });
 }
 
-Result<void> Engine::Undrain(std::string uplink) {
-  return Ask<void>([this, uplink = std::move(uplink)] {
+Result<void> Engine::Undrain(std::string uplink, std::string from) {
+  return Ask<void>([this, uplink = std::move(uplink), from = std::move(from)] {
     Result<void> undrained =
         MayChange().and_then([&] { return follower_.Undrain(uplink); });
-    LogUndrain(kClient, follower_.ledger().generation(), uplink, undrained);
+    LogUndrain(from, follower_.ledger().generation(), uplink, undrained);
     if (undrained) MakePass(Trigger::kSpec, false);
     return undrained;
   });

@@ -27,6 +27,7 @@
 #include "agent/follower.h"
 #include "agent/health_monitor.h"
 #include "agent/host.h"
+#include "agent/request_log.h"
 #include "reconciler/schedule.h"
 
 namespace uplinkd {
@@ -79,7 +80,7 @@ class Engine {
   void WhenRunning(std::function<void()> work);
 
   // Accepts a valid spec and makes the first pass. Fails as
-  // SpecLedger::Accept() does.
+  // SpecLedger::Accept() does. `from`, below: who asks, for the log.
   Result<ApplyAnswer> Apply(Offer offer);
   // As Apply(), for a spec from the file `path`; does not wait. What is refused
   // is told in the conditions.
@@ -100,11 +101,12 @@ class Engine {
   // See Follower::PlanSince().
   Result<Report> DiffSince(std::uint64_t generation, std::optional<Spec> spec);
   Result<v1::TraceResponse> Trace(const Flow& flow);
-  Result<Report> CleanUp(bool dry_run);
+  Result<Report> CleanUp(bool dry_run, std::string from = kClient);
   // See Follower::Drain() and Undrain(); with the pass that follows.
   Result<std::optional<DrainLedger::WallTime>> Drain(
-      std::string uplink, std::optional<std::chrono::milliseconds> deadline);
-  Result<void> Undrain(std::string uplink);
+      std::string uplink, std::optional<std::chrono::milliseconds> deadline,
+      std::string from = kClient);
+  Result<void> Undrain(std::string uplink, std::string from = kClient);
   // See Follower::Pause() and Resume(). While it is paused, what clients ask to
   // change fails with kFailedPrecondition; the spec of a file is followed
   // later.

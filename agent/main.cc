@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "agent/engine.h"
 #include "agent/hooks.h"
@@ -25,6 +26,7 @@
 #include "agent/server.h"
 #include "agent/spec_file.h"
 #include "agent/spec_source.h"
+#include "agent/tls.h"
 #include "exporters/http.h"
 #include "reconciler/linux/instance.h"
 
@@ -54,11 +56,12 @@ sigset_t BlockSignals() {
 }
 
 // Until SIGTERM or SIGINT; the engine's end raises the former.
-void WaitForEnd(const sigset_t& signals, SpecSource* source) {
+void WaitForEnd(const sigset_t& signals, SpecSource* source, Server& server) {
   while (true) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal != SIGHUP) return;
+    server.ReloadRoles();
     if (source == nullptr) {
       spdlog::info("SIGHUP: there is no --spec file to read again");
     } else {
@@ -86,7 +89,7 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
                               .allow_empty = options.allow_empty},
           engine);
     }
-    WaitForEnd(signals, source.get());
+    WaitForEnd(signals, source.get(), server);
   }
   sd_notify(0, "STOPPING=1");
   server.SetHealthy(false);
@@ -101,6 +104,14 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
   if (!result) return CannotRun(result.error().message);
   spdlog::info("stopped; routes, rules and chains stay as they are");
   return kExitOk;
+}
+
+std::vector<std::string> AddressesOf(const AccessOptions& access) {
+  std::vector<std::string> addresses = access.sockets;
+  for (const TcpAddress& address : access.tcp) {
+    addresses.push_back("tcp://" + address.Text());
+  }
+  return addresses;
 }
 
 EngineOptions EngineOptionsOf(const AgentOptions& options) {
@@ -151,6 +162,7 @@ int TakeUpSpec(const AgentOptions& options, Engine& engine) {
 
 int Run(const AgentOptions& options) {
   SetUpLogging(options.log_level, options.log_json);
+  AllowOnlyTls13();
   const sigset_t signals = BlockSignals();
   const Result<Instance> instance = Instance::Take();
   if (!instance) return CannotRun(instance.error().message);
@@ -163,15 +175,16 @@ int Run(const AgentOptions& options) {
     return status;
   }
   Result<std::unique_ptr<Server>> server =
-      Server::Start(options.sockets, engine);
+      Server::Start(options.access, engine);
   if (!server) return CannotRun(server.error().message);
   std::unique_ptr<Hooks> hooks;
   if (!options.hooks_dir.empty()) {
     hooks = std::make_unique<Hooks>(Hooks::Options{options.hooks_dir},
                                     engine.bulletin());
   }
-  spdlog::info("uplinkd {} serves on {}", UPLINKD_VERSION,
-               options.sockets.front());
+  for (const std::string& address : AddressesOf(options.access)) {
+    spdlog::info("uplinkd {} serves on {}", UPLINKD_VERSION, address);
+  }
   return Serve(options, signals, engine, **server);
 }
 

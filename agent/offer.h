@@ -11,7 +11,8 @@
 
 namespace uplinkd {
 
-// Whoever asks through the socket.
+// Whoever asks inside this process. Others are the name of a caller
+// (agent/caller.h), and the path of a spec file.
 inline constexpr const char* kClient = "client";
 
 struct Offer {

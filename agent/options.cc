@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "reconciler/result.h"
@@ -25,6 +24,13 @@ Examples:
   uplinkctl apply -f router.yaml           hand it to the running agent
   uplinkctl status
 
+Over TCP, with mutual TLS:
+  uplinkd --listen unix:///run/uplinkd/uplinkd.sock \
+      --listen tcp://192.0.2.1:9870 --tls-certificate router.pem \
+      --tls-key router.key --tls-client-ca ca.pem --roles roles.yaml
+  with roles.yaml:
+      roles: {ops.example.net: operator, graphs.example.net: reader}
+
 Files:
   /run/uplinkd/uplinkd.sock       the service, for uplinkctl
   /var/lib/uplinkd/spec.json      the last accepted spec and the uplinks' ids
@@ -35,43 +41,14 @@ Files:
 Signals:
   SIGTERM, SIGINT  stop; routes, rules and chains stay as they are
                    (`uplinkctl cleanup` removes them)
-  SIGHUP           read the file of --spec again, as after each change of it; a
-                   bad one is refused and the last good spec kept
+  SIGHUP           read the files of --spec and --roles again, as after each
+                   change of them; a bad one is refused and the last good one
+                   kept
 
 Exit status:
   0  stopped by a signal
   1  cannot run: another agent in this network namespace, a socket in use, ...
   2  a mistake in the command line or in the file of --spec)";
-
-constexpr std::string_view kDefaultListen = "unix:///run/uplinkd/uplinkd.sock";
-// sizeof(sockaddr_un::sun_path), including the final NUL.
-constexpr std::size_t kLongestSocketPath = 107;
-
-// The path of "unix:///path" or "unix:/path".
-Result<std::string> SocketPath(std::string_view listen) {
-  constexpr std::string_view kScheme = "unix:";
-  if (!listen.starts_with(kScheme)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "--listen " + std::string(listen) +
-                    ": serving over TCP needs mutual TLS, which this version "
-                    "does not offer; use a Unix socket, such as " +
-                    std::string(kDefaultListen));
-  }
-  std::string_view path = listen.substr(kScheme.size());
-  if (path.starts_with("//")) path.remove_prefix(2);
-  if (!path.starts_with('/')) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "--listen " + std::string(listen) +
-                    ": expected an absolute path, such as " +
-                    std::string(kDefaultListen));
-  }
-  if (path.size() > kLongestSocketPath) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "--listen " + std::string(listen) +
-                    ": the path of a Unix socket has at most 107 characters");
-  }
-  return std::string(path);
-}
 
 EarlyExit Mistake(const std::string& message) {
   return {kExitBadInput, "uplinkd: " + message + "\nTry `uplinkd --help`.\n"};
@@ -85,12 +62,7 @@ struct CommandLine {
 };
 
 void AddOptions(CLI::App& app, CommandLine& parsed) {
-  app.add_option("--listen", parsed.listen,
-                 "Serve here; may be given more than once "
-                 "[unix:///run/uplinkd/uplinkd.sock]")
-      ->type_name("ADDRESS")
-      ->expected(1)
-      ->take_all();
+  AddAccessOptions(app, parsed.listen, parsed.options.access);
   app.add_option("--metrics-listen", parsed.options.metrics_listen,
                  "Serve Prometheus metrics at http://ADDRESS:PORT/metrics, and "
                  "at http://ADDRESS:PORT/ a page that shows this router live; "
@@ -157,11 +129,9 @@ tl::expected<AgentOptions, EarlyExit> ParseOptions(
 
   AgentOptions options = std::move(parsed.options);
   options.log_json = parsed.log_format == "json";
-  if (parsed.listen.empty()) parsed.listen.emplace_back(kDefaultListen);
-  for (const std::string& address : parsed.listen) {
-    Result<std::string> path = SocketPath(address);
-    if (!path) return tl::unexpected(Mistake(path.error().message));
-    options.sockets.push_back(std::move(*path));
+  if (Result<void> complete = CompleteAccess(parsed.listen, options.access);
+      !complete) {
+    return tl::unexpected(Mistake(complete.error().message));
   }
   return options;
 }

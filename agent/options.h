@@ -1,14 +1,15 @@
 // Options: the agent's command line.
 //
 // Parsed once, in main. What cannot be right (an unknown flag, a TCP address
-// without mutual TLS) is refused here, with words that say what would be right.
+// without mutual TLS) is refused, with words that say what would be right.
 #ifndef UPLINKD_AGENT_OPTIONS_H_
 #define UPLINKD_AGENT_OPTIONS_H_
 
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
-#include <vector>
+
+#include "agent/access_options.h"
 
 namespace uplinkd {
 
@@ -18,8 +19,7 @@ inline constexpr int kExitCannotRun = 1;  // another agent, no socket, ...
 inline constexpr int kExitBadInput = 2;   // the command line or the spec file
 
 struct AgentOptions {
-  // Paths of the Unix sockets to serve on, at least one.
-  std::vector<std::string> sockets;
+  AccessOptions access;
   std::string metrics_listen = "127.0.0.1:9871";  // "": no metrics
   std::string state_dir = "/var/lib/uplinkd";
   std::string spec_file;     // "": the spec comes from disk or a client

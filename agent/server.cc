@@ -5,89 +5,102 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <grpcpp/server_posix.h>
 
-#include <cerrno>
 #include <chrono>
-#include <filesystem>
-#include <system_error>
+#include <optional>
+#include <string_view>
 #include <utility>
 
-#include "agent/files.h"
+#include "agent/access_log.h"
+#include "agent/gate.h"
+#include "agent/listener.h"
+#include "agent/peers.h"
+#include "agent/roles.h"
 #include "agent/service.h"
-#include "reconciler/linux/unique_fd.h"
+#include "agent/side_gate.h"
+#include "agent/tls.h"
 
 namespace uplinkd {
 namespace {
 
-constexpr int kMaxMessage = 1 << 20;
-constexpr mode_t kSocketUmask = 0117;  // sockets get mode 0660
-constexpr std::chrono::milliseconds kGrace{1000};
-// Watchers and ordinary calls, and the threads that poll for them.
-constexpr int kMaxThreads = static_cast<int>(Bulletin::kMaxWatchers) + 8;
+using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
 
-// Makes way for a socket at `path`.
-Result<void> ClearPath(const std::string& path) {
-  struct stat there {};
-  if (lstat(path.c_str(), &there) != 0) {
-    if (errno == ENOENT) return {};
-    return Fail(ErrorCode::kInternal,
-                path + ": " + std::generic_category().message(errno), errno);
-  }
-  if (!S_ISSOCK(there.st_mode)) {
-    return Fail(ErrorCode::kAlreadyExists, path + " exists and is no socket");
-  }
-  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  // Only a socket that nobody listens on refuses; anything else (a full queue,
-  // no permission) may be somebody alive.
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) != 0 &&
-      errno == ECONNREFUSED) {
-    return RemoveFile(path);
-  }
-  return Fail(ErrorCode::kAlreadyExists, "another process serves on " + path);
+constexpr int kMaxMessage = 1 << 20;
+constexpr std::chrono::milliseconds kGrace{1000};
+// For eight callers that each do as much at once as they may. A thread is
+// started when it is needed.
+constexpr int kMaxThreads = 8 * GateLimits{}.at_once;
+// Calls and watches of one connection; more wait at the client.
+constexpr int kMaxStreams = 128;
+// Who does not get through a TLS handshake in this time is cut off; whoever
+// does not answer a ping is taken for gone.
+constexpr std::chrono::milliseconds kHandshake{10000};
+constexpr std::chrono::milliseconds kPingEvery{60000};
+constexpr std::chrono::milliseconds kPingPatience{20000};
+
+int Milliseconds(std::chrono::milliseconds duration) {
+  return static_cast<int>(duration.count());
+}
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("uplinkd");
+  quota.SetMaxThreads(kMaxThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  builder.SetMaxReceiveMessageSize(kMaxMessage);
+  builder.SetMaxSendMessageSize(kMaxMessage);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             Milliseconds(kHandshake));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             Milliseconds(kPingEvery));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             Milliseconds(kPingPatience));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 }
 
 class GrpcServer final : public Server {
  public:
-  explicit GrpcServer(Engine& engine) : service_(engine) {}
+  explicit GrpcServer(Engine& engine)
+      : service_(engine, [this](const auto& context, std::string_view rpc) {
+          return Admit(context, rpc);
+        }) {}
 
   ~GrpcServer() override {
+    listener_.Stop();
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now() + kGrace);
     server_->Wait();
   }
 
-  Result<void> Serve(const std::vector<std::string>& sockets) {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    grpc::ServerBuilder builder;
-    grpc::ResourceQuota quota("uplinkd");
-    quota.SetMaxThreads(kMaxThreads);
-    builder.SetResourceQuota(quota);
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
-    builder.SetMaxReceiveMessageSize(kMaxMessage);
-    builder.SetMaxSendMessageSize(kMaxMessage);
-    for (const std::string& path : sockets) {
-      builder.AddListeningPort("unix:" + path,
-                               grpc::InsecureServerCredentials());
+  Result<void> Serve(const AccessOptions& options) {
+    std::shared_ptr<grpc::ServerCredentials> credentials;
+    if (!options.tcp.empty()) {
+      auto made = MakeTlsCredentials(options.tls);
+      if (!made) return tl::unexpected(made.error());
+      credentials = *std::move(made);
+      roles_.emplace(options.roles);
+      if (const auto loaded = roles_->Load(); !loaded) {
+        return Fail(ErrorCode::kInvalidArgument, loaded.error().front());
+      }
+      files_.emplace(options.tls);
     }
-    builder.RegisterService(&service_);
-    const mode_t before = umask(kSocketUmask);
-    server_ = builder.BuildAndStart();
-    umask(before);
-    if (server_ == nullptr) {
-      return Fail(ErrorCode::kUnavailable, "cannot listen on " + sockets[0]);
+    if (Result<void> opened = listener_.Open(options); !opened) return opened;
+    TakeOverGrpcLog();
+    if (Result<void> built = Build(std::move(credentials)); !built) {
+      return built;
     }
     SetHealthy(false);
+    listener_.Start({.unix_connection =
+                         [this](int fd) {
+                           grpc::AddInsecureChannelFromFd(server_.get(), fd);
+                         },
+                     .tcp_connection = [this](int fd) { TakeTcp(fd); },
+                     .each_second = [this] { LookAtFiles(); }});
     return {};
   }
 
@@ -95,27 +108,81 @@ class GrpcServer final : public Server {
     server_->GetHealthCheckService()->SetServingStatus(healthy);
   }
 
+  void ReloadRoles() override {
+    if (roles_) roles_->Reload();
+  }
+
+  std::vector<std::uint16_t> TcpPorts() const override {
+    return listener_.TcpPorts();
+  }
+
  private:
+  // gRPC listens nowhere itself.
+  Result<void> Build(std::shared_ptr<grpc::ServerCredentials> credentials) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    SetLimits(builder);
+    if (credentials != nullptr) {
+      using Experimental = grpc::ServerBuilder::experimental_type;
+      tls_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+          Experimental::ExternalConnectionType::FROM_FD,
+          std::move(credentials));
+    }
+    std::vector<
+        std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+        interceptors;
+    interceptors.push_back(
+        MakeSideGate([this](const auto& context, std::string_view rpc) {
+          return Admit(context, rpc);
+        }));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    if (server_ != nullptr) return {};
+    return Fail(ErrorCode::kUnavailable, "cannot start the service");
+  }
+
+  void TakeTcp(int fd) {
+    Acceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    tls_acceptor_->HandleNewConnection(&connection);
+  }
+
+  void LookAtFiles() {
+    if (roles_) roles_->LoadIfChanged();
+    if (files_) files_->LookAgain();
+  }
+
+  Gate::Admission Admit(const grpc::ServerContextBase& context,
+                        std::string_view rpc) {
+    const std::string peer = context.peer();
+    if (roles_) {
+      const auto identity = context.auth_context();
+      if (identity->IsPeerAuthenticated()) {
+        return gate_.Admit(TlsCaller(*identity, peer, *roles_), rpc);
+      }
+    }
+    return gate_.Admit(peers_.Find(peer), rpc);
+  }
+
+  // In the order in which they need each other.
+  Gate gate_;
+  Peers peers_;
+  std::optional<Roles> roles_;          // with TCP
+  std::optional<TlsFilesWatch> files_;  // with TCP
   AgentService service_;
+  std::unique_ptr<Acceptor> tls_acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  Listener listener_{peers_};
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::Start(
-    const std::vector<std::string>& sockets, Engine& engine) {
-  for (const std::string& path : sockets) {
-    const std::string directory =
-        std::filesystem::path(path).parent_path().string();
-    if (Result<void> made = MakeDirectory(directory); !made) {
-      return tl::unexpected(made.error());
-    }
-    if (Result<void> cleared = ClearPath(path); !cleared) {
-      return tl::unexpected(cleared.error());
-    }
-  }
+Result<std::unique_ptr<Server>> Server::Start(const AccessOptions& options,
+                                              Engine& engine) {
   auto server = std::make_unique<GrpcServer>(engine);
-  if (Result<void> serving = server->Serve(sockets); !serving) {
+  if (Result<void> serving = server->Serve(options); !serving) {
     return tl::unexpected(serving.error());
   }
   return server;

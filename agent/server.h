@@ -1,14 +1,18 @@
-// Server: serves the agent's service on Unix sockets.
+// Server: serves the agent's service on Unix sockets and over mutual TLS.
 //
-// With the standard health service and reflection. Who may use it is said by
-// the sockets' mode: the owner and the group.
+// With the standard health service and reflection. Who may do what is decided
+// for each call, by who is at the other end: see agent/local_caller.h for Unix
+// sockets, agent/roles.h for certificates, and agent/rpc_rules.h for what each
+// role may do.
 #ifndef UPLINKD_AGENT_SERVER_H_
 #define UPLINKD_AGENT_SERVER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/access_options.h"
 #include "agent/engine.h"
 #include "reconciler/result.h"
 
@@ -18,16 +22,18 @@ class Server {
  public:
   virtual ~Server() = default;  // stops within a second; removes the sockets
 
-  // Makes the sockets' directories and the sockets, replacing those that a
-  // dead process left behind. Fails with kAlreadyExists if somebody serves at
-  // one of the paths, or something that is no socket is there. `engine` must
-  // outlive the server. Call it while no other thread creates files: the
-  // process's umask is changed for a moment.
-  static Result<std::unique_ptr<Server>> Start(
-      const std::vector<std::string>& sockets, Engine& engine);
+  // Serves as `options` say. Fails as Listener::Open() does; kInvalidArgument:
+  // the files for TLS or the file of the roles are bad. `engine` must outlive
+  // the server. With TCP, AllowOnlyTls13() comes before.
+  static Result<std::unique_ptr<Server>> Start(const AccessOptions& options,
+                                               Engine& engine);
 
   // What the health service answers from now on; NOT_SERVING at first.
   virtual void SetHealthy(bool healthy) = 0;
+  // Reads the file of the roles again, if there is one; logs how it went.
+  virtual void ReloadRoles() = 0;
+  // The ports of the TCP addresses, in order.
+  virtual std::vector<std::uint16_t> TcpPorts() const = 0;
 };
 
 }  // namespace uplinkd

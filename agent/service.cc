@@ -17,9 +17,6 @@
 namespace uplinkd {
 namespace {
 
-// How soon a watch notices that its client is gone.
-constexpr std::chrono::milliseconds kClientGlance{500};
-
 // INVALID_ARGUMENT, with every violation in the trailing metadata.
 grpc::Status Refuse(grpc::ServerContext& context,
                     const std::vector<Violation>& violations) {
@@ -44,10 +41,14 @@ grpc::Status Refuse(grpc::ServerContext& context,
 grpc::Status AgentService::Apply(grpc::ServerContext* context,
                                  const v1::ApplyRequest* request,
                                  v1::ApplyResponse* response) {
+  const Gate::Admission admission =
+      admit_(*context, request->dry_run() ? kDryRunRpc : "Apply");
+  if (!admission) return admission.status();
+  const std::string& from = admission.caller().name;
   const Converted converted = SpecFromProto(request->router());
   if (!converted.violations.empty()) {
     grpc::Status refused = Refuse(*context, converted.violations);
-    if (!request->dry_run()) LogRefusal(kClient, refused.error_message());
+    if (!request->dry_run()) LogRefusal(from, refused.error_message());
     return refused;
   }
   if (request->dry_run()) {
@@ -58,6 +59,7 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
   return ApplyAndWait(*context,
                       {.spec = converted.spec,
                        .expected_generation = request->expected_generation(),
+                       .from = from,
                        .confirm = *std::move(terms)},
                       request->wait(), response);
 }
@@ -85,6 +87,8 @@ grpc::Status AgentService::DryRun(const Spec& spec,
 grpc::Status AgentService::Diff(grpc::ServerContext* context,
                                 const v1::DiffRequest* request,
                                 v1::DiffResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Diff");
+  if (!admission) return admission.status();
   std::optional<Spec> spec;
   if (request->has_router()) {
     Converted converted = SpecFromProto(request->router());
@@ -103,8 +107,11 @@ grpc::Status AgentService::Diff(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Get(grpc::ServerContext*, const v1::GetRequest*,
+grpc::Status AgentService::Get(grpc::ServerContext* context,
+                               const v1::GetRequest*,
                                v1::GetResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Get");
+  if (!admission) return admission.status();
   const Result<Engine::Current> current = engine_.Get();
   if (!current) return ToGrpcStatus(current.error());
   *response->mutable_router() = SpecToProto(current->spec);
@@ -112,9 +119,11 @@ grpc::Status AgentService::Get(grpc::ServerContext*, const v1::GetRequest*,
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Status(grpc::ServerContext*,
+grpc::Status AgentService::Status(grpc::ServerContext* context,
                                   const v1::StatusRequest*,
                                   v1::StatusResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Status");
+  if (!admission) return admission.status();
   const StatusPointer status = engine_.bulletin().status();
   if (status == nullptr) {
     return {grpc::UNAVAILABLE, "the agent is starting"};
@@ -123,41 +132,16 @@ grpc::Status AgentService::Status(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Watch(
-    grpc::ServerContext* context, const v1::WatchRequest*,
-    grpc::ServerWriter<v1::WatchResponse>* writer) {
-  Bulletin& bulletin = engine_.bulletin();
-  const std::unique_ptr<Bulletin::Subscription> subscription =
-      bulletin.Subscribe();
-  if (subscription == nullptr) {
-    return {
-        grpc::RESOURCE_EXHAUSTED,
-        "too many watchers: at most " + std::to_string(Bulletin::kMaxWatchers)};
-  }
-  while (!context->IsCancelled()) {
-    const std::optional<Bulletin::News> news =
-        subscription->Next(kClientGlance);
-    if (bulletin.closed()) {
-      return {grpc::UNAVAILABLE, "the agent is stopping"};
-    }
-    if (!news) continue;
-    v1::WatchResponse response;
-    *response.mutable_status() = *news->status;
-    if (news->event != nullptr) *response.mutable_event() = *news->event;
-    if (news->lost > 0) {
-      response.mutable_event()->set_message(
-          std::to_string(news->lost) +
-          " events before this one were lost: "
-          "this client is too slow");
-    }
-    if (!writer->Write(response)) break;
-  }
-  return grpc::Status::CANCELLED;
+WatchHub::Stream* AgentService::Watch(grpc::CallbackServerContext* context,
+                                      const v1::WatchRequest*) {
+  return hub_.Watch(admit_(*context, "Watch"));
 }
 
-grpc::Status AgentService::Trace(grpc::ServerContext*,
+grpc::Status AgentService::Trace(grpc::ServerContext* context,
                                  const v1::TraceRequest* request,
                                  v1::TraceResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Trace");
+  if (!admission) return admission.status();
   const Result<Flow> flow = FlowOf(*request);
   if (!flow) return ToGrpcStatus(flow.error());
   Result<v1::TraceResponse> answer = engine_.Trace(*flow);
@@ -166,18 +150,23 @@ grpc::Status AgentService::Trace(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Cleanup(grpc::ServerContext*,
+grpc::Status AgentService::Cleanup(grpc::ServerContext* context,
                                    const v1::CleanupRequest* request,
                                    v1::CleanupResponse* response) {
-  const Result<Report> report = engine_.CleanUp(request->dry_run());
+  const Gate::Admission admission = admit_(*context, "Cleanup");
+  if (!admission) return admission.status();
+  const Result<Report> report =
+      engine_.CleanUp(request->dry_run(), admission.caller().name);
   if (!report) return ToGrpcStatus(report.error());
   *response->mutable_plan() = ToPlanLines(*report);
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Drain(grpc::ServerContext*,
+grpc::Status AgentService::Drain(grpc::ServerContext* context,
                                  const v1::DrainRequest* request,
                                  v1::DrainResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Drain");
+  if (!admission) return admission.status();
   std::optional<std::chrono::milliseconds> deadline;
   if (request->has_deadline()) {
     deadline = std::chrono::milliseconds(
@@ -188,22 +177,28 @@ grpc::Status AgentService::Drain(grpc::ServerContext*,
               "a deadline lies 0s to 8760h in the future"};
     }
   }
-  const auto drain = engine_.Drain(request->uplink(), deadline);
+  const auto drain =
+      engine_.Drain(request->uplink(), deadline, admission.caller().name);
   if (!drain) return ToGrpcStatus(drain.error());
   if (*drain) *response->mutable_deadline() = ToProto(**drain);
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Undrain(grpc::ServerContext*,
+grpc::Status AgentService::Undrain(grpc::ServerContext* context,
                                    const v1::UndrainRequest* request,
                                    v1::UndrainResponse*) {
-  const Result<void> undrained = engine_.Undrain(request->uplink());
+  const Gate::Admission admission = admit_(*context, "Undrain");
+  if (!admission) return admission.status();
+  const Result<void> undrained =
+      engine_.Undrain(request->uplink(), admission.caller().name);
   return undrained ? grpc::Status::OK : ToGrpcStatus(undrained.error());
 }
 
-grpc::Status AgentService::Connections(grpc::ServerContext*,
+grpc::Status AgentService::Connections(grpc::ServerContext* context,
                                        const v1::ConnectionsRequest* request,
                                        v1::ConnectionsResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Connections");
+  if (!admission) return admission.status();
   const Result<ConnectionCensus> census =
       engine_.CountConnections(request->uplink());
   if (!census) return ToGrpcStatus(census.error());
@@ -211,32 +206,39 @@ grpc::Status AgentService::Connections(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Events(grpc::ServerContext*,
+grpc::Status AgentService::Events(grpc::ServerContext* context,
                                   const v1::EventsRequest* request,
                                   v1::EventsResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Events");
+  if (!admission) return admission.status();
   *response = engine_.events().Find(*request);
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Pause(grpc::ServerContext*,
+grpc::Status AgentService::Pause(grpc::ServerContext* context,
                                  const v1::PauseRequest* request,
                                  v1::PauseResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Pause");
+  if (!admission) return admission.status();
   const std::chrono::milliseconds duration(
       google::protobuf::util::TimeUtil::DurationToMilliseconds(
           request->duration()));
   if (duration < std::chrono::seconds(1) || duration > kLongestPause) {
     return {grpc::INVALID_ARGUMENT, "a pause lasts 1s to 24h"};
   }
-  const auto until = engine_.Pause(duration, kClient, request->reason());
+  const auto until =
+      engine_.Pause(duration, admission.caller().name, request->reason());
   if (!until) return ToGrpcStatus(until.error());
   *response->mutable_until() = ToProto(*until);
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::Resume(grpc::ServerContext*,
+grpc::Status AgentService::Resume(grpc::ServerContext* context,
                                   const v1::ResumeRequest*,
                                   v1::ResumeResponse* response) {
-  const Result<bool> resumed = engine_.Resume(kClient);
+  const Gate::Admission admission = admit_(*context, "Resume");
+  if (!admission) return admission.status();
+  const Result<bool> resumed = engine_.Resume(admission.caller().name);
   if (!resumed) return ToGrpcStatus(resumed.error());
   response->set_was_paused(*resumed);
   return grpc::Status::OK;

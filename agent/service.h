@@ -1,12 +1,16 @@
 // AgentService: the gRPC service, a thin translation.
 //
-// Messages become values, the engine answers, values become messages. Calls
-// run in gRPC's threads and wait for the engine there; a watcher holds a thread
-// for as long as it watches, so their number is bounded.
+// Messages become values, the engine answers, values become messages. Each call
+// asks for admission first: who calls, and may they? Calls run in gRPC's
+// threads and wait for the engine there; those that watch hold none.
 #ifndef UPLINKD_AGENT_SERVICE_H_
 #define UPLINKD_AGENT_SERVICE_H_
 
+#include <string_view>
+
 #include "agent/engine.h"
+#include "agent/gate.h"
+#include "agent/watch_hub.h"
 #include "uplinkd/v1/agent.grpc.pb.h"
 
 namespace uplinkd {
@@ -14,10 +18,16 @@ namespace uplinkd {
 // Trailing metadata of a refused spec: a serialized BadSpec.
 inline constexpr const char* kBadSpecKey = "uplinkd-bad-spec-bin";
 
-class AgentService final : public v1::Agent::Service {
+class AgentService final
+    : public v1::Agent::WithCallbackMethod_Watch<v1::Agent::Service> {
  public:
-  // `engine` must outlive the service.
-  explicit AgentService(Engine& engine) : engine_(engine) {}
+  // Leave for a call, or why not.
+  using Admit = std::function<Gate::Admission(
+      const grpc::ServerContextBase& context, std::string_view rpc)>;
+
+  // `engine` must outlive the service. Goes after the server that it is for.
+  AgentService(Engine& engine, Admit admit)
+      : engine_(engine), admit_(std::move(admit)), hub_(engine.bulletin()) {}
 
   grpc::Status Apply(grpc::ServerContext* context,
                      const v1::ApplyRequest* request,
@@ -30,9 +40,8 @@ class AgentService final : public v1::Agent::Service {
   grpc::Status Status(grpc::ServerContext* context,
                       const v1::StatusRequest* request,
                       v1::StatusResponse* response) override;
-  grpc::Status Watch(grpc::ServerContext* context,
-                     const v1::WatchRequest* request,
-                     grpc::ServerWriter<v1::WatchResponse>* writer) override;
+  WatchHub::Stream* Watch(grpc::CallbackServerContext* context,
+                          const v1::WatchRequest* request) override;
   grpc::Status Trace(grpc::ServerContext* context,
                      const v1::TraceRequest* request,
                      v1::TraceResponse* response) override;
@@ -80,6 +89,8 @@ class AgentService final : public v1::Agent::Service {
                       v1::ApplyResponse* response);
 
   Engine& engine_;
+  const Admit admit_;
+  WatchHub hub_;
 };
 
 }  // namespace uplinkd

@@ -62,6 +62,9 @@ grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
 grpc::Status AgentService::Rollback(grpc::ServerContext* context,
                                     const v1::RollbackRequest* request,
                                     v1::ApplyResponse* response) {
+  const Gate::Admission admission =
+      admit_(*context, request->dry_run() ? kDryRunRpc : "Rollback");
+  if (!admission) return admission.status();
   const Result<SpecHistory::Recalled> recalled =
       engine_.Recall(request->to_generation());
   if (!recalled) return ToGrpcStatus(recalled.error());
@@ -73,20 +76,24 @@ grpc::Status AgentService::Rollback(grpc::ServerContext* context,
   return ApplyAndWait(*context,
                       {.spec = recalled->spec,
                        .expected_generation = request->expected_generation(),
+                       .from = admission.caller().name,
                        .confirm = *std::move(terms),
                        .back_to = recalled->generation},
                       request->wait(), response);
 }
 
-grpc::Status AgentService::Confirm(grpc::ServerContext*,
+grpc::Status AgentService::Confirm(grpc::ServerContext* context,
                                    const v1::ConfirmRequest* request,
                                    v1::ConfirmResponse* response) {
+  const Gate::Admission admission = admit_(*context, "Confirm");
+  if (!admission) return admission.status();
+  const std::string& from = admission.caller().name;
   if (request->has_extend()) {
     const auto deadline =
         engine_.ExtendConfirm(request->id(),
                               std::chrono::floor<std::chrono::milliseconds>(
                                   FromProto(request->extend())),
-                              kClient);
+                              from);
     if (!deadline) return ToGrpcStatus(deadline.error());
     *response->mutable_deadline() = ToProto(*deadline);
     if (const StatusPointer status = engine_.bulletin().status()) {
@@ -94,27 +101,30 @@ grpc::Status AgentService::Confirm(grpc::ServerContext*,
     }
     return grpc::Status::OK;
   }
-  const Result<std::uint64_t> generation =
-      engine_.Confirm(request->id(), kClient);
+  const Result<std::uint64_t> generation = engine_.Confirm(request->id(), from);
   if (!generation) return ToGrpcStatus(generation.error());
   response->set_generation(*generation);
   return grpc::Status::OK;
 }
 
 grpc::Status AgentService::CancelConfirm(
-    grpc::ServerContext*, const v1::CancelConfirmRequest* request,
+    grpc::ServerContext* context, const v1::CancelConfirmRequest* request,
     v1::CancelConfirmResponse* response) {
+  const Gate::Admission admission = admit_(*context, "CancelConfirm");
+  if (!admission) return admission.status();
   const Result<Engine::ApplyAnswer> answer =
-      engine_.CancelConfirm(request->id(), kClient);
+      engine_.CancelConfirm(request->id(), admission.caller().name);
   if (!answer) return ToGrpcStatus(answer.error());
   response->set_generation(answer->generation);
   *response->mutable_plan() = ToPlanLines(answer->report);
   return grpc::Status::OK;
 }
 
-grpc::Status AgentService::History(grpc::ServerContext*,
+grpc::Status AgentService::History(grpc::ServerContext* context,
                                    const v1::HistoryRequest* request,
                                    v1::HistoryResponse* response) {
+  const Gate::Admission admission = admit_(*context, "History");
+  if (!admission) return admission.status();
   Result<v1::HistoryResponse> found = engine_.History(*request);
   if (!found) return ToGrpcStatus(found.error());
   *response = *std::move(found);

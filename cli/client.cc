@@ -3,13 +3,18 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <csignal>
+#include <fstream>
+#include <sstream>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 namespace uplinkd {
 namespace {
 
 // Where the agent puts the violations of a spec that it refuses.
 constexpr const char* kBadSpecKey = "uplinkd-bad-spec-bin";
+constexpr std::string_view kTcp = "tcp://";
 
 // gRPC wraps the system's words in its own; the last part is what counts.
 std::string SystemWords(const std::string& message) {
@@ -17,14 +22,77 @@ std::string SystemWords(const std::string& message) {
   return colon == std::string::npos ? message : message.substr(colon + 2);
 }
 
+bool IsTcp(const std::string& address) {
+  return address.starts_with(kTcp);
+}
+
+std::string AdviceFor(const std::string& address, const std::string& words) {
+  if (words == "Permission denied") {
+    return "run it as root, or as a member of the socket's group";
+  }
+  if (!IsTcp(address)) {
+    return "is it running? See \"systemctl status uplinkd\"; another socket "
+           "is named with --address or UPLINKD_ADDRESS";
+  }
+  if (words == "certificate verify failed") {
+    return "its certificate is not vouched for by --tls-ca, has ended, or is "
+           "not for this address";
+  }
+  if (words == "Socket closed" || words == "Connection reset by peer") {
+    return "it takes a certificate (--tls-certificate) that its "
+           "--tls-client-ca vouches for and that has not ended; its log says "
+           "what was wrong";
+  }
+  return "is it running, with --listen " + address + "?";
+}
+
 std::string NoAgentMessage(const std::string& address,
                            const std::string& words) {
-  const std::string advice =
-      words == "Permission denied"
-          ? "run it as root, or as a member of the socket's group"
-          : "is it running? See \"systemctl status uplinkd\"; another socket "
-            "is named with --address or UPLINKD_ADDRESS";
-  return "no agent answers at " + address + " (" + words + "): " + advice;
+  return "no agent answers at " + address + " (" + words +
+         "): " + AdviceFor(address, words);
+}
+
+CallError Refused(std::string message) {
+  return {ExitCode::kRefused, std::move(message), {}};
+}
+
+CallResult<std::string> ReadPem(const char* flag, const std::string& path) {
+  if (path.empty()) {
+    return tl::unexpected(
+        Refused(std::string("over TCP the agent and its clients show each "
+                            "other certificates: give ") +
+                flag + " as well"));
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return tl::unexpected(Refused(std::string(flag) + ": cannot read " + path));
+  }
+  return text.str();
+}
+
+CallResult<std::shared_ptr<grpc::ChannelCredentials>> TlsCredentials(
+    const ClientTls& tls) {
+  grpc::SslCredentialsOptions options;
+  const auto read = [](const char* flag, const std::string& path,
+                       std::string& text) -> CallResult<void> {
+    CallResult<std::string> pem = ReadPem(flag, path);
+    if (!pem) return tl::unexpected(pem.error());
+    text = *std::move(pem);
+    return {};
+  };
+  if (auto it = read("--tls-ca", tls.ca, options.pem_root_certs); !it) {
+    return tl::unexpected(it.error());
+  }
+  if (auto it =
+          read("--tls-certificate", tls.certificate, options.pem_cert_chain);
+      !it) {
+    return tl::unexpected(it.error());
+  }
+  if (auto it = read("--tls-key", tls.key, options.pem_private_key); !it) {
+    return tl::unexpected(it.error());
+  }
+  return grpc::SslCredentials(options);
 }
 
 std::vector<Violation> ViolationsOf(const grpc::ClientContext& context) {
@@ -97,15 +165,23 @@ class CancelOnSignal {
 
 }  // namespace
 
-Client::Client(const std::string& address, std::chrono::milliseconds timeout)
-    : address_(address), timeout_(timeout) {}
+Client::Client(const std::string& address, std::chrono::milliseconds timeout,
+               ClientTls tls)
+    : address_(address), timeout_(timeout), tls_(std::move(tls)) {}
 
-v1::Agent::Stub& Client::Stub() {
-  if (!stub_) {
-    stub_ = v1::Agent::NewStub(
-        grpc::CreateChannel(address_, grpc::InsecureChannelCredentials()));
+CallResult<v1::Agent::Stub*> Client::Stub() {
+  if (stub_) return stub_.get();
+  std::shared_ptr<grpc::ChannelCredentials> credentials =
+      grpc::InsecureChannelCredentials();
+  std::string target = address_;
+  if (IsTcp(address_)) {
+    auto made = TlsCredentials(tls_);
+    if (!made) return tl::unexpected(made.error());
+    credentials = *std::move(made);
+    target = address_.substr(kTcp.size());
   }
-  return *stub_;
+  stub_ = v1::Agent::NewStub(grpc::CreateChannel(target, credentials));
+  return stub_.get();
 }
 
 template <typename Request, typename Response>
@@ -115,7 +191,9 @@ CallResult<Response> Client::Call(Method<Request, Response> method,
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout);
   Response response;
-  const grpc::Status status = (Stub().*method)(&context, request, &response);
+  const CallResult<v1::Agent::Stub*> stub = Stub();
+  if (!stub) return tl::unexpected(stub.error());
+  const grpc::Status status = ((*stub)->*method)(&context, request, &response);
   if (status.ok()) return response;
   return tl::unexpected(ErrorOf(status, context));
 }
@@ -199,9 +277,11 @@ CallResult<v1::ApplyResponse> Client::Rollback(
 CallResult<void> Client::Watch(
     const std::function<void(const v1::WatchResponse&)>& handler) {
   const StopSignals signals;
+  const CallResult<v1::Agent::Stub*> stub = Stub();
+  if (!stub) return tl::unexpected(stub.error());
   grpc::ClientContext context;
   const CancelOnSignal cancel(signals, context);
-  const auto reader = Stub().Watch(&context, v1::WatchRequest());
+  const auto reader = (*stub)->Watch(&context, v1::WatchRequest());
   v1::WatchResponse response;
   while (reader->Read(&response)) handler(response);
   const grpc::Status status = reader->Finish();
@@ -232,6 +312,12 @@ CallError Client::ErrorOf(const grpc::Status& status,
                   " does not know this request: is it uplinkd, and of this "
                   "version?",
               {}};
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return Refused("the agent refuses: " + status.error_message() +
+                     (IsTcp(address_)
+                          ? "; roles over TCP are in its file of --roles"
+                          : "; operators are root and the members of the "
+                            "socket's group"));
     default:
       return {ExitCode::kRefused, status.error_message(),
               ViolationsOf(context)};

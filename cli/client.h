@@ -29,11 +29,20 @@ struct CallError {
 template <typename T>
 using CallResult = tl::expected<T, CallError>;
 
+// The files that an agent over TCP asks for; all of them or none.
+struct ClientTls {
+  std::string ca;           // what must vouch for the agent
+  std::string certificate;  // ours
+  std::string key;
+};
+
 class Client {
  public:
-  // gRPC is not started before the first call. `address` as gRPC has them:
-  // "unix:///run/uplinkd/uplinkd.sock". `timeout` holds for each call.
-  Client(const std::string& address, std::chrono::milliseconds timeout);
+  // gRPC is not started before the first call. `address` as gRPC has them,
+  // "unix:///run/uplinkd/uplinkd.sock", or "tcp://192.0.2.1:9870", which needs
+  // `tls`. `timeout` holds for each call.
+  Client(const std::string& address, std::chrono::milliseconds timeout,
+         ClientTls tls = {});
 
   // Waits longer than `timeout` by what the request waits.
   CallResult<v1::ApplyResponse> Apply(const v1::ApplyRequest& request);
@@ -70,12 +79,14 @@ class Client {
   CallResult<Response> Call(Method<Request, Response> method,
                             const Request& request,
                             std::chrono::milliseconds timeout);
-  v1::Agent::Stub& Stub();
+  // Fails if the files for TLS are missing or cannot be read.
+  CallResult<v1::Agent::Stub*> Stub();
   CallError ErrorOf(const grpc::Status& status,
                     const grpc::ClientContext& context) const;
 
   std::string address_;
   std::chrono::milliseconds timeout_;
+  ClientTls tls_;
   std::unique_ptr<v1::Agent::Stub> stub_;
 };
 

@@ -9,15 +9,31 @@
 namespace uplinkd {
 namespace {
 
+void AddTlsOptions(CLI::App& program, ClientTls& tls) {
+  const auto file = [&program](const char* flag, const char* variable,
+                               std::string& value, const char* description) {
+    program.add_option(flag, value, description)
+        ->envname(variable)
+        ->type_name("FILE");
+  };
+  file("--tls-ca", "UPLINKD_TLS_CA", tls.ca,
+       "For tcp:// addresses: the authorities that vouch for the agent");
+  file("--tls-certificate", "UPLINKD_TLS_CERTIFICATE", tls.certificate,
+       "For tcp:// addresses: your certificate (PEM)");
+  file("--tls-key", "UPLINKD_TLS_KEY", tls.key,
+       "For tcp:// addresses: its private key");
+}
+
 void AddGlobalOptions(CLI::App& program, Session& session) {
   program.set_version_flag("--version", "uplinkctl " UPLINKD_VERSION);
   program.set_help_all_flag("--help-all", "Print the help of every verb");
   program
       .add_option("--address", session.address,
-                  "Where the agent listens, as gRPC has addresses")
+                  "Where the agent listens: unix:///PATH or tcp://HOST:PORT")
       ->envname("UPLINKD_ADDRESS")
       ->type_name("ADDRESS")
       ->capture_default_str();
+  AddTlsOptions(program, session.tls);
   AddDurationOption(program, "--timeout", session.timeout,
                     "How long to wait for an answer");
   program

@@ -22,11 +22,12 @@ enum class Format { kTable, kYaml, kJson };
 
 struct Session {
   std::string address = "unix:///run/uplinkd/uplinkd.sock";
+  ClientTls tls;
   std::chrono::milliseconds timeout{10000};
   ColorMode color = ColorMode::kAuto;
 
   Screen screen() const;
-  Client client() const { return {address, timeout}; }
+  Client client() const { return {address, timeout, tls}; }
 };
 
 // Set by the verb that the user chose.

@@ -13,6 +13,7 @@ packages=(
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
   libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
   libc-ares-dev libcurl4-openssl-dev libncurses-dev nlohmann-json3-dev
+  libssl-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14

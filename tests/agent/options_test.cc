@@ -19,7 +19,8 @@ tl::expected<AgentOptions, EarlyExit> Parse(
 TEST(Options, DefaultsAreTheDocumentedOnes) {
   const auto options = Parse({});
   ASSERT_TRUE(options);
-  EXPECT_THAT(options->sockets, ElementsAre("/run/uplinkd/uplinkd.sock"));
+  EXPECT_THAT(options->access.sockets,
+              ElementsAre("/run/uplinkd/uplinkd.sock"));
   EXPECT_EQ(options->metrics_listen, "127.0.0.1:9871");
   EXPECT_EQ(options->state_dir, "/var/lib/uplinkd");
   EXPECT_EQ(options->iproute2_dir, "/etc/iproute2");
@@ -32,7 +33,8 @@ TEST(Options, TakesSeveralListenAddressesInBothSpellings) {
   const auto options =
       Parse({"--listen", "unix:///run/a.sock", "--listen=unix:/run/b.sock"});
   ASSERT_TRUE(options);
-  EXPECT_THAT(options->sockets, ElementsAre("/run/a.sock", "/run/b.sock"));
+  EXPECT_THAT(options->access.sockets,
+              ElementsAre("/run/a.sock", "/run/b.sock"));
 }
 
 TEST(Options, EmptyValuesDisable) {
@@ -54,12 +56,36 @@ TEST(Options, TakesTheOthers) {
   EXPECT_TRUE(options->log_json);
 }
 
-TEST(Options, RefusesTcpBecauseItNeedsMutualTls) {
+TEST(Options, RefusesTcpWithoutMutualTls) {
   const auto options = Parse({"--listen", "0.0.0.0:7000"});
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().status, kExitBadInput);
   EXPECT_THAT(options.error().text, HasSubstr("mutual TLS"));
   EXPECT_THAT(options.error().text, HasSubstr("unix:///run/uplinkd"));
+  const auto bare = Parse({"--listen", "tcp://127.0.0.1:9870", "--tls-key", "k",
+                           "--tls-certificate", "c", "--roles", "r"});
+  ASSERT_FALSE(bare);
+  EXPECT_THAT(bare.error().text, HasSubstr("give --tls-client-ca as well"));
+  const auto idle = Parse({"--roles", "r"});
+  ASSERT_FALSE(idle);
+  EXPECT_THAT(idle.error().text, HasSubstr("--listen tcp://ADDRESS:PORT"));
+}
+
+TEST(Options, TakesTcpWithAllOfIt) {
+  const auto options = Parse(
+      {"--listen", "tcp://[::1]:9870", "--listen", "unix:/run/a.sock",
+       "--tls-key", "k", "--tls-certificate", "c", "--tls-client-ca", "a",
+       "--roles", "r", "--socket-group", "ops", "--reader-group", "graphs"});
+  ASSERT_TRUE(options) << options.error().text;
+  ASSERT_EQ(options->access.tcp.size(), 1U);
+  EXPECT_EQ(options->access.tcp[0].Text(), "[::1]:9870");
+  EXPECT_THAT(options->access.sockets, ElementsAre("/run/a.sock"));
+  EXPECT_EQ(options->access.reader_group, "graphs");
+  for (const char* wrong :
+       {"tcp://localhost:9870", "tcp://127.0.0.1", "tcp://::1:9870",
+        "tcp://127.0.0.1:99999", "tcp://[127.0.0.1]:1"}) {
+    EXPECT_FALSE(Parse({"--listen", wrong})) << wrong;
+  }
 }
 
 TEST(Options, RefusesRelativeAndOverlongSocketPaths) {

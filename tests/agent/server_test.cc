@@ -35,7 +35,7 @@ UniqueFd BindSocket(const std::string& path, bool listening) {
 class ServerTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<Server>> Start(const std::string& name) {
-    return Server::Start({directory_ / name}, engine_);
+    return Server::Start({.sockets = {directory_ / name}}, engine_);
   }
   TemporaryDirectory directory_;
   FakeMachine machine_;
@@ -85,8 +85,8 @@ TEST_F(ServerTest, SaysWhenItCannotMakeTheDirectory) {
 }
 
 TEST_F(ServerTest, ServesOnSeveralSockets) {
-  const auto server =
-      Server::Start({directory_ / "a.sock", directory_ / "b.sock"}, engine_);
+  const auto server = Server::Start(
+      {.sockets = {directory_ / "a.sock", directory_ / "b.sock"}}, engine_);
   ASSERT_TRUE(server);
   EXPECT_TRUE(directory_.Has("a.sock"));
   EXPECT_TRUE(directory_.Has("b.sock"));

@@ -29,7 +29,7 @@ class ServiceConnections : public ::testing::Test {
  protected:
   ServiceConnections() : engine_(OptionsFor(machine_, directory_.path())) {
     const std::string socket = directory_ / "uplinkd.sock";
-    auto server = Server::Start({socket}, *engine_);
+    auto server = Server::Start({.sockets = {socket}}, *engine_);
     EXPECT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
     stub_ = v1::Agent::NewStub(grpc::CreateChannel(

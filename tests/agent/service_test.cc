@@ -41,7 +41,7 @@ std::unique_ptr<grpc::ClientContext> Context() {
 class Service : public ::testing::Test {
  protected:
   Service() : engine_(OptionsFor(machine_, directory_.path())) {
-    auto server = Server::Start({socket_}, *engine_);
+    auto server = Server::Start({.sockets = {socket_}}, *engine_);
     EXPECT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
     engine_->WhenRunning([this] { server_->SetHealthy(true); });
@@ -322,32 +322,6 @@ TEST_F(Service, WatchStreamsThePresentAndThenEachChange) {
   EXPECT_EQ(ConditionStatus(news.status(), "Programmed"), "True");
   context->TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
-}
-
-TEST_F(Service, TurnsAwayTooManyWatchersButStillAnswersOthers) {
-  engine_.Start();
-  using Stream = std::unique_ptr<grpc::ClientReader<v1::WatchResponse>>;
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<Stream> streams;
-  for (std::size_t i = 0; i < Bulletin::kMaxWatchers - 1; ++i) {
-    contexts.push_back(Context());
-    streams.push_back(stub_->Watch(contexts.back().get(), v1::WatchRequest()));
-    v1::WatchResponse first;
-    ASSERT_TRUE(streams.back()->Read(&first));
-  }
-  const auto context = Context();
-  const auto one_more = stub_->Watch(context.get(), v1::WatchRequest());
-  v1::WatchResponse none;
-  EXPECT_FALSE(one_more->Read(&none));
-  EXPECT_EQ(one_more->Finish().error_code(), grpc::RESOURCE_EXHAUSTED);
-  EXPECT_TRUE(Apply(Request(TwoUplinkSpec())).response.in_sync());
-  for (const auto& each : contexts) each->TryCancel();
-  for (const Stream& stream : streams) {
-    v1::WatchResponse rest;
-    while (stream->Read(&rest)) {
-    }
-    stream->Finish();
-  }
 }
 
 TEST_F(Service, CleanupEmptiesTheKernelAndForgetsTheSpec) {

@@ -1,0 +1,165 @@
+#include "agent/watch_hub.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace uplinkd {
+namespace {
+
+// The waker is cancelled, or the bulletin closed, when there is nothing more to
+// wait for.
+constexpr std::chrono::hours kLong{1};
+constexpr std::chrono::milliseconds kNow{0};
+
+v1::WatchResponse ToResponse(const Bulletin::News& news) {
+  v1::WatchResponse response;
+  *response.mutable_status() = *news.status;
+  if (news.event != nullptr) *response.mutable_event() = *news.event;
+  if (news.lost > 0) {
+    response.mutable_event()->set_message(
+        std::to_string(news.lost) +
+        " events before this one were lost: this client is too slow");
+  }
+  return response;
+}
+
+grpc::Status Stopping() {
+  return {grpc::UNAVAILABLE, "the agent is stopping"};
+}
+
+// Ends at once.
+class Refusal final : public WatchHub::Stream {
+ public:
+  explicit Refusal(grpc::Status status) { Finish(std::move(status)); }
+
+ private:
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+// Its functions are called by gRPC's threads and the hub's. gRPC is called
+// without the mutex, since it may call back.
+class WatchHub::Watcher final : public WatchHub::Stream {
+ public:
+  Watcher(WatchHub& hub, Gate::Admission admission,
+          std::unique_ptr<Bulletin::Subscription> subscription)
+      : hub_(hub),
+        admission_(std::move(admission)),
+        subscription_(std::move(subscription)) {}
+
+  // Sends the next news, unless something is on its way already.
+  void Pump() {
+    std::optional<grpc::Status> end;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_ || response_ != nullptr) return;
+      if (cancelled_) {
+        end = grpc::Status::CANCELLED;
+      } else if (hub_.bulletin_.closed()) {
+        end = Stopping();
+      } else if (const auto news = subscription_->Next(kNow)) {
+        response_ = std::make_unique<v1::WatchResponse>(ToResponse(*news));
+      } else {
+        return;
+      }
+      ended_ = end.has_value();
+    }
+    // Nobody else touches the response until OnWriteDone().
+    if (end) {
+      Finish(*std::move(end));
+    } else {
+      StartWrite(response_.get());
+    }
+  }
+
+ private:
+  void OnWriteDone(bool ok) override {
+    {
+      const std::lock_guard lock(mutex_);
+      response_.reset();
+      cancelled_ = cancelled_ || !ok;
+    }
+    Pump();
+  }
+  void OnCancel() override {
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+    }
+    Pump();
+  }
+  void OnDone() override { hub_.Forget(this); }
+
+  WatchHub& hub_;
+  const Gate::Admission admission_;
+  const std::unique_ptr<Bulletin::Subscription> subscription_;
+  std::mutex mutex_;
+  std::unique_ptr<v1::WatchResponse>
+      response_;            // on its way; guarded by mutex_
+  bool cancelled_ = false;  // guarded by mutex_
+  bool ended_ = false;      // guarded by mutex_
+};
+
+WatchHub::WatchHub(Bulletin& bulletin)
+    : bulletin_(bulletin), waker_(bulletin.Subscribe()) {
+  if (waker_ == nullptr) return;  // Watch() gets no subscription either
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "watch-hub");
+    Run();
+  });
+}
+
+WatchHub::~WatchHub() {
+  if (!thread_.joinable()) return;
+  waker_->Cancel();
+  thread_.join();
+}
+
+WatchHub::Stream* WatchHub::Watch(Gate::Admission admission) {
+  if (!admission) return new Refusal(admission.status());
+  std::unique_ptr<Bulletin::Subscription> subscription = bulletin_.Subscribe();
+  if (subscription == nullptr) {
+    return new Refusal(
+        {grpc::RESOURCE_EXHAUSTED, "too many watchers: at most " +
+                                       std::to_string(Bulletin::kMaxWatchers)});
+  }
+  auto watcher = std::make_shared<Watcher>(*this, std::move(admission),
+                                           std::move(subscription));
+  {
+    const std::lock_guard lock(mutex_);
+    watchers_.emplace(watcher.get(), watcher);
+  }
+  watcher->Pump();
+  return watcher.get();
+}
+
+void WatchHub::Forget(Watcher* watcher) {
+  std::shared_ptr<Watcher> last;  // goes without the mutex
+  const std::lock_guard lock(mutex_);
+  const auto found = watchers_.find(watcher);
+  if (found == watchers_.end()) return;
+  last = std::move(found->second);
+  watchers_.erase(found);
+}
+
+void WatchHub::Run() {
+  while (true) {
+    const bool news = waker_->Next(kLong).has_value();
+    if (!news && waker_->over() && !bulletin_.closed()) return;  // cancelled
+    std::vector<std::shared_ptr<Watcher>> watchers;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [key, watcher] : watchers_) watchers.push_back(watcher);
+    }
+    for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->Pump();
+    if (bulletin_.closed()) return;
+  }
+}
+
+}  // namespace uplinkd
