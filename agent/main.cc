@@ -22,11 +22,13 @@
 #include "agent/live_state.h"
 #include "agent/logging.h"
 #include "agent/options.h"
+#include "agent/privileges.h"
 #include "agent/server.h"
 #include "agent/spec_file.h"
 #include "agent/spec_source.h"
 #include "exporters/http.h"
 #include "reconciler/linux/instance.h"
+#include "reconciler/linux/xt_modules.h"
 
 namespace uplinkd {
 namespace {
@@ -109,7 +111,8 @@ EngineOptions EngineOptionsOf(const AgentOptions& options) {
   engine.follower.state_dir = options.state_dir;
   engine.follower.iproute2_dir = options.iproute2_dir;
   engine.follower.clocks = SystemClocks();
-  engine.ready = [] { sd_notify(0, "READY=1"); };
+  sd_notify(0, "STATUS=the kernel does not hold the spec yet");
+  engine.ready = [] { sd_notify(0, "READY=1\nSTATUS=serving"); };
   return engine;
 }
 
@@ -151,6 +154,10 @@ int TakeUpSpec(const AgentOptions& options, Engine& engine) {
 
 int Run(const AgentOptions& options) {
   SetUpLogging(options.log_level, options.log_json);
+  LoadXtModules();  // the last thing that needs more than what is kept
+  if (const Result<void> kept = KeepNeededPrivileges(); !kept) {
+    return CannotRun(kept.error().message);
+  }
   const sigset_t signals = BlockSignals();
   const Result<Instance> instance = Instance::Take();
   if (!instance) return CannotRun(instance.error().message);

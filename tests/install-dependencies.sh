@@ -11,7 +11,7 @@ packages=(
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
-  libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
+  libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev libcap-dev
   libc-ares-dev libcurl4-openssl-dev libncurses-dev nlohmann-json3-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
