@@ -19,6 +19,7 @@ packages=(
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
   tmux prometheus prometheus-alertmanager prometheus-node-exporter systemd
   chromium-headless-shell
+  zsh fish man-db mandoc python3-jsonschema python3-yaml bsdextrautils
   # demo
   curl socat
   # style
