@@ -12,6 +12,7 @@ packages=(
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
   libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev libcap-dev
+  lowdown
   libc-ares-dev libcurl4-openssl-dev libncurses-dev nlohmann-json3-dev
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
@@ -19,7 +20,7 @@ packages=(
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
   tmux prometheus prometheus-alertmanager prometheus-node-exporter systemd
   chromium-headless-shell
-  zsh fish man-db mandoc python3-jsonschema python3-yaml bsdextrautils
+  lintian debootstrap zsh fish man-db mandoc python3-jsonschema python3-yaml bsdextrautils
   # demo
   curl socat
   # style
