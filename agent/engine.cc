@@ -51,6 +51,7 @@ Result<void> Engine::Run() {
 }
 
 void Engine::Begin() {
+  watchdog_.Start();
   follower_.Sample();
   WatchHost();
   if (follower_.ledger().current() != nullptr) {

@@ -28,6 +28,7 @@
 #include "agent/health_monitor.h"
 #include "agent/host.h"
 #include "agent/request_log.h"
+#include "agent/watchdog.h"
 #include "reconciler/schedule.h"
 
 namespace uplinkd {
@@ -164,6 +165,7 @@ class Engine {
   asio::steady_timer sample_timer_{context_};
   asio::steady_timer loads_timer_{context_};
   ConfirmRound confirm_round_;
+  Watchdog watchdog_{context_};
   bool loads_armed_ = false;
   std::list<Watched> watched_;
   bool ready_reported_ = false;

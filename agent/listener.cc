@@ -1,6 +1,8 @@
 #include "agent/listener.h"
 
 #include <arpa/inet.h>
+#include <grp.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -140,6 +142,22 @@ Result<void> Listener::Open(const AccessOptions& options) {
   }
   for (const TcpAddress& address : options.tcp) {
     if (Result<void> opened = OpenTcp(address); !opened) return opened;
+  }
+  return {};
+}
+
+Result<void> JoinSocketGroup(const AccessOptions& options) {
+  const Result<gid_t> group = SocketGroup(options);
+  // One that does not exist is told of when the socket is made.
+  if (geteuid() != 0 || !group || *group == static_cast<gid_t>(-1)) return {};
+  std::vector<gid_t> groups(static_cast<std::size_t>(NGROUPS_MAX));
+  const int count = getgroups(NGROUPS_MAX, groups.data());
+  if (count < 0) return SystemFault("cannot read this process' groups");
+  groups.resize(static_cast<std::size_t>(count));
+  if (std::ranges::find(groups, *group) != groups.end()) return {};
+  groups.push_back(*group);
+  if (setgroups(groups.size(), groups.data()) != 0) {
+    return SystemFault("cannot join the sockets' group");
   }
   return {};
 }

@@ -20,6 +20,10 @@
 
 namespace uplinkd {
 
+// Makes root's process a member of the group that Unix sockets get, as long as
+// it has the capability for that: later it may give them to no other group.
+Result<void> JoinSocketGroup(const AccessOptions& options);
+
 class Listener {
  public:
   // In the listener's thread.

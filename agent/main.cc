@@ -20,15 +20,18 @@
 
 #include "agent/engine.h"
 #include "agent/hooks.h"
+#include "agent/listener.h"
 #include "agent/live_state.h"
 #include "agent/logging.h"
 #include "agent/options.h"
+#include "agent/privileges.h"
 #include "agent/server.h"
 #include "agent/spec_file.h"
 #include "agent/spec_source.h"
 #include "agent/tls.h"
 #include "exporters/http.h"
 #include "reconciler/linux/instance.h"
+#include "reconciler/linux/xt_modules.h"
 
 namespace uplinkd {
 namespace {
@@ -120,7 +123,8 @@ EngineOptions EngineOptionsOf(const AgentOptions& options) {
   engine.follower.state_dir = options.state_dir;
   engine.follower.iproute2_dir = options.iproute2_dir;
   engine.follower.clocks = SystemClocks();
-  engine.ready = [] { sd_notify(0, "READY=1"); };
+  sd_notify(0, "STATUS=the kernel does not hold the spec yet");
+  engine.ready = [] { sd_notify(0, "READY=1\nSTATUS=serving"); };
   return engine;
 }
 
@@ -162,6 +166,13 @@ int TakeUpSpec(const AgentOptions& options, Engine& engine) {
 
 int Run(const AgentOptions& options) {
   SetUpLogging(options.log_level, options.log_json);
+  LoadXtModules();  // this and the next need more than what is kept
+  if (const Result<void> joined = JoinSocketGroup(options.access); !joined) {
+    return CannotRun(joined.error().message);
+  }
+  if (const Result<void> kept = KeepNeededPrivileges(); !kept) {
+    return CannotRun(kept.error().message);
+  }
   AllowOnlyTls13();
   const sigset_t signals = BlockSignals();
   const Result<Instance> instance = Instance::Take();

@@ -57,10 +57,20 @@ std::vector<KnownName> ForeignTableNames(const std::string& iproute2_dir) {
   return known;
 }
 
-Result<void> MakeFile(const std::string& directory, const std::string& path,
-                      const std::string& content) {
-  if (Result<void> made = MakeDirectory(directory); !made) return made;
-  return ReplaceFile(path, content);
+// Where the file is, whose path may be a link that leads out of a directory in
+// which we may not write. It need not be there yet.
+std::filesystem::path Destination(const std::filesystem::path& path) {
+  std::error_code no_link;
+  const auto target = std::filesystem::read_symlink(path, no_link);
+  return no_link ? path : path.parent_path() / target;
+}
+
+Result<void> MakeFile(const std::string& path, const std::string& content) {
+  const std::filesystem::path file = Destination(path);
+  if (Result<void> made = MakeDirectory(file.parent_path().string()); !made) {
+    return made;
+  }
+  return ReplaceFile(file.string(), content);
 }
 
 Result<void> WriteIfDifferent(const std::string& directory,
@@ -68,7 +78,7 @@ Result<void> WriteIfDifferent(const std::string& directory,
   const std::string path = directory + "/" + std::string(kFileName);
   const Result<std::string> present = ReadFile(path);
   if (present && *present == content) return {};
-  Result<void> made = MakeFile(directory, path, content);
+  Result<void> made = MakeFile(path, content);
   const std::string error = made ? "" : made.error().message;
   Log(made ? spdlog::level::info : spdlog::level::warn,
       made ? "wrote " + path : error,
@@ -136,7 +146,10 @@ Result<void> RemoveNameFiles(const std::string& iproute2_dir) {
   if (iproute2_dir.empty()) return {};
   for (const char* directory : {"/rt_tables.d/", "/rt_protos.d/"}) {
     const std::string path = iproute2_dir + directory + std::string(kFileName);
-    if (Result<void> removed = RemoveFile(path); !removed) return removed;
+    if (Result<void> removed = RemoveFile(Destination(path).string());
+        !removed) {
+      return removed;
+    }
   }
   return {};
 }

@@ -3,7 +3,8 @@
 // Two files of our own below iproute2's directory, rt_tables.d/uplinkd.conf
 // and rt_protos.d/uplinkd.conf, so that `ip rule` says "lookup wan1" and
 // `ip route` says "proto uplinkd". The user's own files are only read. Nothing
-// but the display depends on them: a failure is a warning.
+// but the display depends on them: a failure is a warning. Either may be a link
+// to where the agent may write: that is written, and the link stays.
 #ifndef UPLINKD_AGENT_NAME_FILES_H_
 #define UPLINKD_AGENT_NAME_FILES_H_
 

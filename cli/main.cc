@@ -71,6 +71,7 @@ int Main(int argc, char** argv) {
   AddEventsVerb(program, session, chosen);
   AddTopVerb(program, session, chosen);
   AddDoctorVerb(program, session, chosen);
+  AddAboutVerbs(program, session, chosen);
   // The global options may stand after the verb, too.
   for (CLI::App* verb : program.get_subcommands({})) verb->fallthrough();
   program.require_subcommand(1);

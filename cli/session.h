@@ -48,6 +48,7 @@ void AddConnectionsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddEventsVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddTopVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddDoctorVerb(CLI::App& program, Session& session, Chosen& chosen);
+void AddAboutVerbs(CLI::App& program, Session& session, Chosen& chosen);
 
 // ---- options that several verbs have ----
 

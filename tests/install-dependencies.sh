@@ -11,7 +11,8 @@ packages=(
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev
-  libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev
+  libyaml-cpp-dev libcli11-dev libasio-dev libsystemd-dev libcap-dev
+  lowdown
   libc-ares-dev libcurl4-openssl-dev libncurses-dev nlohmann-json3-dev
   libssl-dev
   # tests and benchmark
@@ -20,6 +21,7 @@ packages=(
   iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
   tmux prometheus prometheus-alertmanager prometheus-node-exporter systemd
   chromium-headless-shell
+  lintian debootstrap zsh fish man-db mandoc python3-jsonschema python3-yaml bsdextrautils
   # demo
   curl socat
   # style

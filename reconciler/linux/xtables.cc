@@ -1,8 +1,6 @@
 #include "reconciler/linux/xtables.h"
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <array>
 #include <cerrno>
@@ -15,26 +13,27 @@
 #include "reconciler/linux/xt_editor.h"
 #include "reconciler/linux/xt_error.h"
 #include "reconciler/linux/xt_layout.h"
+#include "reconciler/linux/xt_modules.h"
 #include "reconciler/linux/xt_snapshot.h"
 #include "reconciler/linux/xtables_lock.h"
 
 namespace uplinkd {
 namespace {
 
-// "ip_tables" or "ip6_tables", the kernel's name of its module.
-std::string ModuleOf(Family family) {
-  return family == Family::kIpv4 ? "ip_tables" : "ip6_tables";
-}
-
 // What exists now. Unlike every access to a table, reading this creates none.
 Result<std::set<std::string>> ReadTableNames(Family family) {
-  // Of the calling thread's network namespace, which may not be its process's.
-  const std::string path =
-      "/proc/thread-self/net/" + ModuleOf(family) + "_names";
+  const std::string path = XtNamesPath(family);
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
+    const int error = errno;
+    // The one thing here that no capability of ours opens.
+    if (error == EACCES) {
+      Error denied = XtError("cannot read " + path, error);
+      denied.message += "; the unit of uplinkd gives it to its group (chgrp)";
+      return tl::unexpected(std::move(denied));
+    }
     return tl::unexpected(
-        XtAccessError(MangleOf(family), "cannot read " + path, errno));
+        XtAccessError(MangleOf(family), "cannot read " + path, error));
   }
   std::set<std::string> names;
   std::array<char, 1024> text;  // the kernel knows five tables
@@ -49,23 +48,6 @@ Result<std::set<std::string>> ReadTableNames(Family family) {
     }
   }
   return names;
-}
-
-// Nothing in the kernel loads ip_tables on demand, so every iptables program
-// does. Whether it helped is for the next read to tell.
-void LoadModule(const std::string& module) {
-  std::array<const char*, 4> arguments{"modprobe", "-q", module.c_str(),
-                                       nullptr};
-  std::array<char*, 1> environment{nullptr};
-  pid_t pid = 0;
-  if (posix_spawn(&pid, "/sbin/modprobe", nullptr, nullptr,
-                  const_cast<char* const*>(arguments.data()),
-                  environment.data()) != 0) {
-    return;
-  }
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
 }
 
 template <typename Key, typename Value>
@@ -170,7 +152,7 @@ Result<int> Xtables::Parts::Socket(Family family) {
 
 void Xtables::Parts::LoadOnce(Family family) {
   if (std::exchange(doors[family].tried_to_load, true)) return;
-  LoadModule(ModuleOf(family));
+  LoadXtModule(family);
 }
 
 Result<std::set<std::string>> Xtables::Parts::TableNames(Family family) {

@@ -35,7 +35,11 @@ UniqueFd OpenLockFile(const std::string& path) {
 }
 
 Error OpenError(const std::string& path) {
-  return XtError("cannot open the xtables lock " + path, errno);
+  Error error = XtError("cannot open the xtables lock " + path, errno);
+  if (error.system_errno == EACCES) {
+    error.message += "; tmpfiles.d/uplinkd.conf lets the group of uplinkd in";
+  }
+  return error;
 }
 
 std::string Seconds(milliseconds time) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/agent/temporary_directory.h"
 #include "tests/core/builders.h"
@@ -85,6 +86,30 @@ TEST(NameFiles, RemovesItsFilesOnly) {
   EXPECT_FALSE(etc.Has(kProtos));
   EXPECT_TRUE(etc.Has("rt_tables.d/site.conf"));
   EXPECT_TRUE(RemoveNameFiles(etc.path()));  // again
+}
+
+// As the package leads them out of /etc, where the agent may not write.
+TEST(NameFiles, FollowsALinkAndLeavesIt) {
+  const TemporaryDirectory etc;
+  const TemporaryDirectory run;
+  etc.Write("rt_tables.d/README", "");
+  etc.Write("rt_protos.d/README", "");
+  ASSERT_EQ(symlink((run / "names/tables").c_str(), (etc / kTables).c_str()),
+            0);
+  ASSERT_EQ(symlink("../protos", (etc / kProtos).c_str()), 0);
+  ASSERT_EQ(chmod((etc / "rt_tables.d").c_str(), 0500), 0);
+  ASSERT_TRUE(WriteNameFiles(etc.path(), {{11, "wan1"}}));
+  EXPECT_THAT(run.Read("names/tables"), HasSubstr("\n11\twan1\n"));
+  EXPECT_EQ(run.Read("names/tables"), etc.Read(kTables));
+  EXPECT_THAT(etc.Read(kProtos), HasSubstr("uplinkd"));
+  ASSERT_TRUE(RemoveNameFiles(etc.path()));
+  EXPECT_FALSE(run.Has("names/tables"));
+  struct stat link {};
+  EXPECT_EQ(lstat((etc / kTables).c_str(), &link), 0);
+  EXPECT_TRUE(S_ISLNK(link.st_mode));
+  // And from nothing again, with the directory that it leads to.
+  ASSERT_TRUE(WriteNameFiles(etc.path(), {{11, "wan1"}}));
+  EXPECT_TRUE(run.Has("names/tables"));
 }
 
 TEST(NameFiles, SaysWhereItCannotWrite) {
