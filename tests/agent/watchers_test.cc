@@ -50,7 +50,7 @@ class Watchers : public ::testing::Test {
     server_ = std::move(*server);
     engine_.Start();
     stub_ = v1::Agent::NewStub(Connect());
-    EXPECT_TRUE(engine_->Apply(testing::TwoUplinkSpec(), 0));
+    EXPECT_TRUE(engine_->Apply({.spec = testing::TwoUplinkSpec()}));
   }
   ~Watchers() override {
     engine_.Stop();
