@@ -7,7 +7,7 @@
 # sanitizers, runs every test, runs the agent's tests once more under the
 # thread sanitizer, and checks format and lint. Traffic stays in network
 # namespaces that are made for it and gone afterwards. The benchmark is apart:
-# tests/bench.sh.
+# tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long
 #
 #   --quick       no thread sanitizer, no lint, no lab
 #   --tidy-all    lint every file, not only those changed since origin/main
@@ -132,7 +132,7 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 stage "build: dev (address and undefined-behaviour sanitizers)"
 cmake --preset dev >/dev/null
 cmake --build --preset dev
-check "tests, without the lab" run_ctest build/dev -LE lab
+check "tests, without the lab" run_ctest build/dev -LE 'lab|long'
 if ! $quick; then
   check "lab" run_ctest build/dev -L lab  # apart: it needs the processors
   stage "build: tsan (thread sanitizer)"

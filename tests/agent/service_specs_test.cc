@@ -26,7 +26,7 @@ using testing::TwoUplinkSpec;
 class ServiceSpecs : public ::testing::Test {
  protected:
   ServiceSpecs() : engine_(OptionsFor(machine_, directory_.path())) {
-    auto server = Server::Start({socket_}, *engine_);
+    auto server = Server::Start({.sockets = {socket_}}, *engine_);
     EXPECT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
     grpc::ChannelArguments arguments;
