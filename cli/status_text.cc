@@ -179,10 +179,9 @@ Color PhaseColor(const std::string& phase) {
 
 // Three of them say so when they are true.
 bool IsBad(const v1::Condition& condition) {
-  const bool inverted = condition.type() == "DriftDetected" ||
-                        condition.type() == "Degraded" ||
-                         condition.type() == "Paused" ||
-                         condition.type() == "ConfirmPending";
+  const bool inverted =
+      condition.type() == "DriftDetected" || condition.type() == "Degraded" ||
+      condition.type() == "Paused" || condition.type() == "ConfirmPending";
   return condition.status() == (inverted ? "True" : "False");
 }
 
