@@ -1,20 +1,17 @@
 #include "agent/drain_ledger.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
 #include <utility>
 
 #include "agent/files.h"
+#include "agent/message_file.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
 namespace {
 
 using google::protobuf::Timestamp;
-using google::protobuf::util::JsonPrintOptions;
-using google::protobuf::util::JsonStringToMessage;
-using google::protobuf::util::MessageToJsonString;
 using google::protobuf::util::TimeUtil;
 using std::chrono::floor;
 using std::chrono::nanoseconds;
@@ -36,16 +33,11 @@ DrainLedger::DrainLedger(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/drains.json") {}
 
 Result<void> DrainLedger::Restore(const Instant& now) {
-  const Result<std::string> text = ReadFile(path_);
-  if (!text) {
-    if (text.error().code == ErrorCode::kNotFound) return {};
-    return tl::unexpected(text.error());
-  }
   v1::Drains stored;
-  if (const auto read = JsonStringToMessage(*text, &stored); !read.ok()) {
-    return Fail(
-        ErrorCode::kFailedPrecondition,
-        path_ + " cannot be used, so no uplink is drained: " + read.ToString());
+  if (Result<void> read =
+          ReadMessageFile(path_, "so no uplink is drained", stored);
+      !read) {
+    return read;
   }
   for (const auto& [uplink, state] : stored.uplinks()) {
     std::optional<Deadline>& deadline = drains_[uplink];
@@ -141,14 +133,7 @@ Result<void> DrainLedger::Save(const Drains& drains) const {
     *state.mutable_deadline() = ToTimestamp(deadline->wall);
     state.set_over(deadline->over);
   }
-  JsonPrintOptions pretty;
-  pretty.add_whitespace = true;
-  std::string text;
-  if (!MessageToJsonString(stored, &text, pretty).ok()) {
-    return Fail(ErrorCode::kInternal, "the drains cannot be written as JSON");
-  }
-  if (Result<void> made = MakeDirectory(directory_); !made) return made;
-  return ReplaceFile(path_, text);
+  return ReplaceMessageFile(directory_, path_, stored);
 }
 
 }  // namespace uplinkd

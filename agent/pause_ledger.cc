@@ -1,20 +1,17 @@
 #include "agent/pause_ledger.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "agent/files.h"
+#include "agent/message_file.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
 namespace {
 
-using google::protobuf::util::JsonPrintOptions;
-using google::protobuf::util::JsonStringToMessage;
-using google::protobuf::util::MessageToJsonString;
 using google::protobuf::util::TimeUtil;
 using std::chrono::floor;
 using std::chrono::nanoseconds;
@@ -26,17 +23,9 @@ PauseLedger::PauseLedger(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/pause.json") {}
 
 Result<void> PauseLedger::Restore(const Instant& now) {
-  const Result<std::string> text = ReadFile(path_);
-  if (!text) {
-    if (text.error().code == ErrorCode::kNotFound) return {};
-    return tl::unexpected(text.error());
-  }
   v1::PauseState stored;
-  if (const auto read = JsonStringToMessage(*text, &stored); !read.ok()) {
-    return Fail(
-        ErrorCode::kFailedPrecondition,
-        path_ + " cannot be used, so nothing is paused: " + read.ToString());
-  }
+  Result<void> read = ReadMessageFile(path_, "so nothing is paused", stored);
+  if (!read || !stored.has_until()) return read;
   const WallTime until{seconds(stored.until().seconds())};
   const nanoseconds most = std::min<nanoseconds>(
       nanoseconds(TimeUtil::DurationToNanoseconds(stored.duration())),
@@ -58,17 +47,8 @@ Result<PauseLedger::WallTime> PauseLedger::Begin(
       TimeUtil::MillisecondsToDuration(duration.count());
   stored.set_from(from);
   stored.set_reason(reason);
-  JsonPrintOptions pretty;
-  pretty.add_whitespace = true;
-  std::string text;
-  if (!MessageToJsonString(stored, &text, pretty).ok()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the reason of a pause is text in UTF-8");
-  }
-  if (Result<void> made = MakeDirectory(directory_); !made) {
-    return tl::unexpected(made.error());
-  }
-  if (Result<void> saved = ReplaceFile(path_, text); !saved) {
+  if (Result<void> saved = ReplaceMessageFile(directory_, path_, stored);
+      !saved) {
     return tl::unexpected(saved.error());
   }
   pause_ = Pause{until, now.monotonic + duration, from, reason};

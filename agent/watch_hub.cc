@@ -33,9 +33,9 @@ grpc::Status Stopping() {
 }
 
 // Ends at once.
-class Refusal final : public WatchHub::Stream {
+class RefusedStream final : public WatchHub::Stream {
  public:
-  explicit Refusal(grpc::Status status) { Finish(std::move(status)); }
+  explicit RefusedStream(grpc::Status status) { Finish(std::move(status)); }
 
  private:
   void OnDone() override { delete this; }
@@ -122,10 +122,10 @@ WatchHub::~WatchHub() {
 }
 
 WatchHub::Stream* WatchHub::Watch(Gate::Admission admission) {
-  if (!admission) return new Refusal(admission.status());
+  if (!admission) return new RefusedStream(admission.status());
   std::unique_ptr<Bulletin::Subscription> subscription = bulletin_.Subscribe();
   if (subscription == nullptr) {
-    return new Refusal(
+    return new RefusedStream(
         {grpc::RESOURCE_EXHAUSTED, "too many watchers: at most " +
                                        std::to_string(Bulletin::kMaxWatchers)});
   }
