@@ -35,6 +35,9 @@ void Engine::ApplyFromFile(Spec spec, std::string path) {
 
 Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
     const Offer& offer, SpecLedger::Durability durability) {
+  if (const Result<void> holds = follower_.HoldsItsPlan(offer); !holds) {
+    return tl::unexpected(holds.error());
+  }
   const Result<SpecLedger::Accepted> accepted =
       follower_.Accept(offer, durability);
   if (!accepted) return tl::unexpected(accepted.error());

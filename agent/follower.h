@@ -74,6 +74,9 @@ class Follower {
   // confirmed for too long. A failure is told in the conditions.
   void Restore();
 
+  // Whether applying the offer would change what its plan says, if it has one;
+  // fails as JudgePlan() and PlanFor() do.
+  Result<void> HoldsItsPlan(const Offer& offer);
   // Accepts a valid spec; see SpecLedger::Accept(). The next pass follows it.
   Result<SpecLedger::Accepted> Accept(const Offer& offer,
                                       SpecLedger::Durability durability);

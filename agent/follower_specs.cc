@@ -57,6 +57,18 @@ void Follower::Restore() {
   SpecChanged(std::nullopt);
 }
 
+Result<void> Follower::HoldsItsPlan(const Offer& offer) {
+  const bool outdated = offer.expected_generation != 0 &&
+                        offer.expected_generation != ledger_.generation();
+  // Of those Accept() has clearer words.
+  if (!offer.expected_plan || outdated) return {};
+  const Result<Report> report = PlanFor(offer.spec);
+  Result<void> holds = report ? JudgePlan(*offer.expected_plan, report->plan)
+                              : tl::unexpected(report.error());
+  if (!holds) LogRefusal(offer.from, holds.error().message);
+  return holds;
+}
+
 Result<SpecLedger::Accepted> Follower::Accept(
     const Offer& offer, SpecLedger::Durability durability) {
   std::optional<Spec> before;

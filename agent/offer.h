@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/confirm.h"
+#include "agent/expected_plan.h"
 #include "reconciler/spec.h"
 
 namespace uplinkd {
@@ -22,6 +23,8 @@ struct Offer {
   std::optional<ConfirmTerms> confirm = std::nullopt;
   // The spec is that of this earlier generation.
   std::optional<std::uint64_t> back_to = std::nullopt;
+  // Refuse it unless this is what there is to do.
+  std::optional<ExpectedPlan> expected_plan = std::nullopt;
 };
 
 }  // namespace uplinkd

@@ -51,8 +51,15 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
     if (!request->dry_run()) LogRefusal(from, refused.error_message());
     return refused;
   }
+  std::optional<ExpectedPlan> expected_plan;
+  if (request->has_expected_plan()) {
+    expected_plan = ExpectedFromProto(request->expected_plan());
+  }
   if (request->dry_run()) {
-    return DryRun(converted.spec, request->expected_generation(), response);
+    return DryRun({.spec = converted.spec,
+                   .expected_generation = request->expected_generation(),
+                   .expected_plan = std::move(expected_plan)},
+                  response);
   }
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());
@@ -60,22 +67,27 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
                       {.spec = converted.spec,
                        .expected_generation = request->expected_generation(),
                        .from = from,
-                       .confirm = *std::move(terms)},
+                       .confirm = *std::move(terms),
+                       .expected_plan = std::move(expected_plan)},
                       request->wait(), response);
 }
 
-grpc::Status AgentService::DryRun(const Spec& spec,
-                                  std::uint64_t expected_generation,
+grpc::Status AgentService::DryRun(const Offer& offer,
                                   v1::ApplyResponse* response) {
   const StatusPointer status = engine_.bulletin().status();
   const std::uint64_t generation = status == nullptr ? 0 : status->generation();
-  if (expected_generation != 0 && expected_generation != generation) {
+  const std::uint64_t expected = offer.expected_generation;
+  if (expected != 0 && expected != generation) {
     return {grpc::ABORTED, "the spec is of generation " +
                                std::to_string(generation) + ", not " +
-                               std::to_string(expected_generation)};
+                               std::to_string(expected)};
   }
-  const Result<Report> report = engine_.Diff(spec);
+  const Result<Report> report = engine_.Diff(offer.spec);
   if (!report) return ToGrpcStatus(report.error());
+  if (offer.expected_plan) {
+    const Result<void> holds = JudgePlan(*offer.expected_plan, report->plan);
+    if (!holds) return ToGrpcStatus(holds.error());
+  }
   response->set_generation(generation);
   response->set_in_sync(report->plan.Empty());
   *response->mutable_plan() = ToPlanLines(*report);

@@ -69,7 +69,9 @@ grpc::Status AgentService::Rollback(grpc::ServerContext* context,
       engine_.Recall(request->to_generation());
   if (!recalled) return ToGrpcStatus(recalled.error());
   if (request->dry_run()) {
-    return DryRun(recalled->spec, request->expected_generation(), response);
+    return DryRun({.spec = recalled->spec,
+                   .expected_generation = request->expected_generation()},
+                  response);
   }
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());

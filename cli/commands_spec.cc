@@ -5,6 +5,7 @@
 
 #include "cli/apply_terms.h"
 #include "cli/message_text.h"
+#include "cli/plan_file.h"
 #include "cli/plan_text.h"
 #include "cli/session.h"
 #include "proto/spec_writer.h"
@@ -72,27 +73,51 @@ void AddDiff(CLI::App& program, Session& session, Chosen& chosen) {
 // ---- apply ----
 
 struct ApplyOptions {
-  std::string file;
+  std::string file;  // of the spec; "": it is in `plan`
+  std::string plan;
   ApplyTerms terms;
 };
 
-ExitCode Apply(const ApplyOptions& options, const Session& session) {
+ExitCode ApplyRequested(v1::ApplyRequest& request, const SpecFile* spec,
+                        const ApplyTerms& terms, const Session& session) {
   const Screen screen = session.screen();
-  const auto spec = LoadSpec(options.file, screen);
+  FillIn(terms, request);
+  const auto response = session.client().Apply(request);
+  if (!response) return PrintError(response.error(), spec, screen);
+  return PrintAnswer(*response, terms, screen);
+}
+
+ExitCode ApplySpec(const ApplyOptions& options, const Session& session) {
+  const auto spec = LoadSpec(options.file, session.screen());
   if (!spec) return ExitCode::kRefused;
   v1::ApplyRequest request;
   *request.mutable_router() = spec->router;
-  FillIn(options.terms, request);
-  const auto response = session.client().Apply(request);
-  if (!response) return PrintError(response.error(), &*spec, screen);
-  return PrintAnswer(*response, options.terms, screen);
+  return ApplyRequested(request, &*spec, options.terms, session);
+}
+
+ExitCode ApplyPlan(const ApplyOptions& options, const Session& session) {
+  const auto plan = ReadPlanFile(options.plan);
+  if (!plan) return PrintError(plan.error(), session.screen());
+  ApplyTerms terms = options.terms;
+  if (terms.expected_generation == 0) {
+    terms.expected_generation = plan->generation();
+  }
+  v1::ApplyRequest request;
+  *request.mutable_router() = plan->router();
+  *request.mutable_expected_plan() = plan->plan();
+  return ApplyRequested(request, nullptr, terms, session);
 }
 
 void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
   CLI::App& verb =
       *program.add_subcommand("apply", "Make the agent follow a spec");
   const auto options = std::make_shared<ApplyOptions>();
-  AddFileOption(verb, options->file)->required();
+  CLI::Option* file = AddFileOption(verb, options->file);
+  verb.add_option("PLAN", options->plan,
+                  "Instead of a spec: a file of \"uplinkctl plan\"; refused "
+                  "if something else is to be done by now")
+      ->type_name("FILE")
+      ->excludes(file);
   AddApplyTerms(verb, options->terms);
   verb.footer(
       "The whole spec, always: what it does not name is removed. A bad spec\n"
@@ -102,12 +127,19 @@ void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
       "\nExamples:\n"
       "  uplinkctl apply -f office.yaml\n"
       "  uplinkctl apply -f office.yaml --dry-run\n"
+      "  uplinkctl apply office.plan    # what \"plan -o office.plan\" showed\n"
       "  generate-spec | uplinkctl apply -f - --expect-generation 7\n"
       "  uplinkctl apply -f office.yaml --confirm-within 10m    # from afar\n"
       "  uplinkctl apply -f office.yaml --confirm-within 2m \\\n"
       "    --confirm-check gateway --confirm-check tcp:192.0.2.7:443");
   verb.callback([&session, &chosen, options] {
-    chosen = [&session, options] { return Apply(*options, session); };
+    if (options->file.empty() && options->plan.empty()) {
+      throw CLI::RequiredError("--file FILE or PLAN");
+    }
+    chosen = [&session, options] {
+      return options->plan.empty() ? ApplySpec(*options, session)
+                                   : ApplyPlan(*options, session);
+    };
   });
 }
 

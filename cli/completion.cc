@@ -59,17 +59,18 @@ _uplinkctl() {
   done
   COMPREPLY=()
   if value=$(_uplinkctl_value "$verb" "${COMP_WORDS[COMP_CWORD - 1]}"); then
-    if [[ $value == FILE ]]; then
-      compopt -o filenames 2>/dev/null
-      mapfile -t COMPREPLY < <(compgen -f -- "$word")
-      return
-    fi
+    :
   elif [[ $word == -* ]]; then
     value=$(_uplinkctl_options "$verb")
   elif [[ -z $verb ]]; then
     value=$(_uplinkctl_verbs)
   else
     value=$(_uplinkctl_value "$verb" '')
+  fi
+  if [[ $value == FILE ]]; then
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    return
   fi
   mapfile -t COMPREPLY < <(compgen -W "$value" -- "$word")
 }

@@ -60,6 +60,7 @@ int Main(int argc, char** argv) {
   AddGlobalOptions(program, session);
   AddOfflineVerbs(program, session, chosen);
   AddSpecVerbs(program, session, chosen);
+  AddPlanVerb(program, session, chosen);
   AddConfirmVerbs(program, session, chosen);
   AddHistoryVerbs(program, session, chosen);
   AddStatusVerbs(program, session, chosen);

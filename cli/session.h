@@ -37,6 +37,7 @@ using Chosen = std::function<ExitCode()>;
 // must outlive `program`.
 void AddOfflineVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddSpecVerbs(CLI::App& program, Session& session, Chosen& chosen);
+void AddPlanVerb(CLI::App& program, Session& session, Chosen& chosen);
 void AddConfirmVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddHistoryVerbs(CLI::App& program, Session& session, Chosen& chosen);
 void AddStatusVerbs(CLI::App& program, Session& session, Chosen& chosen);

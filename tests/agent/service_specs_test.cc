@@ -167,6 +167,41 @@ TEST_F(ServiceSpecs, RollsBackToAGenerationOfTheHistory) {
   EXPECT_EQ(history.entries(2).note(), "back to generation 1");
 }
 
+// As `uplinkctl plan` and `uplinkctl apply PLAN` ask.
+TEST_F(ServiceSpecs, AppliesAPlanOnlyWhileItHolds) {
+  v1::ApplyRequest request = Request(TwoUplinkSpec());
+  request.set_dry_run(true);
+  ASSERT_TRUE(Apply(request).ok());
+  ASSERT_GT(applied_.plan_size(), 0);
+  *request.mutable_expected_plan()->mutable_lines() = applied_.plan();
+  ASSERT_TRUE(Apply(request).ok()) << "it still holds";
+
+  // Somebody has done a part of it meanwhile.
+  const PolicyRule done = machine_.With([](FakeKernel& it) {
+    PolicyRule rule;
+    rule.priority = 20999;
+    rule.table = 11;
+    it.rules.push_back(rule);
+    return rule;
+  });
+  for (const bool dry_run : {true, false}) {
+    request.set_dry_run(dry_run);
+    const grpc::Status status = Apply(request);
+    EXPECT_EQ(status.error_code(), grpc::ABORTED) << dry_run;
+    EXPECT_THAT(status.error_message(), HasSubstr("1 change is new: - ip rule"))
+        << dry_run;
+  }
+  EXPECT_FALSE(engine_->Get()) << "nothing was accepted";
+
+  machine_.With([&done](FakeKernel& it) { std::erase(it.rules, done); });
+  const grpc::Status status = Apply(request);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(applied_.generation(), 1U);
+  EXPECT_TRUE(applied_.in_sync());
+  // There is nothing of it to do any more.
+  EXPECT_EQ(Apply(request).error_code(), grpc::ABORTED);
+}
+
 TEST_F(ServiceSpecs, ComparesWithAGenerationOfTheHistory) {
   ASSERT_NO_FATAL_FAILURE(Wait());
   v1::DiffRequest request;
