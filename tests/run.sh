@@ -5,11 +5,12 @@
 #
 # installs what is missing, builds with the address and undefined-behaviour
 # sanitizers, runs every test, runs the agent's tests once more under the
-# thread sanitizer, and checks format and lint. Traffic stays in network
+# thread sanitizer, asks gcc, which releases are made with, for its warnings, and
+# checks format and lint. Traffic stays in network
 # namespaces that are made for it and gone afterwards. The benchmark is apart:
 # tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long
 #
-#   --quick       no thread sanitizer, no lint, no lab
+#   --quick       no thread sanitizer, no gcc, no lint, no lab
 #   --tidy-all    lint every file, not only those changed since origin/main
 #   --no-install  fail later rather than install
 set -euo pipefail
@@ -95,6 +96,17 @@ check_tidy() {
   [[ $status == 0 || $status == 124 ]]
 }
 
+# For what gcc alone warns of: the programs, without making code of them.
+check_with_gcc() {
+  cmake --preset gcc >/dev/null
+  cmake --build --preset gcc --target gen/uplinkd/v1/agent.grpc.pb.h \
+    reconciler/linux/CMakeFiles/uplinkd_linux.dir/cmake_pch.hxx.gch
+  ninja -C build/gcc -t commands uplinkd uplinkctl |
+    grep -E ' -c [^ ]*\.(cc|cxx)$' |
+    grep -vE '/gen/|page_files|spec_comments|cmake_pch' | sed 's/ -o [^ ]*\.o / -fsyntax-only /' |
+    xargs -d '\n' -P "$(nproc)" -I{} sh -c 'cd build/gcc && {}'
+}
+
 passed=0
 broken=0
 skipped=0
@@ -139,6 +151,7 @@ if ! $quick; then
   cmake --preset tsan >/dev/null
   cmake --build --preset tsan --target agent_tests
   check "agent under the thread sanitizer" run_ctest build/tsan -L '^agent$'
+  check "gcc" check_with_gcc
 fi
 check "format" check_format
 if ! $quick; then check "lint" check_tidy; fi

@@ -344,7 +344,9 @@ class Life {
     EXPECT_TRUE(judge.AnyReady()) << "nobody takes them over";
     EXPECT_EQ(cut.stragglers, history.stragglers);
     EXPECT_TRUE(history.owed || history.stragglers) << "for no reason";
-    if (cut.stragglers) EXPECT_GE(now_, history.cut_at + seconds(1));
+    if (cut.stragglers) {
+      EXPECT_GE(now_, history.cut_at + seconds(1));
+    }
   }
 
   void Check(const Judge& judge, const Cut& cut) {
