@@ -114,7 +114,10 @@ Result<void> Engine::MayChange() const {
 }
 
 void Engine::NoteRefusedSpec(std::string words) {
-  Post([this, words = std::move(words)] { follower_.NoteRefusedSpec(words); });
+  Post([this, words = std::move(words)] {
+    file_waits_.reset();
+    follower_.NoteRefusedSpec(words);
+  });
 }
 
 Result<Report> Engine::Diff(std::optional<Spec> spec) {

@@ -84,7 +84,8 @@ class Engine {
   // SpecLedger::Accept() does. `from`, below: who asks, for the log.
   Result<ApplyAnswer> Apply(Offer offer);
   // As Apply(), for a spec from the file `path`; does not wait. What is refused
-  // is told in the conditions.
+  // is told in the conditions; if it was since another spec waits to be
+  // confirmed, it is offered again when that wait ends.
   void ApplyFromFile(Spec spec, std::string path);
   // See Follower; the answer to CancelConfirm() is the pass that follows.
   Result<std::uint64_t> Confirm(std::string id,
@@ -144,6 +145,8 @@ class Engine {
   Result<ApplyAnswer> AcceptAndPass(const Offer& offer,
                                     SpecLedger::Durability durability);
   ApplyAnswer PassForSpec(bool unchanged);
+  void FollowFile(const Offer& offer);
+  void ConfirmEnded();
   void LookAtConfirm();
   void MakePass(Trigger trigger, bool full);
   void ArmPass();
@@ -165,6 +168,7 @@ class Engine {
   asio::steady_timer sample_timer_{context_};
   asio::steady_timer loads_timer_{context_};
   ConfirmRound confirm_round_;
+  std::optional<Offer> file_waits_;  // refused while another spec waits
   Watchdog watchdog_{context_};
   bool loads_armed_ = false;
   std::list<Watched> watched_;

@@ -25,12 +25,25 @@ Result<Engine::ApplyAnswer> Engine::Apply(Offer offer) {
 }
 
 void Engine::ApplyFromFile(Spec spec, std::string path) {
-  Post([this, spec = std::move(spec), path = std::move(path)] {
-    if (stopping_) return;
-    const Result<ApplyAnswer> answer = AcceptAndPass(
-        {.spec = spec, .from = path}, SpecLedger::Durability::kWanted);
-    if (!answer) follower_.NoteRefusedFile(answer.error());
+  Post([this, offer = Offer{.spec = std::move(spec), .from = std::move(path)}] {
+    if (!stopping_) FollowFile(offer);
   });
+}
+
+void Engine::FollowFile(const Offer& offer) {
+  file_waits_.reset();
+  const Result<ApplyAnswer> answer =
+      AcceptAndPass(offer, SpecLedger::Durability::kWanted);
+  if (answer) return;
+  if (follower_.ledger().pending()) file_waits_ = offer;
+  follower_.NoteRefusedFile(answer.error());
+}
+
+// What the file has had meanwhile is due now.
+void Engine::ConfirmEnded() {
+  if (follower_.ledger().pending() || !file_waits_) return;
+  const Offer offer = *std::move(file_waits_);
+  FollowFile(offer);
 }
 
 Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
@@ -61,13 +74,16 @@ void Engine::LookAtConfirm() {
   if (follower_.RollBackIfOverdue()) {
     confirm_round_.Drop();
     (void)PassForSpec(false);
+    ConfirmEnded();
     return;
   }
   auto due = follower_.checks_due();
   if (!due || confirm_round_.under_way()) return;
   confirm_round_.Begin(due->checks, due->paths,
                        [this, id = due->id](const std::string& fault) {
-                         if (!stopping_) follower_.NoteChecks(id, fault);
+                         if (stopping_) return;
+                         follower_.NoteChecks(id, fault);
+                         ConfirmEnded();
                        });
 }
 
@@ -78,7 +94,9 @@ Result<std::uint64_t> Engine::Confirm(std::string id, std::string from) {
         if (Result<void> confirmed = follower_.Confirm(id, from); !confirmed) {
           return tl::unexpected(confirmed.error());
         }
-        return follower_.ledger().generation();
+        const std::uint64_t generation = follower_.ledger().generation();
+        ConfirmEnded();
+        return generation;
       });
 }
 
@@ -99,7 +117,9 @@ Result<Engine::ApplyAnswer> Engine::CancelConfirm(std::string id,
       return tl::unexpected(gone.error());
     }
     confirm_round_.Drop();
-    return PassForSpec(false);
+    ApplyAnswer answer = PassForSpec(false);
+    ConfirmEnded();
+    return answer;
   });
 }
 

@@ -253,6 +253,25 @@ TEST_F(EngineConfirmTest, AFileDoesNotBringBackWhatWasRolledBack) {
   EXPECT_EQ(ConditionStatus(*engine->bulletin().status(), "Accepted"), "True");
 }
 
+TEST_F(EngineConfirmTest, AFileThatCameMeanwhileIsFollowedWhenTheWaitEnds) {
+  Spec next = TwoUplinkSpec();
+  next.revision = "next";
+  for (const bool confirmed : {true, false}) {
+    const TemporaryDirectory state;
+    RunningEngine engine(OptionsIn(state.path()));
+    ASSERT_NO_FATAL_FAILURE(Wait(engine));
+    engine->ApplyFromFile(next, "router.yaml");
+    ASSERT_EQ(engine->Get()->generation, 2U);
+    if (confirmed) {
+      EXPECT_EQ(engine->Confirm("night", "anna").value(), 2U);
+    } else {
+      clock_.Pass(minutes(10));
+    }
+    EXPECT_TRUE(engine.BecomesInSync(confirmed ? 3 : 4)) << confirmed;
+    EXPECT_EQ(engine->Get()->spec.revision, "next");
+  }
+}
+
 // ---- checks ----
 
 TEST_F(EngineConfirmTest, ConfirmsItselfOnceEveryCheckIsAnswered) {
