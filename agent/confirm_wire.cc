@@ -74,6 +74,9 @@ tl::expected<PendingConfirm, std::string> FromProto(
   pending.terms.id = stored.id();
   pending.terms.within =
       std::chrono::ceil<std::chrono::milliseconds>(FromProto(stored.within()));
+  if (pending.terms.within > kLongestConfirm) {
+    return tl::unexpected<std::string>("nothing waits for longer than 24h");
+  }
   Result<std::vector<Probe>> checks = ChecksFromProto(stored.checks());
   if (!checks) return tl::unexpected(checks.error().message);
   pending.terms.checks = *std::move(checks);

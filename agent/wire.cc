@@ -2,12 +2,22 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "reconciler/render.h"
 
 namespace uplinkd {
 namespace {
+
+using std::chrono::hours;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+// A request or a damaged file may say anything, and nanoseconds end with the
+// year 2262. Within these, times can be subtracted and added to without care.
+constexpr seconds kLatest{7258118400};           // 2200-01-01
+constexpr seconds kLongest = hours(24) * 36525;  // a hundred years
 
 grpc::StatusCode CodeOf(ErrorCode code) {
   switch (code) {
@@ -57,14 +67,15 @@ google::protobuf::Duration ToProto(std::chrono::nanoseconds duration) {
 
 std::chrono::system_clock::time_point FromProto(
     const google::protobuf::Timestamp& time) {
-  return std::chrono::system_clock::time_point(
-      std::chrono::seconds(time.seconds()) +
-      std::chrono::nanoseconds(time.nanos()));
+  const seconds since_epoch =
+      std::clamp(seconds(time.seconds()), seconds(0), kLatest);
+  return std::chrono::system_clock::time_point(since_epoch +
+                                               nanoseconds(time.nanos()));
 }
 
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) +
-         std::chrono::nanoseconds(duration.nanos());
+  return std::clamp(seconds(duration.seconds()), -kLongest, kLongest) +
+         nanoseconds(duration.nanos());
 }
 
 google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(

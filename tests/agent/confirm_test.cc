@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "agent/boot_clock.h"
 #include "agent/confirm_wire.h"
+#include "agent/wire.h"
 #include "tests/core/builders.h"
 
 namespace uplinkd {
@@ -194,6 +198,26 @@ TEST(Confirm, ComesBackFromItsMessage) {
   const auto back = FromProto(ToProto(pending));
   ASSERT_TRUE(back) << back.error();
   EXPECT_EQ(*back, pending);
+}
+
+TEST(Confirm, AFileMayNameAnyTime) {
+  v1::StoredConfirm stored = ToProto(Pending());
+  stored.mutable_since()->set_seconds(253402300799);  // the year 9999
+  stored.mutable_uptime()->set_seconds(-315576000000);
+  const auto back = FromProto(stored);
+  ASSERT_TRUE(back) << back.error();
+  EXPECT_EQ(TimeLeft(*back, kBegin), nanoseconds(0));
+  EXPECT_EQ(TimeLeft(*back, {{}, {}, "boot2"}), nanoseconds(0));
+  stored.mutable_within()->set_seconds(315576000000);
+  EXPECT_FALSE(FromProto(stored)) << "nothing waits that long";
+}
+
+TEST(Confirm, ARequestMayNameAnyTime) {
+  google::protobuf::Duration longest;
+  longest.set_seconds(std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(FromProto(longest), hours(24) * 36525);
+  longest.set_seconds(std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(FromProto(longest), -hours(24) * 36525);
 }
 
 TEST(Confirm, ChecksAreRefusedWithTheirPlace) {
