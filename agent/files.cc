@@ -28,7 +28,8 @@ ErrorCode CodeOf(int error) {
     case EDQUOT:
     case EFBIG:
     case EMFILE:
-    case ENFILE: return ErrorCode::kResourceExhausted;
+    case ENFILE:
+    case ENOMEM: return ErrorCode::kResourceExhausted;
     default: return ErrorCode::kInternal;
   }
 }
@@ -118,6 +119,15 @@ Result<void> MoveFile(const std::string& from, const std::string& to) {
     return FailFile("replace", to, errno);
   }
   return SyncDirectory(DirectoryOf(to));
+}
+
+Result<void> MayRemoveIn(const std::string& directory) {
+  if (access(directory.c_str(), W_OK | X_OK) == 0 || errno == ENOENT) return {};
+  return FailFile("write", directory, errno);
+}
+
+Result<void> SetAside(const std::string& path) {
+  return MoveFile(path, path + ".corrupt");
 }
 
 Result<void> RemoveFile(const std::string& path) {

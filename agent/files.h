@@ -1,6 +1,6 @@
 // Files: whole small files, read and replaced atomically.
 //
-// Shared by the spec store and the name files. A reader of a replaced file
+// Shared by all that the agent keeps on disk. A reader of a replaced file
 // sees the old content or the new one, never a part, also after a power cut.
 #ifndef UPLINKD_AGENT_FILES_H_
 #define UPLINKD_AGENT_FILES_H_
@@ -15,7 +15,8 @@ namespace uplinkd {
 // Creates the directory and its parents. It is no error that it is there.
 Result<void> MakeDirectory(const std::string& path);
 
-// kNotFound: there is no such file.
+// kNotFound: there is no such file. kResourceExhausted: another time it can be
+// read. Anything else is the matter with the file.
 Result<std::string> ReadFile(const std::string& path);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path` and
@@ -25,6 +26,14 @@ Result<void> ReplaceFile(const std::string& path, std::string_view content);
 
 // Renames and syncs the directory.
 Result<void> MoveFile(const std::string& from, const std::string& to);
+
+// Whether a file in `directory` could be removed, which needs no space: not on
+// a disk that is read-only. It is no error that there is no such directory.
+Result<void> MayRemoveIn(const std::string& directory);
+
+// Renames what is at `path`, whether it is a file or not, to PATH.corrupt, in
+// the place of an earlier one: to be looked at by somebody who knows better.
+Result<void> SetAside(const std::string& path);
 
 // Removes and syncs the directory. It is no error that there is no such file.
 Result<void> RemoveFile(const std::string& path);

@@ -5,6 +5,20 @@
 #include "agent/files.h"
 
 namespace uplinkd {
+namespace {
+
+tl::unexpected<Error> Unusable(const std::string& path,
+                               const std::string& consequence,
+                               const std::string& why) {
+  const Result<void> aside = SetAside(path);
+  return Fail(ErrorCode::kFailedPrecondition,
+              path + " cannot be used, " + consequence + " (" +
+                  (aside ? "it is kept as " + path + ".corrupt"
+                         : aside.error().message) +
+                  "): " + why);
+}
+
+}  // namespace
 
 Result<void> ReadMessageFile(const std::string& path,
                              const std::string& consequence,
@@ -12,14 +26,16 @@ Result<void> ReadMessageFile(const std::string& path,
   const Result<std::string> text = ReadFile(path);
   if (!text) {
     if (text.error().code == ErrorCode::kNotFound) return {};
-    return tl::unexpected(text.error());
+    if (text.error().code == ErrorCode::kResourceExhausted) {
+      return tl::unexpected(text.error());
+    }
+    return Unusable(path, consequence, text.error().message);
   }
   const auto read =
       google::protobuf::util::JsonStringToMessage(*text, &message);
   if (read.ok()) return {};
-  return Fail(
-      ErrorCode::kFailedPrecondition,
-      path + " cannot be used, " + consequence + ": " + read.ToString());
+  message.Clear();
+  return Unusable(path, consequence, read.ToString());
 }
 
 Result<void> ReplaceMessageFile(const std::string& directory,

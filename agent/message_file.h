@@ -12,8 +12,9 @@
 namespace uplinkd {
 
 // Reads `message`, which stays empty if there is no such file.
-// kFailedPrecondition: the file makes no sense; `consequence` ("so nothing is
-// paused") is part of the words.
+// kFailedPrecondition: it cannot be read or makes no sense, and was set aside,
+// so that another one can take its place; the words say so, and `consequence`
+// ("so nothing is paused") is part of them.
 Result<void> ReadMessageFile(const std::string& path,
                              const std::string& consequence,
                              google::protobuf::Message& message);

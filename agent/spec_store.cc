@@ -8,6 +8,7 @@
 
 #include "agent/confirm_wire.h"
 #include "agent/files.h"
+#include "agent/seal.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
 #include "uplinkd/v1/agent.pb.h"
@@ -111,7 +112,7 @@ std::optional<std::string> Encode(const StoredSpec& stored) {
   pretty.add_whitespace = true;
   std::string text;
   if (!MessageToJsonString(root, &text, pretty).ok()) return std::nullopt;
-  return text;
+  return Sealed(text);
 }
 
 tl::expected<Spec, std::string> DecodeRouter(const v1::Router& router,
@@ -155,6 +156,10 @@ tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
   Struct root;
   if (const auto status = JsonStringToMessage(text, &root); !status.ok()) {
     return Wrong("it is not JSON: " + status.ToString());
+  }
+  if (root.fields().contains(kSealKey) && !SealHolds(text)) {
+    return Wrong(std::string("its content is not what its ") + kSealKey +
+                 " says, so it was damaged or changed by hand");
   }
   if (WholeNumber(root, "format") != kFormat) {
     return Wrong("its format is not the one of this version");
@@ -206,8 +211,11 @@ SpecStore::SpecStore(const std::string& state_dir)
 Result<std::optional<StoredSpec>> SpecStore::Load() const {
   const Result<std::string> text = ReadFile(path_);
   if (!text) {
-    if (text.error().code == ErrorCode::kNotFound) return std::nullopt;
-    return tl::unexpected(text.error());
+    switch (text.error().code) {
+      case ErrorCode::kNotFound: return std::nullopt;
+      case ErrorCode::kResourceExhausted: return tl::unexpected(text.error());
+      default: return Corrupt(path_, text.error().message);
+    }
   }
   tl::expected<StoredSpec, std::string> stored = Decode(*text);
   if (!stored) return Corrupt(path_, stored.error());
@@ -234,7 +242,11 @@ Result<void> SpecStore::SetCorruptAside() {
   if (present || present.error().code != ErrorCode::kFailedPrecondition) {
     return {};
   }
-  return MoveFile(path_, path_ + ".corrupt");
+  return SetAside(path_);
+}
+
+Result<void> SpecStore::MayForget() const {
+  return MayRemoveIn(directory_);
 }
 
 }  // namespace uplinkd

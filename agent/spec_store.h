@@ -5,8 +5,9 @@
 // whether the spec waits to be confirmed. That is in the same file, so that no
 // crash can come between the two.
 // Ownership of kernel objects never depends on this file. A file that cannot
-// be understood is not guessed at: the agent starts without a spec, and the
-// file stays for inspection, as spec.json.corrupt once there is a new one.
+// be understood is not guessed at, nor is one whose checksum is wrong: the
+// agent starts without a spec, and the file stays for inspection, as
+// spec.json.corrupt once there is a new one.
 #ifndef UPLINKD_AGENT_SPEC_STORE_H_
 #define UPLINKD_AGENT_SPEC_STORE_H_
 
@@ -54,8 +55,8 @@ class SpecStore {
  public:
   explicit SpecStore(const std::string& state_dir);
 
-  // Nothing if none was saved. kFailedPrecondition: the file is there and
-  // makes no sense, with what is wrong with it.
+  // Nothing if none was saved. kFailedPrecondition: something is there that
+  // cannot be read or makes no sense, with what is wrong with it.
   Result<std::optional<StoredSpec>> Load() const;
 
   // On disk when it returns; on failure the last saved one still is.
@@ -63,6 +64,8 @@ class SpecStore {
 
   // It is no error that nothing is stored.
   Result<void> Forget();
+  // Whether that would succeed, as far as one can say beforehand.
+  Result<void> MayForget() const;
 
   const std::string& path() const { return path_; }
 

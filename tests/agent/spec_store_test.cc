@@ -141,6 +141,66 @@ TEST(SpecStore, RefusesWhatItDoesNotUnderstand) {
   }
 }
 
+// Those of a bit are told from what somebody wrote: nothing else than what was
+// saved is ever followed.
+TEST(SpecStore, RefusesAFileOfWhichABitFlipped) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  StoredSpec stored = Stored(3);
+  stored.pending = PendingConfirm{{"night", std::chrono::minutes(10)},
+                                  {{}, std::chrono::hours(1), "boot"},
+                                  2,
+                                  stored.spec};
+  stored.held = stored.spec;
+  ASSERT_TRUE(store.Save(stored));
+  const std::string whole = directory.Read("spec.json");
+  // All eight bits in turn; every byte takes half a minute.
+  constexpr std::size_t kStride = 11;
+  std::size_t tried = 0;
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < whole.size(); i += kStride) {
+    ++tried;
+    std::string flipped = whole;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i % 8)));
+    directory.Write("spec.json", flipped);
+    const auto loaded = store.Load();
+    if (loaded) {
+      ASSERT_EQ(**loaded, stored) << "bit " << i % 8 << " of byte " << i;
+    } else {
+      ++refused;
+    }
+  }
+  // Only the name of the checksum may be lost unnoticed.
+  EXPECT_GE(refused + 1, tried);
+}
+
+// That of an older version has no checksum, and somebody may have removed it.
+TEST(SpecStore, TakesAFileWithoutAChecksumAsItIs) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(3)));
+  const std::string sealed = directory.Read("spec.json");
+  directory.Write("spec.json",
+                  sealed.substr(0, sealed.rfind(",\n \"sha256\"")) + "}\n");
+  const auto loaded = store.Load();
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(**loaded, Stored(3));
+}
+
+TEST(SpecStore, KeepsWhateverStandsInItsPlaceAside) {
+  const TemporaryDirectory directory;
+  directory.Write("spec.json/deep", "a directory");
+  SpecStore store(directory.path());
+  const auto loaded = store.Load();
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(loaded.error().message, HasSubstr("Is a directory"));
+  EXPECT_TRUE(directory.Has("spec.json/deep"));
+  ASSERT_TRUE(store.Save(Stored(1)));
+  EXPECT_TRUE(directory.Has("spec.json.corrupt/deep"));
+  EXPECT_EQ(store.Load().value().value(), Stored(1));
+}
+
 TEST(SpecStore, NamesTheFileAndTheWayOut) {
   const TemporaryDirectory directory;
   directory.Write("spec.json", "{\"format\": ");
