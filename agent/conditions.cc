@@ -1,6 +1,7 @@
 #include "agent/conditions.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace uplinkd {
@@ -178,6 +179,21 @@ Verdict JudgeConfirm(const Situation& situation) {
   return False("None");
 }
 
+std::string WhyNotSaved(const Error& error) {
+  switch (error.system_errno) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return "DiskFull";
+    case EROFS: return "DiskReadOnly";
+    default: return "WriteFailed";
+  }
+}
+
+Verdict JudgeSaved(const Situation& situation) {
+  if (!situation.unsaved) return True("OnDisk");
+  return False(WhyNotSaved(*situation.unsaved), situation.unsaved->message);
+}
+
 }  // namespace
 
 std::string_view TruthName(Truth truth) {
@@ -230,6 +246,7 @@ void Conditions::Update(const Situation& situation, Time now) {
   Set("Accepted", JudgeAccepted(situation), situation, now);
   Set("Paused", JudgePaused(situation), situation, now);
   Set("ConfirmPending", JudgeConfirm(situation), situation, now);
+  Set("Saved", JudgeSaved(situation), situation, now);
   if (situation.generation == 0) {
     const std::string why = situation.no_spec;
     Set("Programmed", {Truth::kUnknown, "NoSpec", why}, situation, now);

@@ -1,8 +1,8 @@
 // Conditions: what an operator should know, in Kubernetes' manner.
 //
-// Six of them: Accepted, Programmed, Ready, DriftDetected, Degraded,
-// ConfirmPending. Each has a status, a reason in CamelCase for machines, a
-// sentence for people, and the time when its status last changed. Pure; time
+// Eight of them: Accepted, Programmed, Ready, DriftDetected, Degraded, Paused,
+// ConfirmPending, Saved. Each has a status, a reason in CamelCase for machines,
+// a sentence for people, and the time when its status last changed. Pure; time
 // comes in as an argument.
 #ifndef UPLINKD_AGENT_CONDITIONS_H_
 #define UPLINKD_AGENT_CONDITIONS_H_
@@ -53,6 +53,7 @@ struct Situation {
   std::vector<std::string> fights;  // objects that somebody keeps undoing
   std::string drift;                // "" or what was found repaired last
   std::string paused;               // "" or until when, and at whose word
+  std::optional<Error> unsaved;     // why something is not on disk
 };
 
 // The reason that stands for the error of a read: "LockTimeout", ...

@@ -2,32 +2,40 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/files.h"
 #include "agent/message_file.h"
+#include "agent/wire.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
 namespace {
 
-using google::protobuf::Timestamp;
 using google::protobuf::util::TimeUtil;
 using std::chrono::floor;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
-using std::chrono::system_clock;
 
-Timestamp ToTimestamp(system_clock::time_point time) {
-  return TimeUtil::SecondsToTimestamp(
-      floor<seconds>(time).time_since_epoch().count());
-}
-
-system_clock::time_point FromTimestamp(const Timestamp& timestamp) {
-  return system_clock::time_point(seconds(timestamp.seconds()));
+// A file of an older version does not say how long it was to last.
+nanoseconds MostOf(const v1::DrainState& state) {
+  return state.has_most() ? FromProto(state.most()) : kMaxDrainDeadline;
 }
 
 }  // namespace
+
+StoredEnd EndAfter(nanoseconds duration, const Instant& now) {
+  return {now.wall + floor<DrainLedger::WallTime::duration>(duration), duration,
+          now.uptime + duration, now.boot};
+}
+
+nanoseconds TimeUntil(const StoredEnd& end, const Instant& now) {
+  if (!now.boot.empty() && now.boot == end.boot) {
+    return std::min(end.uptime - now.uptime, end.most);
+  }
+  return std::min<nanoseconds>(end.wall - now.wall, end.most);
+}
 
 DrainLedger::DrainLedger(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/drains.json") {}
@@ -42,9 +50,9 @@ Result<void> DrainLedger::Restore(const Instant& now) {
   for (const auto& [uplink, state] : stored.uplinks()) {
     std::optional<Deadline>& deadline = drains_[uplink];
     if (!state.has_deadline()) continue;
-    const WallTime wall = FromTimestamp(state.deadline());
-    const nanoseconds left = wall - now.wall;
-    deadline = Deadline{wall, now.monotonic + left, state.over()};
+    const StoredEnd end{FromProto(state.deadline()), MostOf(state),
+                        FromProto(state.uptime()), state.boot()};
+    deadline = Deadline{end, now.monotonic + TimeUntil(end, now), state.over()};
   }
   return {};
 }
@@ -56,15 +64,16 @@ Result<std::optional<DrainLedger::WallTime>> DrainLedger::Add(
   std::optional<Deadline>& deadline = drains[uplink];
   deadline.reset();
   if (after) {
-    const WallTime wall = floor<seconds>(now.wall + *after);
-    deadline = Deadline{wall, now.monotonic + *after, false};
+    StoredEnd end = EndAfter(*after, now);
+    end.wall = floor<seconds>(end.wall);
+    deadline = Deadline{std::move(end), now.monotonic + *after, false};
   }
   if (Result<void> saved = Save(drains); !saved) {
     return tl::unexpected(saved.error());
   }
   drains_ = std::move(drains);
   if (!after) return std::nullopt;
-  return drains_.at(uplink)->wall;
+  return drains_.at(uplink)->end.wall;
 }
 
 Result<void> DrainLedger::Remove(const std::string& uplink) {
@@ -78,6 +87,7 @@ Result<void> DrainLedger::Remove(const std::string& uplink) {
 Result<void> DrainLedger::Forget() {
   if (Result<void> removed = RemoveFile(path_); !removed) return removed;
   drains_.clear();
+  unsaved_.reset();
   return {};
 }
 
@@ -107,7 +117,7 @@ std::map<std::string, DrainLedger::WallTime> DrainLedger::WallDeadlines()
     const {
   std::map<std::string, WallTime> deadlines;
   for (const auto& [uplink, deadline] : drains_) {
-    if (deadline && !deadline->over) deadlines[uplink] = deadline->wall;
+    if (deadline && !deadline->over) deadlines[uplink] = deadline->end.wall;
   }
   return deadlines;
 }
@@ -118,22 +128,32 @@ std::map<std::string, std::string> DrainLedger::Words() const {
     std::string& text = words[uplink];
     text = "draining";
     if (!deadline) continue;
-    const std::string at = TimeUtil::ToString(ToTimestamp(deadline->wall));
+    const std::string at = TimeUtil::ToString(ToProto(deadline->end.wall));
     text += deadline->over ? "; what was left at " + at + " was cut"
                            : " until " + at;
   }
   return words;
 }
 
-Result<void> DrainLedger::Save(const Drains& drains) const {
+Result<void> DrainLedger::SaveAgain() {
+  return unsaved_ ? Save(drains_) : Result<void>();
+}
+
+Result<void> DrainLedger::Save(const Drains& drains) {
   v1::Drains stored;
   for (const auto& [uplink, deadline] : drains) {
     v1::DrainState& state = (*stored.mutable_uplinks())[uplink];
     if (!deadline) continue;
-    *state.mutable_deadline() = ToTimestamp(deadline->wall);
+    const StoredEnd& end = deadline->end;
+    *state.mutable_deadline() = ToProto(end.wall);
+    *state.mutable_most() = ToProto(end.most);
+    *state.mutable_uptime() = ToProto(end.uptime);
+    state.set_boot(end.boot);
     state.set_over(deadline->over);
   }
-  return ReplaceMessageFile(directory_, path_, stored);
+  Result<void> saved = ReplaceMessageFile(directory_, path_, stored);
+  unsaved_ = SaveFaultOf(saved);
+  return saved;
 }
 
 }  // namespace uplinkd

@@ -1,9 +1,10 @@
 // DrainLedger: the uplinks that operators drain, until when, also on disk.
 //
-// One JSON file, drains.json in the state directory. A deadline is stored as a
-// time of day, since a drain outlives the agent, and counted by the monotonic
-// clock while the agent runs: a clock that is set meanwhile changes nothing.
-// For one thread.
+// One JSON file, drains.json in the state directory. A deadline is counted by
+// the monotonic clock while the agent runs, by the time since the boot over its
+// restarts, and by the time of day over a reboot: no setting of a clock moves
+// it within a boot, and none makes it later than it was meant to be. For one
+// thread.
 #ifndef UPLINKD_AGENT_DRAIN_LEDGER_H_
 #define UPLINKD_AGENT_DRAIN_LEDGER_H_
 
@@ -13,16 +14,36 @@
 #include <set>
 #include <string>
 
+#include "agent/save_fault.h"
 #include "reconciler/failover.h"
 #include "reconciler/result.h"
 
 namespace uplinkd {
 
-// One moment, on both clocks.
+// One moment, on all clocks.
 struct Instant {
   std::chrono::nanoseconds monotonic{};
-  std::chrono::system_clock::time_point wall;
+  std::chrono::system_clock::time_point wall = {};
+  // See Moment.
+  std::chrono::nanoseconds uptime{};
+  std::string boot = {};
 };
+
+// When something ends that was begun in this run or an earlier one.
+struct StoredEnd {
+  std::chrono::system_clock::time_point wall;
+  std::chrono::nanoseconds most{};  // it was to last, from its beginning
+  std::chrono::nanoseconds
+      uptime{};           // at its end, in the boot that it began in
+  std::string boot = {};  // which is this one; "": nobody knows
+
+  friend bool operator==(const StoredEnd&, const StoredEnd&) = default;
+};
+StoredEnd EndAfter(std::chrono::nanoseconds duration, const Instant& now);
+
+// How long it still is, negative if it is over: in the same boot to the
+// nanosecond, else by the time of day, but `most` at most.
+std::chrono::nanoseconds TimeUntil(const StoredEnd& end, const Instant& now);
 
 class DrainLedger {
  public:
@@ -30,8 +51,8 @@ class DrainLedger {
 
   explicit DrainLedger(const std::string& state_dir);
 
-  // Takes up the drains of the last run. kFailedPrecondition: the file makes no
-  // sense; nothing is drained then, and the file is replaced by the next one.
+  // Takes up the drains of the last run. Fails as ReadMessageFile() does;
+  // nothing is drained then.
   Result<void> Restore(const Instant& now);
 
   // On disk when it returns, with the deadline (to the second) if there is one;
@@ -42,12 +63,16 @@ class DrainLedger {
   Result<void> Remove(const std::string& uplink);
   Result<void> Forget();  // all of them
 
-  // Forgets the drains of all other uplinks; if that cannot be saved, only
-  // until the next change.
+  // Forgets the drains of all other uplinks; if that cannot be saved, it is
+  // unsaved().
   Result<void> KeepOnly(const std::set<std::string>& uplinks);
   // The deadline of `uplink` has passed and what was left is cut. Kept as
   // KeepOnly() is.
   Result<void> NoteOver(const std::string& uplink);
+
+  // Saves what could not be saved so far, if anything.
+  Result<void> SaveAgain();
+  const SaveFault& unsaved() const { return unsaved_; }
 
   bool Contains(const std::string& uplink) const {
     return drains_.contains(uplink);
@@ -60,17 +85,18 @@ class DrainLedger {
 
  private:
   struct Deadline {
-    WallTime wall;
+    StoredEnd end;
     std::chrono::nanoseconds monotonic{};
     bool over = false;
   };
   using Drains = std::map<std::string, std::optional<Deadline>>;  // by uplink
 
-  Result<void> Save(const Drains& drains) const;
+  Result<void> Save(const Drains& drains);
 
   std::string directory_;
   std::string path_;
   Drains drains_;
+  SaveFault unsaved_;
 };
 
 }  // namespace uplinkd

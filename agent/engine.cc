@@ -232,6 +232,7 @@ void Engine::ArmSample() {
   sample_timer_.expires_after(options_.sample);
   sample_timer_.async_wait([this](const asio::error_code& error) {
     if (error || stopping_) return;
+    follower_.NoteEvents(events_.unsaved());
     follower_.Sample();
     LookAtConfirm();
     ArmSample();

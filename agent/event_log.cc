@@ -10,12 +10,12 @@
 
 #include "agent/files.h"
 #include "agent/logging.h"
+#include "agent/message_file.h"
 #include "agent/wire.h"
 
 namespace uplinkd {
 namespace {
 
-using google::protobuf::util::JsonStringToMessage;
 using google::protobuf::util::MessageToJsonString;
 using google::protobuf::util::TimeUtil;
 using std::chrono::steady_clock;
@@ -69,7 +69,9 @@ v1::Event LossOf(std::uint64_t lost, const v1::Event& next) {
 }  // namespace
 
 EventLog::EventLog(const std::string& state_dir, Bulletin& bulletin)
-    : path_(state_dir + "/events.json"), news_(bulletin.Subscribe()) {
+    : directory_(state_dir),
+      path_(state_dir + "/events.json"),
+      news_(bulletin.Subscribe()) {
   Restore();
   thread_ = std::thread([this] { Watch(); });
 }
@@ -80,18 +82,11 @@ EventLog::~EventLog() {
 }
 
 void EventLog::Restore() {
-  const Result<std::string> text = ReadFile(path_);
-  if (!text) {
-    if (text.error().code != ErrorCode::kNotFound) {
-      spdlog::warn("the events of the last run are lost: {}",
-                   text.error().message);
-    }
-    return;
-  }
   v1::EventHistory stored;
-  if (const auto read = JsonStringToMessage(*text, &stored); !read.ok()) {
-    spdlog::warn("the events of the last run are lost: {} makes no sense: {}",
-                 path_, read.ToString());
+  if (const Result<void> read = ReadMessageFile(
+          path_, "so the events of the last run are lost", stored);
+      !read) {
+    spdlog::warn("{}", read.error().message);
     return;
   }
   for (v1::Event& event : *stored.mutable_events()) Keep(std::move(event));
@@ -170,13 +165,21 @@ void EventLog::Save() {
   std::string text;
   // Our own message: this cannot fail.
   (void)MessageToJsonString(history, &text);
-  const Result<void> saved = ReplaceFile(path_, text);
-  if (!saved && !failed_) {
+  const Result<void> saved = MakeDirectory(directory_).and_then([&] {
+    return ReplaceFile(path_, text);
+  });
+  if (!saved && !unsaved()) {
     spdlog::warn("the events will not outlive a restart: {}",
                  saved.error().message);
   }
-  failed_ = !saved;
-  unsaved_ = failed_;
+  unsaved_ = !saved;
+  const std::lock_guard lock(mutex_);
+  fault_ = SaveFaultOf(saved);
+}
+
+SaveFault EventLog::unsaved() const {
+  const std::lock_guard lock(mutex_);
+  return fault_;
 }
 
 std::vector<EventPointer> EventLog::Latest(std::size_t count) const {

@@ -22,6 +22,7 @@
 #include "agent/bulletin.h"
 #include "agent/hooks.h"
 #include "agent/log_limiter.h"
+#include "agent/save_fault.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -45,6 +46,8 @@ class EventLog {
 
   // The newest `count`, oldest first.
   std::vector<EventPointer> Latest(std::size_t count) const;
+  // Why they are not on disk, if the last attempt failed.
+  SaveFault unsaved() const;
   // Those that are asked for, oldest first.
   v1::EventsResponse Find(const v1::EventsRequest& request) const;
 
@@ -56,17 +59,18 @@ class EventLog {
   void Keep(v1::Event event);
   void Save();
 
+  std::string directory_;
   std::string path_;
   std::unique_ptr<Bulletin::Subscription> news_;
   mutable std::mutex mutex_;
   std::deque<EventPointer> events_;  // guarded by mutex_
+  SaveFault fault_;                  // guarded by mutex_
   // Of the thread.
   v1::Status before_;
   // When each uplink came up or went down, as far as this run saw it.
   std::map<std::string, google::protobuf::Timestamp> since_;
   LogLimiter limiter_{"changes of uplinks"};
   bool unsaved_ = false;
-  bool failed_ = false;  // the last attempt to save, and that was logged
   std::thread thread_;
 };
 

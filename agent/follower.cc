@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/boot_clock.h"
+#include "agent/event_log.h"
 #include "agent/name_files.h"
 #include "agent/removal_notice.h"
 #include "agent/request_log.h"
@@ -49,7 +50,9 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
       started_(options_.clocks.wall()) {}
 
 Instant Follower::Now() const {
-  return {options_.clocks.monotonic(), options_.clocks.wall()};
+  Moment moment = options_.clocks.moment();
+  return {options_.clocks.monotonic(), options_.clocks.wall(), moment.uptime,
+          std::move(moment.boot)};
 }
 
 void Follower::SpecChanged(const std::optional<Spec>& before) {
@@ -199,11 +202,13 @@ void Follower::UpdateConditions() {
   situation.fights = fights_.Contested(options_.clocks.monotonic());
   situation.drift = drift_;
   situation.paused = pause_.Words();
+  situation.unsaved = Unsaved();
   conditions_.Update(situation, options_.clocks.wall());
 }
 
 void Follower::Sample() {
   EndPauseIfOver();
+  SaveAgain();
   if (host_ != nullptr) {
     sampler_.Look(*host_, link_index_);
     for (const std::string& uplink : sampler_.suspects()) {
@@ -213,6 +218,38 @@ void Follower::Sample() {
   CutConnections();
   log_.Settle(options_.clocks.monotonic());
   Publish();
+}
+
+// The first of them stands for all: a disk has one trouble at a time.
+std::optional<Error> Follower::Unsaved() const {
+  for (const auto& [fault, what] :
+       {std::pair(ledger_.unsaved(), "the spec"),
+        std::pair(drains_.unsaved(), "the drains"),
+        std::pair(pause_.unsaved(), "the end of the pause"),
+        std::pair(specs_.unsaved(), "the history of specs"),
+        std::pair(events_unsaved_, "the events")}) {
+    if (!fault) continue;
+    return Error{fault->code,
+                 std::string(what) + " cannot be saved: " + fault->message,
+                 fault->system_errno};
+  }
+  return std::nullopt;
+}
+
+// Each was logged when it failed; a disk that has room again needs no more than
+// this. The events are saved by their own thread.
+void Follower::SaveAgain() {
+  const bool any = ledger_.unsaved() || drains_.unsaved() || pause_.unsaved() ||
+                   specs_.unsaved();
+  const std::chrono::nanoseconds now = options_.clocks.monotonic();
+  if (!any || now < save_due_) return;
+  save_due_ = now + EventLog::kPace;
+  bool saved = true;
+  for (const Result<void>& one : {ledger_.SaveAgain(), drains_.SaveAgain(),
+                                  pause_.SaveAgain(), specs_.SaveAgain()}) {
+    saved = saved && one.has_value();
+  }
+  if (saved) spdlog::info("what could not be saved is on disk now");
 }
 
 bool Follower::LookAtLoads() {

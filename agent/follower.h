@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/blocked_uplinks.h"
@@ -31,6 +32,7 @@
 #include "agent/pause_ledger.h"
 #include "agent/probe.h"
 #include "agent/sampler.h"
+#include "agent/save_fault.h"
 #include "agent/spec_history.h"
 #include "agent/spec_ledger.h"
 #include "agent/status.h"
@@ -163,9 +165,11 @@ class Follower {
   // is no such uplink, or no spec.
   Result<ConnectionCensus> CountConnections(const std::string& uplink);
 
-  // Looks at the counters, cuts the connections that are due to be cut, and
-  // publishes.
+  // Looks at the counters, cuts the connections that are due to be cut, saves
+  // what could not be saved, and publishes.
   void Sample();
+  // The events are not on disk, or are again; the conditions say so.
+  void NoteEvents(SaveFault unsaved) { events_unsaved_ = std::move(unsaved); }
 
   // Whether LookAtLoads() and LookAtLatencies() are to be called every
   // LoadWatch::kEvery.
@@ -196,6 +200,8 @@ class Follower {
   PassEnd Digest(Trigger trigger, const PassOptions& options);
   PassEnd DigestOfPaused(const PassOptions& options);
   void EndPauseIfOver();
+  std::optional<Error> Unsaved() const;
+  void SaveAgain();
   void TellOfPause(bool begun, const std::string& words);
   bool FactsChanged() const;
   bool FactsMovedMeanwhile();
@@ -245,6 +251,8 @@ class Follower {
   bool rankings_moved_ = false;  // since the last pass
   DrainLedger drains_;
   PauseLedger pause_;
+  SaveFault events_unsaved_;
+  std::chrono::nanoseconds save_due_{};
   Cutter cutter_;
   Standing standing_;
   std::map<std::string, int> link_index_;

@@ -55,6 +55,13 @@ Result<Report> Follower::CleanUp(bool dry_run) {
                     WaitingWords(*ledger_.pending(), ledger_.generation(),
                                  options_.clocks.moment()));
   }
+  // Else the kernel would be cleaned up, and the next pass would bring all
+  // back.
+  if (!dry_run) {
+    if (Result<void> may = ledger_.MayForget(); !may) {
+      return tl::unexpected(may.error());
+    }
+  }
   if (Result<void> opened = OpenHost(); !opened) {
     return tl::unexpected(opened.error());
   }
@@ -165,14 +172,13 @@ Result<bool> Follower::Resume(const std::string& from) {
   return true;
 }
 
-// The file is removed again and again until it is gone: it must not begin the
-// pause anew after a restart.
+// A disk that is read-only now makes it no longer. The file is removed again
+// and again until it is gone.
 void Follower::EndPauseIfOver() {
   if (!pause_.Over(Now())) return;
   const std::string words = pause_.Words();
-  if (Result<void> ended = pause_.End(); !ended) {
+  if (Result<void> ended = pause_.Expire(); !ended) {
     spdlog::warn("{}", ended.error().message);
-    return;
   }
   drift_.clear();
   TellOfPause(false, "the pause is over (" + words + ")");

@@ -7,6 +7,7 @@
 
 #include "agent/files.h"
 #include "agent/message_file.h"
+#include "agent/wire.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -26,25 +27,25 @@ Result<void> PauseLedger::Restore(const Instant& now) {
   v1::PauseState stored;
   Result<void> read = ReadMessageFile(path_, "so nothing is paused", stored);
   if (!read || !stored.has_until()) return read;
-  const WallTime until{seconds(stored.until().seconds())};
-  const nanoseconds most = std::min<nanoseconds>(
-      nanoseconds(TimeUtil::DurationToNanoseconds(stored.duration())),
-      kLongestPause);
-  const nanoseconds left =
-      std::min<nanoseconds>(until - now.wall, std::max(most, nanoseconds(0)));
-  pause_ = Pause{until, now.monotonic + left, stored.from(), stored.reason()};
+  const nanoseconds most = std::clamp<nanoseconds>(
+      FromProto(stored.duration()), nanoseconds(0), kLongestPause);
+  const StoredEnd end{FromProto(stored.until()), most,
+                      FromProto(stored.uptime()), stored.boot()};
+  pause_ = Pause{end.wall, now.monotonic + TimeUntil(end, now), stored.from(),
+                 stored.reason()};
   return {};
 }
 
 Result<PauseLedger::WallTime> PauseLedger::Begin(
     std::chrono::milliseconds duration, const std::string& from,
     const std::string& reason, const Instant& now) {
-  const WallTime until = floor<seconds>(now.wall + duration);
+  const StoredEnd end = EndAfter(duration, now);
+  const WallTime until = floor<seconds>(end.wall);
   v1::PauseState stored;
-  *stored.mutable_until() =
-      TimeUtil::SecondsToTimestamp(until.time_since_epoch() / seconds(1));
-  *stored.mutable_duration() =
-      TimeUtil::MillisecondsToDuration(duration.count());
+  *stored.mutable_until() = ToProto(until);
+  *stored.mutable_duration() = ToProto(end.most);
+  *stored.mutable_uptime() = ToProto(end.uptime);
+  stored.set_boot(end.boot);
   stored.set_from(from);
   stored.set_reason(reason);
   if (Result<void> saved = ReplaceMessageFile(directory_, path_, stored);
@@ -52,21 +53,33 @@ Result<PauseLedger::WallTime> PauseLedger::Begin(
     return tl::unexpected(saved.error());
   }
   pause_ = Pause{until, now.monotonic + duration, from, reason};
+  unsaved_.reset();
   return until;
 }
 
 Result<void> PauseLedger::End() {
   if (Result<void> removed = RemoveFile(path_); !removed) return removed;
   pause_.reset();
+  unsaved_.reset();
   return {};
+}
+
+Result<void> PauseLedger::Expire() {
+  pause_.reset();
+  Result<void> removed = RemoveFile(path_);
+  unsaved_ = SaveFaultOf(removed);
+  return removed;
+}
+
+Result<void> PauseLedger::SaveAgain() {
+  return unsaved_ ? Expire() : Result<void>();
 }
 
 std::string PauseLedger::Words() const {
   if (!pause_) return "";
-  const auto until = TimeUtil::SecondsToTimestamp(
-      floor<seconds>(pause_->until).time_since_epoch().count());
-  return "paused until " + TimeUtil::ToString(until) + " by " + pause_->from +
-         (pause_->reason.empty() ? "" : ": " + pause_->reason);
+  return "paused until " +
+         TimeUtil::ToString(ToProto(floor<seconds>(pause_->until))) + " by " +
+         pause_->from + (pause_->reason.empty() ? "" : ": " + pause_->reason);
 }
 
 }  // namespace uplinkd

@@ -1,10 +1,9 @@
 // PauseLedger: whether the agent keeps its hands off the kernel, until when and
 // at whose word, also on disk.
 //
-// One JSON file, pause.json in the state directory. As with drains, the end is
-// stored as a time of day and counted by the monotonic clock; after a restart
-// no pause lasts longer than it was meant to, whatever the clock says. For one
-// thread.
+// One JSON file, pause.json in the state directory. Its end is kept by the
+// clocks as that of a drain; no pause lasts longer than it was meant to,
+// whatever the clock says. For one thread.
 #ifndef UPLINKD_AGENT_PAUSE_LEDGER_H_
 #define UPLINKD_AGENT_PAUSE_LEDGER_H_
 
@@ -26,8 +25,8 @@ class PauseLedger {
 
   explicit PauseLedger(const std::string& state_dir);
 
-  // Takes up the pause of the last run. kFailedPrecondition: the file makes no
-  // sense; there is no pause then.
+  // Takes up the pause of the last run. Fails as ReadMessageFile() does; there
+  // is no pause then.
   Result<void> Restore(const Instant& now);
 
   // Takes the place of the present pause. On disk when it returns, with its end
@@ -38,9 +37,16 @@ class PauseLedger {
                          const Instant& now);
   // It is no error that there is no pause. On failure it goes on.
   Result<void> End();
+  // Its time is over, so it ends; on failure the file is still there, and that
+  // is unsaved().
+  Result<void> Expire();
+
+  // Removes what could not be removed so far, if anything.
+  Result<void> SaveAgain();
+  const SaveFault& unsaved() const { return unsaved_; }
 
   bool active() const { return pause_.has_value(); }
-  // Its time is over, but End() was not called.
+  // Its time is over, but Expire() was not called.
   bool Over(const Instant& now) const {
     return pause_ && now.monotonic >= pause_->monotonic;
   }
@@ -59,6 +65,7 @@ class PauseLedger {
   std::string directory_;
   std::string path_;
   std::optional<Pause> pause_;
+  SaveFault unsaved_;
 };
 
 }  // namespace uplinkd

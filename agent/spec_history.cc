@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/files.h"
+#include "agent/message_file.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
 
@@ -54,22 +55,7 @@ SpecHistory::SpecHistory(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/history.json") {}
 
 Result<void> SpecHistory::Restore() {
-  const Result<std::string> text = ReadFile(path_);
-  if (!text) {
-    if (text.error().code == ErrorCode::kNotFound) return {};
-    return tl::unexpected(text.error());
-  }
-  v1::History stored;
-  const auto read = google::protobuf::util::JsonStringToMessage(*text, &stored);
-  if (read.ok()) {
-    history_ = std::move(stored);
-    return {};
-  }
-  (void)MoveFile(path_, path_ + ".corrupt");
-  return Fail(ErrorCode::kFailedPrecondition,
-              "the history of specs is lost: " + path_ +
-                  " makes no sense (it is kept as " + path_ +
-                  ".corrupt): " + read.ToString());
+  return ReadMessageFile(path_, "so the history of specs is lost", history_);
 }
 
 Result<void> SpecHistory::Note(const StoredSpec& current) {
@@ -86,7 +72,11 @@ Result<void> SpecHistory::Note(const StoredSpec& current) {
   }
   const int more = history_.entries_size() - static_cast<int>(kMost);
   if (more > 0) history_.mutable_entries()->DeleteSubrange(0, more);
-  return changed ? Save() : Result<void>();
+  return changed ? Save() : SaveAgain();
+}
+
+Result<void> SpecHistory::SaveAgain() {
+  return unsaved_ ? Save() : Result<void>();
 }
 
 Result<SpecHistory::Recalled> SpecHistory::Recall(
@@ -141,13 +131,16 @@ std::string SpecHistory::WhatThereIs() const {
          " to " + std::to_string(last_generation());
 }
 
-Result<void> SpecHistory::Save() const {
+Result<void> SpecHistory::Save() {
   std::string text;
   if (!google::protobuf::util::MessageToJsonString(history_, &text).ok()) {
     return Fail(ErrorCode::kInternal, "the history cannot be written as JSON");
   }
-  if (Result<void> made = MakeDirectory(directory_); !made) return made;
-  return ReplaceFile(path_, text);
+  Result<void> saved = MakeDirectory(directory_).and_then([&] {
+    return ReplaceFile(path_, text);
+  });
+  unsaved_ = SaveFaultOf(saved);
+  return saved;
 }
 
 }  // namespace uplinkd

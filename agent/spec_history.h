@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 
+#include "agent/save_fault.h"
 #include "agent/spec_store.h"
 #include "reconciler/result.h"
 #include "uplinkd/v1/agent.pb.h"
@@ -28,9 +29,13 @@ class SpecHistory {
   Result<void> Restore();
 
   // `current` is followed: adds it if it is new, and says of the one that
-  // waited what became of it. On disk when it returns; a failure leaves it so
-  // for this run only.
+  // waited what became of it. On disk when it returns; on failure it is so for
+  // this run, and unsaved() until it can be saved.
   Result<void> Note(const StoredSpec& current);
+
+  // Saves what could not be saved so far, if anything.
+  Result<void> SaveAgain();
+  const SaveFault& unsaved() const { return unsaved_; }
 
   // The spec of `generation`, or for 0: the newest that was not rolled back and
   // is not that of `current` (null: none), with its generation. kNotFound:
@@ -50,11 +55,12 @@ class SpecHistory {
 
  private:
   std::string WhatThereIs() const;
-  Result<void> Save() const;
+  Result<void> Save();
 
   std::string directory_;
   std::string path_;
   v1::History history_;  // by generation, ascending
+  SaveFault unsaved_;
 };
 
 }  // namespace uplinkd

@@ -59,7 +59,14 @@ Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
   next.spec = Prepare(offer.spec);
   const bool same_spec = current_ && current_->spec == next.spec;
   if (pending()) return Contend(offer, durability, same_spec, now);
-  if (same_spec) return Accepted{generation(), true, false};
+  if (same_spec) {
+    // Whoever is told so counts on it after a restart as well.
+    if (Result<void> saved = SaveAgain();
+        !saved && durability == Durability::kRequired) {
+      return tl::unexpected(saved.error());
+    }
+    return Accepted{generation(), true, false};
+  }
   if (Result<void> may = MayTakePlace(offer, durability); !may) {
     return tl::unexpected(may.error());
   }
@@ -71,7 +78,7 @@ Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
     next.pending = PendingConfirm{*offer.confirm, now, current_->generation,
                                   current_->spec};
   }
-  if (Result<void> saved = store_.Save(next); !saved) {
+  if (const Result<void> saved = Save(next); !saved) {
     if (durability == Durability::kRequired) {
       return tl::unexpected(saved.error());
     }
@@ -127,9 +134,20 @@ Result<void> SpecLedger::MayTakePlace(const Offer& offer,
 }
 
 Result<void> SpecLedger::Become(StoredSpec next) {
-  if (Result<void> saved = store_.Save(next); !saved) return saved;
+  if (Result<void> saved = Save(next); !saved) return saved;
   current_ = std::move(next);
   return {};
+}
+
+// After a failure nobody knows what a power cut would leave.
+Result<void> SpecLedger::Save(const StoredSpec& stored) {
+  Result<void> saved = store_.Save(stored);
+  unsaved_ = SaveFaultOf(saved);
+  return saved;
+}
+
+Result<void> SpecLedger::SaveAgain() {
+  return unsaved_ && current_ ? Save(*current_) : Result<void>();
 }
 
 Result<void> SpecLedger::Confirm() {
@@ -160,7 +178,7 @@ Result<void> SpecLedger::RollBack(const SpecOrigin& origin) {
   next.ids = RememberIds(current_->ids, next.spec);
   next.origin = origin;
   next.held = std::move(current_->spec);
-  Result<void> saved = store_.Save(next);
+  Result<void> saved = Save(next);
   current_ = std::move(next);
   return saved;
 }
@@ -169,6 +187,7 @@ Result<void> SpecLedger::Forget() {
   if (Result<void> forgotten = store_.Forget(); !forgotten) return forgotten;
   floor_ = NextGeneration() - 1;
   current_.reset();
+  unsaved_.reset();
   why_none_ = kNoSpecYet;
   return {};
 }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/offer.h"
+#include "agent/save_fault.h"
 #include "agent/spec_store.h"
 #include "reconciler/result.h"
 #include "reconciler/spec.h"
@@ -45,8 +46,8 @@ class SpecLedger {
   // neither 0 nor the present one; with kInvalidArgument if its terms are no
   // good; with kFailedPrecondition while another one waits to be confirmed, if
   // there is nothing to return to, or for a file whose spec is held; and with
-  // the words of the file system if the spec cannot be saved. Then nothing
-  // changed.
+  // the words of the file system if the spec cannot be saved, also if it is the
+  // present one, which is unsaved(). Then nothing changed.
   Result<Accepted> Accept(const Offer& offer, Durability durability,
                           const Moment& now);
 
@@ -59,12 +60,18 @@ class SpecLedger {
   // It waits for as long as it still has, from `now`; see CountedFrom().
   Result<void> Recount(const Moment& now);
   // The one before returns, as a new generation, and the present one is held. A
-  // failure means that this is not on disk; it is followed all the same, and
-  // the next run comes to the same end.
+  // failure means that this is not on disk; it is followed all the same, is
+  // unsaved(), and the next run comes to the same end.
   Result<void> RollBack(const SpecOrigin& origin);
 
   // Forgets the spec and the ids, on disk too. Generations go on.
   Result<void> Forget();
+  // See SpecStore.
+  Result<void> MayForget() const { return store_.MayForget(); }
+
+  // Saves what is followed, if the last attempt to save something failed.
+  Result<void> SaveAgain();
+  const SaveFault& unsaved() const { return unsaved_; }
 
   // Null if there is none.
   const StoredSpec* current() const { return current_ ? &*current_ : nullptr; }
@@ -82,11 +89,13 @@ class SpecLedger {
   std::uint64_t NextGeneration() const;
   // Saves, and only then it counts.
   Result<void> Become(StoredSpec next);
+  Result<void> Save(const StoredSpec& stored);
 
   SpecStore store_;
   std::optional<StoredSpec> current_;
   std::string why_none_;
   std::uint64_t floor_ = 0;
+  SaveFault unsaved_;
 };
 
 }  // namespace uplinkd

@@ -177,7 +177,7 @@ Color PhaseColor(const std::string& phase) {
   return harmless ? Color::kYellow : Color::kRed;
 }
 
-// Three of them say so when they are true.
+// Some of them say so when they are true.
 bool IsBad(const v1::Condition& condition) {
   const bool inverted =
       condition.type() == "DriftDetected" || condition.type() == "Degraded" ||

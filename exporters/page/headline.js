@@ -80,9 +80,10 @@ function aboutWork(state) {
 }
 
 function notes(state) {
-  const {Accepted, Degraded, DriftDetected, Paused, Programmed} =
+  const {Accepted, Degraded, DriftDetected, Paused, Programmed, Saved} =
       state.conditions;
   const said = [];
+  if (Saved?.status === "False") said.push(sentence(Saved.message));
   if (Paused?.status === "True") said.push(sentence(Paused.message));
   if (Accepted?.reason === "InvalidSpec") {
     said.push(sentence(`The last spec was refused: ${Accepted.message}`));

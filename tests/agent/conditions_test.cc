@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <utility>
+
 namespace uplinkd {
 namespace {
 
@@ -63,6 +66,19 @@ TEST(Conditions, ASpecThatWaitsToBeConfirmedIsToldAndSoIsItsEnd) {
   it.situation.confirm = "";
   it.situation.held = "generation 2 was cancelled";
   ExpectVerdict(it.Judge("ConfirmPending"), Truth::kFalse, "RolledBack");
+}
+
+TEST(Conditions, WhatIsNotOnDiskIsToldWithWhatTheDiskLacks) {
+  Case it;
+  ExpectVerdict(it.Judge("Saved"), Truth::kTrue, "OnDisk");
+  for (const auto& [error, reason] :
+       {std::pair(ENOSPC, "DiskFull"), std::pair(EROFS, "DiskReadOnly"),
+        std::pair(EIO, "WriteFailed")}) {
+    it.situation.unsaved = Error{ErrorCode::kInternal, "the spec: no", error};
+    ExpectVerdict(it.Judge("Saved"), Truth::kFalse, reason);
+    EXPECT_EQ(it.Judge("Saved").message, "the spec: no");
+  }
+  ExpectVerdict(it.Judge("Degraded"), Truth::kFalse, "AsSpecified");
 }
 
 TEST(Conditions, WithoutASpecEverythingSaysSo) {

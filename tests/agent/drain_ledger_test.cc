@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "tests/agent/temporary_directory.h"
@@ -29,6 +30,17 @@ Instant Later(std::chrono::nanoseconds after) {
   return {
       kNoon.monotonic + after,
       kNoon.wall + std::chrono::duration_cast<system_clock::duration>(after)};
+}
+
+// The machine knows which boot it is in: `elapsed` since noon, and somebody set
+// the time of day by `jump`.
+Instant InBoot(const std::string& boot, std::chrono::nanoseconds elapsed,
+               system_clock::duration jump = {}) {
+  Instant now = Later(elapsed);
+  now.wall += jump;
+  now.uptime = hours(1) + elapsed;
+  now.boot = boot;
+  return now;
 }
 
 class DrainLedgerTest : public ::testing::Test {
@@ -115,6 +127,63 @@ TEST_F(DrainLedgerTest, ForgetsOneOrThoseThatAreGoneOrAll) {
   EXPECT_THAT(ledger_.Words(), IsEmpty());
 }
 
+TEST_F(DrainLedgerTest, WithinABootNoSettingOfTheClockMovesADeadline) {
+  for (const auto& jump : {-hours(24), hours(0), hours(24)}) {
+    ASSERT_TRUE(ledger_.Add("wan2", minutes(5), InBoot("one", {})));
+    const Instant now = InBoot("one", minutes(2), jump);
+    EXPECT_THAT(Restored(now).Deadlines(),
+                ElementsAre(Pair("wan2", now.monotonic + minutes(3))));
+  }
+}
+
+TEST_F(DrainLedgerTest, AfterARebootTheTimeOfDayCountsButMakesNoneLonger) {
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), InBoot("one", {})));
+  const auto left = [&](system_clock::duration jump) {
+    const Instant now = InBoot("two", minutes(2), jump);
+    return Restored(now).Deadlines().at("wan2") - now.monotonic;
+  };
+  EXPECT_EQ(left({}), minutes(3));
+  EXPECT_EQ(left(-hours(24)), minutes(5));
+  EXPECT_LE(left(hours(24)), minutes(0));
+}
+
+TEST_F(DrainLedgerTest, AFileMayNameAnyTime) {
+  for (const char* deadline : {"9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z",
+                               "2262-04-11T23:47:16Z"}) {
+    state_.Write("drains.json",
+                 std::string(R"({"uplinks": {"wan2": {"deadline": ")") +
+                     deadline +
+                     R"(", "most": "315576000000s", "boot": "one", )" +
+                     R"("uptime": "-315576000000s"}}})");
+    for (const char* boot : {"one", "two", ""}) {
+      const DrainLedger next = Restored(InBoot(boot, {}, -hours(490000)));
+      EXPECT_EQ(next.Deadlines().size(), 1U);
+      EXPECT_THAT(next.Words().at("wan2"), HasSubstr("draining until "));
+    }
+  }
+}
+
+TEST_F(DrainLedgerTest, SavesLaterWhatItCouldNotSave) {
+  const std::string directory = state_ / "made";
+  DrainLedger ledger(directory);
+  ASSERT_TRUE(ledger.Add("wan1", std::nullopt, kNoon));
+  ASSERT_TRUE(ledger.Add("wan2", minutes(5), kNoon));
+  std::filesystem::rename(directory, state_ / "away");
+  state_.Write("made", "a file in the place of the directory");
+  EXPECT_FALSE(ledger.KeepOnly({"wan2"}));
+  ASSERT_TRUE(ledger.unsaved());
+  EXPECT_THAT(ledger.unsaved()->message, HasSubstr("made"));
+  EXPECT_FALSE(ledger.SaveAgain());
+  EXPECT_FALSE(ledger.Contains("wan1"));
+  std::filesystem::remove(directory);
+  EXPECT_TRUE(ledger.SaveAgain());
+  EXPECT_FALSE(ledger.unsaved());
+  DrainLedger next(directory);
+  ASSERT_TRUE(next.Restore(kNoon));
+  EXPECT_FALSE(next.Contains("wan1"));
+  EXPECT_TRUE(next.Contains("wan2"));
+}
+
 TEST_F(DrainLedgerTest, WhatCannotBeSavedDoesNotHold) {
   state_.Write("file", "");
   DrainLedger ledger(state_ / "file");
@@ -122,12 +191,13 @@ TEST_F(DrainLedgerTest, WhatCannotBeSavedDoesNotHold) {
   EXPECT_FALSE(ledger.Contains("wan1"));
 }
 
-TEST_F(DrainLedgerTest, ATornFileDrainsNothingAndIsReplaced) {
+TEST_F(DrainLedgerTest, ATornFileDrainsNothingAndIsKeptAside) {
   state_.Write("drains.json", "{\"uplinks\": {");
   const Result<void> restored = ledger_.Restore(kNoon);
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(restored.error().message, HasSubstr("drains.json"));
+  EXPECT_TRUE(state_.Has("drains.json.corrupt"));
   EXPECT_THAT(ledger_.Words(), IsEmpty());
   ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, kNoon));
   EXPECT_TRUE(Restored(kNoon).Contains("wan1"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -129,10 +130,29 @@ TEST_F(EventLogTest, AFileThatMakesNoSenseCostsItsEventsAlone) {
   std::ofstream(directory_.path() + "/events.json") << "{\"events\":[{";
   Open();
   EXPECT_THAT(log_->Latest(9), IsEmpty());
+  EXPECT_EQ(directory_.Read("events.json.corrupt"), "{\"events\":[{");
   Publish(At(1, "a"));
   Close();
   Open();
   EXPECT_THAT(Messages(log_->Latest(9)), ElementsAre("a"));
+}
+
+TEST_F(EventLogTest, SaysThatItCannotSaveAndSavesLater) {
+  const std::string path = directory_ / "events.json";
+  std::filesystem::create_directories(path + "/in-the-way");
+  Publish(At(1, "a"));
+  const auto becomes = [&](bool unsaved) {
+    for (int i = 0; i < 500; ++i) {
+      if (log_->unsaved().has_value() == unsaved) return true;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return false;
+  };
+  ASSERT_TRUE(becomes(true));
+  EXPECT_THAT(log_->unsaved()->message, HasSubstr("events.json"));
+  std::filesystem::remove_all(path);
+  ASSERT_TRUE(becomes(false));
+  EXPECT_THAT(directory_.Read("events.json"), HasSubstr("\"message\":\"a\""));
 }
 
 TEST_F(EventLogTest, IsBounded) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
+#include <string>
 
 #include "tests/agent/temporary_directory.h"
 
@@ -81,6 +83,52 @@ TEST_F(PauseLedgerTest, NoClockMakesItLonger) {
   const PauseLedger next = Restored(Later(minutes(1), -hours(24 * 365)));
   EXPECT_FALSE(next.Over(Later(minutes(5))));
   EXPECT_TRUE(next.Over(Later(minutes(6))));
+}
+
+// A clock that was set while the agent was away, by a day to either side.
+TEST_F(PauseLedgerTest, WithinABootNoSettingOfTheClockMovesItsEnd) {
+  const auto in_boot = [](const std::string& boot, std::chrono::nanoseconds at,
+                          system_clock::duration jump) {
+    Instant now = Later(at, jump);
+    now.uptime = hours(1) + at;
+    now.boot = boot;
+    return now;
+  };
+  ASSERT_TRUE(ledger_.Begin(minutes(5), "alice", "", in_boot("one", {}, {})));
+  for (const auto& jump : {-hours(24), hours(0), hours(24)}) {
+    const PauseLedger next = Restored(in_boot("one", minutes(2), jump));
+    EXPECT_FALSE(next.Over(in_boot("one", minutes(4), jump)));
+    EXPECT_TRUE(next.Over(in_boot("one", minutes(5), jump)));
+    // After a reboot the time of day counts, but makes it no longer.
+    const PauseLedger rebooted = Restored(in_boot("two", minutes(2), jump));
+    EXPECT_EQ(rebooted.Over(in_boot("two", minutes(2), jump)), jump > hours(0));
+    EXPECT_TRUE(rebooted.Over(in_boot("two", minutes(7), jump)));
+  }
+}
+
+TEST_F(PauseLedgerTest, AFileMayNameAnyTime) {
+  state_.Write("pause.json",
+               R"({"until": "9999-12-31T23:59:59Z",)"
+               R"("duration": "315576000000s", "uptime": "315576000000s"})");
+  const PauseLedger next = Restored(Later({}, -hours(490000)));
+  EXPECT_FALSE(next.Over(Later(hours(23))));
+  EXPECT_TRUE(next.Over(Later(kLongestPause)));
+  EXPECT_THAT(next.Words(), HasSubstr("paused until "));
+}
+
+TEST_F(PauseLedgerTest, EndsInTimeThoughItsFileCannotBeRemoved) {
+  ASSERT_NO_FATAL_FAILURE(Begin());
+  std::filesystem::rename(state_ / "pause.json", state_ / "kept");
+  std::filesystem::create_directories(state_ / "pause.json/in-the-way");
+  EXPECT_FALSE(ledger_.Expire());
+  EXPECT_FALSE(ledger_.active());
+  EXPECT_TRUE(ledger_.unsaved());
+  EXPECT_FALSE(ledger_.SaveAgain());
+  std::filesystem::remove_all(state_ / "pause.json");
+  std::filesystem::rename(state_ / "kept", state_ / "pause.json");
+  EXPECT_TRUE(ledger_.SaveAgain());
+  EXPECT_FALSE(ledger_.unsaved());
+  EXPECT_FALSE(state_.Has("pause.json"));
 }
 
 TEST_F(PauseLedgerTest, WhatCannotBeSavedDoesNotHold) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -170,11 +171,17 @@ TEST_F(SpecHistoryTest, SetsATornFileAside) {
   EXPECT_TRUE(history.Note(Stored(1)));
 }
 
-TEST_F(SpecHistoryTest, WhatCannotBeSavedIsKnownForThisRun) {
+TEST_F(SpecHistoryTest, WhatCannotBeSavedIsKnownForThisRunAndSavedLater) {
   directory_.Write("file", "");
   SpecHistory history(directory_ / "file");
   EXPECT_FALSE(history.Note(Stored(1)));
   EXPECT_EQ(history.last_generation(), 1U);
+  EXPECT_TRUE(history.unsaved());
+  EXPECT_FALSE(history.SaveAgain());
+  std::filesystem::remove(directory_ / "file");
+  EXPECT_TRUE(history.SaveAgain());
+  EXPECT_FALSE(history.unsaved());
+  EXPECT_TRUE(directory_.Has("file/history.json"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/agent/temporary_directory.h"
 #include "tests/core/builders.h"
 
@@ -99,6 +101,55 @@ TEST_F(SpecLedgerTest, GenerationsGoOnFromThoseThatAreRemembered) {
   ledger.StartAfter(37);
   EXPECT_EQ(ledger.generation(), 0U);
   EXPECT_EQ(Take(ledger, WithoutIds())->generation, 38U);
+}
+
+class FullDisk : public SpecLedgerTest {
+ protected:
+  // A file stands where the directory should be.
+  FullDisk() { directory_.Write("state", "in the way"); }
+  void MakeRoom() { std::filesystem::remove(directory_ / "state"); }
+  SpecLedger Another() { return SpecLedger(SpecStore(directory_ / "state")); }
+  static Result<SpecLedger::Accepted> TakeFile(SpecLedger& ledger) {
+    return ledger.Accept({.spec = WithoutIds(), .from = "router.yaml"},
+                         SpecLedger::Durability::kWanted, Moment{});
+  }
+};
+
+TEST_F(FullDisk, WhatAFileSaysIsFollowedAndSavedLater) {
+  SpecLedger ledger = Another();
+  ASSERT_TRUE(TakeFile(ledger));
+  EXPECT_EQ(ledger.generation(), 1U);
+  ASSERT_TRUE(ledger.unsaved());
+  EXPECT_FALSE(ledger.SaveAgain());
+  MakeRoom();
+  EXPECT_TRUE(ledger.SaveAgain());
+  EXPECT_FALSE(ledger.unsaved());
+  SpecLedger next = Another();
+  ASSERT_TRUE(next.Restore());
+  EXPECT_EQ(next.generation(), 1U);
+}
+
+// An answer is a promise, also about a spec that is followed already.
+TEST_F(FullDisk, NoClientIsToldThatASpecIsKeptWhichIsNot) {
+  SpecLedger ledger = Another();
+  ASSERT_TRUE(TakeFile(ledger));
+  EXPECT_FALSE(Take(ledger, WithoutIds()));
+  MakeRoom();
+  const auto taken = Take(ledger, WithoutIds());
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_TRUE(taken->unchanged);
+  SpecLedger next = Another();
+  ASSERT_TRUE(next.Restore());
+  EXPECT_EQ(next.generation(), 1U);
+}
+
+TEST_F(FullDisk, ARefusedSpecLeavesNothingToBeSaved) {
+  SpecLedger ledger = Another();
+  EXPECT_FALSE(Take(ledger, WithoutIds()));
+  EXPECT_EQ(ledger.current(), nullptr);
+  MakeRoom();
+  EXPECT_TRUE(ledger.SaveAgain());
+  EXPECT_FALSE(directory_.Has("state"));
 }
 
 }  // namespace

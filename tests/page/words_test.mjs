@@ -110,6 +110,15 @@ test("What an operator asked for is no fault, but is told", () => {
   assert.deepEqual(details.slice(1), ["wan1: drains, as an operator asked."]);
 });
 
+test("A disk that takes nothing is told", () => {
+  const {level, details} = said((status) => {
+    status.conditions.push({type: "Saved", status: "False", reason: "DiskFull",
+                            message: "the events cannot be saved: no space"});
+  });
+  assert.equal(level, "good");
+  assert.deepEqual(details.slice(1), ["The events cannot be saved: no space."]);
+});
+
 test("A kernel that refuses the spec comes before everything else", () => {
   const {level, title, details} = said((status) => {
     condition(status, "Programmed",
