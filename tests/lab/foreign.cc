@@ -37,18 +37,6 @@ bool IsFraming(const std::string& line) {
          (line.starts_with(':') && line.find(" ACCEPT ") != std::string::npos);
 }
 
-// Without the "[packets:bytes]" that begins a rule or ends a chain's line.
-std::string WithoutCounters(const std::string& text) {
-  std::string result;
-  bool inside = false;
-  for (const char letter : text) {
-    if (letter == '[') inside = true;
-    if (!inside) result += letter;
-    if (letter == ']') inside = false;
-  }
-  return result;
-}
-
 std::string Dump(const Namespace& where, const std::string& command) {
   const CommandResult result = Shell(where, command);
   return result.Ok() ? result.output
@@ -64,6 +52,18 @@ std::string WholeState(const Namespace& where) {
 }
 
 }  // namespace
+
+// Those are "[packets:bytes]", and begin a rule or end a chain's line.
+std::string WithoutCounters(const std::string& text) {
+  std::string result;
+  bool inside = false;
+  for (const char letter : text) {
+    if (letter == '[') inside = true;
+    if (!inside) result += letter;
+    if (letter == ']') inside = false;
+  }
+  return result;
+}
 
 std::string ForeignState(const Namespace& where, Counters counters) {
   std::string text = Filter(WholeState(where), [](const std::string& line) {

@@ -17,6 +17,9 @@ enum class Counters { kCompare, kIgnore };
 
 std::string ForeignState(const Namespace& where, Counters counters);
 
+// The same text without the counters that kCompare left in.
+std::string WithoutCounters(const std::string& text);
+
 // Only what is ours, in the same words, without counters; "" when nothing is.
 std::string OwnState(const Namespace& where);
 

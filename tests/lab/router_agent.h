@@ -62,6 +62,7 @@ class RouterAgent {
   std::string Log() const;
 
   Process& process() { return process_; }
+  v1::Agent::Stub& stub() { return *stub_; }
 
  private:
   RouterAgent(const Lab& lab, Process process)
