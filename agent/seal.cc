@@ -8,7 +8,8 @@
 namespace uplinkd {
 namespace {
 
-std::string Hex(const std::array<unsigned char, SHA256_DIGEST_LENGTH>& bytes) {
+std::string HexOf(
+    const std::array<unsigned char, SHA256_DIGEST_LENGTH>& bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   for (const unsigned char byte : bytes) {
@@ -24,7 +25,8 @@ std::string SealOf(std::string_view body) {
   const std::string bytes(body);
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
          digest.data());
-  return std::string(",\n \"") + kSealKey + "\": \"" + Hex(digest) + "\"\n}\n";
+  return std::string(",\n \"") + kSealKey + "\": \"" + HexOf(digest) +
+         "\"\n}\n";
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ test("A disk that takes nothing is told", () => {
                             message: "the events cannot be saved: no space"});
   });
   assert.equal(level, "good");
-  assert.deepEqual(details.slice(1), ["The events cannot be saved: no space."]);
+  assert.deepEqual(details.slice(1), ["the events cannot be saved: no space."]);
 });
 
 test("A kernel that refuses the spec comes before everything else", () => {
