@@ -39,6 +39,11 @@ Result<void> DrainLedger::Restore(const Instant& now) {
       !read) {
     return read;
   }
+  TakeUp(stored, now);
+  return {};
+}
+
+void DrainLedger::TakeUp(const v1::Drains& stored, const Instant& now) {
   for (const auto& [uplink, state] : stored.uplinks()) {
     std::optional<Deadline>& deadline = drains_[uplink];
     if (!state.has_deadline()) continue;
@@ -46,7 +51,6 @@ Result<void> DrainLedger::Restore(const Instant& now) {
     const nanoseconds left = wall - now.wall;
     deadline = Deadline{wall, now.monotonic + left, state.over()};
   }
-  return {};
 }
 
 Result<std::optional<DrainLedger::WallTime>> DrainLedger::Add(

@@ -16,6 +16,10 @@
 #include "reconciler/failover.h"
 #include "reconciler/result.h"
 
+namespace uplinkd::v1 {
+class Drains;
+}  // namespace uplinkd::v1
+
 namespace uplinkd {
 
 // One moment, on both clocks.
@@ -33,6 +37,9 @@ class DrainLedger {
   // Takes up the drains of the last run. kFailedPrecondition: the file makes no
   // sense; nothing is drained then, and the file is replaced by the next one.
   Result<void> Restore(const Instant& now);
+
+  // What Restore() makes of the content of the file.
+  void TakeUp(const v1::Drains& stored, const Instant& now);
 
   // On disk when it returns, with the deadline (to the second) if there is one;
   // on failure nothing changed. So do the next two.

@@ -14,8 +14,13 @@ Result<void> ReadMessageFile(const std::string& path,
     if (text.error().code == ErrorCode::kNotFound) return {};
     return tl::unexpected(text.error());
   }
-  const auto read =
-      google::protobuf::util::JsonStringToMessage(*text, &message);
+  return ReadMessageText(*text, path, consequence, message);
+}
+
+Result<void> ReadMessageText(const std::string& text, const std::string& path,
+                             const std::string& consequence,
+                             google::protobuf::Message& message) {
+  const auto read = google::protobuf::util::JsonStringToMessage(text, &message);
   if (read.ok()) return {};
   return Fail(
       ErrorCode::kFailedPrecondition,

@@ -18,6 +18,11 @@ Result<void> ReadMessageFile(const std::string& path,
                              const std::string& consequence,
                              google::protobuf::Message& message);
 
+// The same from the text of the file; `path` is only for the words.
+Result<void> ReadMessageText(const std::string& text, const std::string& path,
+                             const std::string& consequence,
+                             google::protobuf::Message& message);
+
 // Makes the directory, and replaces the file as ReplaceFile() does.
 Result<void> ReplaceMessageFile(const std::string& directory,
                                 const std::string& path,

@@ -25,7 +25,12 @@ PauseLedger::PauseLedger(const std::string& state_dir)
 Result<void> PauseLedger::Restore(const Instant& now) {
   v1::PauseState stored;
   Result<void> read = ReadMessageFile(path_, "so nothing is paused", stored);
-  if (!read || !stored.has_until()) return read;
+  if (read) TakeUp(stored, now);
+  return read;
+}
+
+void PauseLedger::TakeUp(const v1::PauseState& stored, const Instant& now) {
+  if (!stored.has_until()) return;
   const WallTime until{seconds(stored.until().seconds())};
   const nanoseconds most = std::min<nanoseconds>(
       nanoseconds(TimeUtil::DurationToNanoseconds(stored.duration())),
@@ -33,7 +38,6 @@ Result<void> PauseLedger::Restore(const Instant& now) {
   const nanoseconds left =
       std::min<nanoseconds>(until - now.wall, std::max(most, nanoseconds(0)));
   pause_ = Pause{until, now.monotonic + left, stored.from(), stored.reason()};
-  return {};
 }
 
 Result<PauseLedger::WallTime> PauseLedger::Begin(

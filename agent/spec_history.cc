@@ -62,7 +62,7 @@ Result<void> SpecHistory::Restore() {
   v1::History stored;
   const auto read = google::protobuf::util::JsonStringToMessage(*text, &stored);
   if (read.ok()) {
-    history_ = std::move(stored);
+    TakeUp(std::move(stored));
     return {};
   }
   (void)MoveFile(path_, path_ + ".corrupt");

@@ -93,27 +93,6 @@ v1::SpecOrigin OriginToProto(const SpecOrigin& origin) {
   return message;
 }
 
-// The file's text, or nothing if protobuf refuses to print.
-std::optional<std::string> Encode(const StoredSpec& stored) {
-  Struct root;
-  auto& fields = *root.mutable_fields();
-  if (!Put(SpecToProto(stored.spec), "router", root) ||
-      !Put(OriginToProto(stored.origin), "origin", root) ||
-      (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
-      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
-    return std::nullopt;
-  }
-  fields["format"].set_number_value(kFormat);
-  fields["generation"].set_number_value(static_cast<double>(stored.generation));
-  auto& ids = *fields["ids"].mutable_struct_value()->mutable_fields();
-  for (const auto& [name, id] : stored.ids) ids[name].set_number_value(id);
-  google::protobuf::util::JsonPrintOptions pretty;
-  pretty.add_whitespace = true;
-  std::string text;
-  if (!MessageToJsonString(root, &text, pretty).ok()) return std::nullopt;
-  return text;
-}
-
 tl::expected<Spec, std::string> DecodeRouter(const v1::Router& router,
                                              const char* key) {
   Converted converted = SpecFromProto(router);
@@ -151,7 +130,30 @@ tl::expected<void, std::string> DecodeConfirm(const Struct& root,
   return {};
 }
 
-tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
+}  // namespace
+
+std::optional<std::string> EncodeStoredSpec(const StoredSpec& stored) {
+  Struct root;
+  auto& fields = *root.mutable_fields();
+  if (!Put(SpecToProto(stored.spec), "router", root) ||
+      !Put(OriginToProto(stored.origin), "origin", root) ||
+      (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
+      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
+    return std::nullopt;
+  }
+  fields["format"].set_number_value(kFormat);
+  fields["generation"].set_number_value(static_cast<double>(stored.generation));
+  auto& ids = *fields["ids"].mutable_struct_value()->mutable_fields();
+  for (const auto& [name, id] : stored.ids) ids[name].set_number_value(id);
+  google::protobuf::util::JsonPrintOptions pretty;
+  pretty.add_whitespace = true;
+  std::string text;
+  if (!MessageToJsonString(root, &text, pretty).ok()) return std::nullopt;
+  return text;
+}
+
+tl::expected<StoredSpec, std::string> DecodeStoredSpec(
+    const std::string& text) {
   Struct root;
   if (const auto status = JsonStringToMessage(text, &root); !status.ok()) {
     return Wrong("it is not JSON: " + status.ToString());
@@ -187,8 +189,6 @@ tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
   return stored;
 }
 
-}  // namespace
-
 std::map<std::string, UplinkId> RememberIds(
     std::map<std::string, UplinkId> remembered, const Spec& spec) {
   for (const Uplink& uplink : spec.uplinks) {
@@ -209,13 +209,13 @@ Result<std::optional<StoredSpec>> SpecStore::Load() const {
     if (text.error().code == ErrorCode::kNotFound) return std::nullopt;
     return tl::unexpected(text.error());
   }
-  tl::expected<StoredSpec, std::string> stored = Decode(*text);
+  tl::expected<StoredSpec, std::string> stored = DecodeStoredSpec(*text);
   if (!stored) return Corrupt(path_, stored.error());
   return std::move(*stored);
 }
 
 Result<void> SpecStore::Save(const StoredSpec& stored) {
-  const std::optional<std::string> text = Encode(stored);
+  const std::optional<std::string> text = EncodeStoredSpec(stored);
   if (!text) {
     return Fail(ErrorCode::kInternal, "the spec cannot be written as JSON");
   }
