@@ -47,7 +47,7 @@ void DecodeTuple(nlattr* tuple, Family family, Connection& connection) {
   }
   const auto protocol = Unnest<CTA_PROTO_MAX + 1>(parts[CTA_TUPLE_PROTO]);
   if (protocol[CTA_PROTO_NUM] != nullptr) {
-    connection.protocol = nla_get_u8(protocol[CTA_PROTO_NUM]);
+    connection.protocol = DecodeU8(protocol[CTA_PROTO_NUM]);
   }
   connection.source_port = Port(protocol[CTA_PROTO_SRC_PORT]);
   connection.destination_port = Port(protocol[CTA_PROTO_DST_PORT]);

@@ -158,7 +158,7 @@ std::optional<Address> DecodeSourceInMain(nlmsghdr* message, Family family) {
   int left = 0;
   nla_for_each_attr(attribute, nlmsg_attrdata(message, sizeof(rtmsg)),
                     nlmsg_attrlen(message, sizeof(rtmsg)), left) {
-    if (nla_type(attribute) == RTA_TABLE) table = nla_get_u32(attribute);
+    if (nla_type(attribute) == RTA_TABLE) table = DecodeU32(attribute);
     if (nla_type(attribute) == RTA_PREFSRC) {
       source = DecodeAddress(attribute, family);
     }

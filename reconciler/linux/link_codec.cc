@@ -37,13 +37,14 @@ int DecodeSetting(nlattr* families, int setting) {
 // In 32 bits; the header has room for the first eight.
 std::uint32_t DecodeAddressFlags(nlmsghdr* message, const ifaddrmsg& header) {
   const nlattr* flags = nlmsg_find_attr(message, sizeof(header), IFA_FLAGS);
-  return flags == nullptr ? header.ifa_flags : nla_get_u32(flags);
+  return flags == nullptr ? header.ifa_flags : DecodeU32(flags);
 }
 
 }  // namespace
 
 Link DecodeLink(nlmsghdr* message) {
   ifinfomsg header{};
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
   Link link;
   link.index = header.ifi_index;
@@ -60,6 +61,7 @@ Link DecodeLink(nlmsghdr* message) {
 
 std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
   ifaddrmsg header{};
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
   const std::optional<Family> family = FamilyOf(header.ifa_family);
   const nlattr* local = nlmsg_find_attr(message, sizeof(header), IFA_LOCAL);
@@ -83,7 +85,7 @@ std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
 int DecodeRpFilterOfAll(nlmsghdr* message) {
   const nlattr* value =
       nlmsg_find_attr(message, sizeof(netconfmsg), NETCONFA_RP_FILTER);
-  return value == nullptr ? 0 : nla_get_s32(value);
+  return value == nullptr ? 0 : static_cast<int>(DecodeU32(value));
 }
 
 }  // namespace uplinkd

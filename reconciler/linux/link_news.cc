@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "reconciler/linux/nl_codec.h"
+
 namespace uplinkd {
 namespace {
 
@@ -31,8 +33,7 @@ bool LinkNews::Matters(nlmsghdr* message) {
     return true;
   }
   const nlattr* name = nlmsg_find_attr(message, sizeof(header), IFLA_IFNAME);
-  Seen now{name == nullptr ? "" : nla_get_string(name),
-           header.ifi_flags & kFlags};
+  Seen now{name == nullptr ? "" : DecodeText(name), header.ifi_flags & kFlags};
   const auto [known, added] = links_.try_emplace(header.ifi_index);
   if (!added && known->second == now) return false;
   known->second = std::move(now);

@@ -55,6 +55,7 @@ std::map<int, LinkCounters> Statistics::ReadLinks(const std::set<int>& links) {
 std::optional<std::pair<int, LinkCounters>> DecodeLinkCounters(
     nlmsghdr* message) {
   if_stats_msg header{};
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
   const nlattr* found =
       nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
