@@ -6,6 +6,7 @@
 
 #include "agent/files.h"
 #include "agent/message_file.h"
+#include "agent/wire.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -21,10 +22,6 @@ using std::chrono::system_clock;
 Timestamp ToTimestamp(system_clock::time_point time) {
   return TimeUtil::SecondsToTimestamp(
       floor<seconds>(time).time_since_epoch().count());
-}
-
-system_clock::time_point FromTimestamp(const Timestamp& timestamp) {
-  return system_clock::time_point(seconds(timestamp.seconds()));
 }
 
 }  // namespace
@@ -47,7 +44,7 @@ void DrainLedger::TakeUp(const v1::Drains& stored, const Instant& now) {
   for (const auto& [uplink, state] : stored.uplinks()) {
     std::optional<Deadline>& deadline = drains_[uplink];
     if (!state.has_deadline()) continue;
-    const WallTime wall = FromTimestamp(state.deadline());
+    const WallTime wall = FromProto(state.deadline());
     const nanoseconds left = wall - now.wall;
     deadline = Deadline{wall, now.monotonic + left, state.over()};
   }

@@ -7,6 +7,7 @@
 
 #include "agent/files.h"
 #include "agent/message_file.h"
+#include "agent/wire.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -31,10 +32,9 @@ Result<void> PauseLedger::Restore(const Instant& now) {
 
 void PauseLedger::TakeUp(const v1::PauseState& stored, const Instant& now) {
   if (!stored.has_until()) return;
-  const WallTime until{seconds(stored.until().seconds())};
-  const nanoseconds most = std::min<nanoseconds>(
-      nanoseconds(TimeUtil::DurationToNanoseconds(stored.duration())),
-      kLongestPause);
+  const WallTime until = FromProto(stored.until());
+  const nanoseconds most =
+      std::min<nanoseconds>(FromProto(stored.duration()), kLongestPause);
   const nanoseconds left =
       std::min<nanoseconds>(until - now.wall, std::max(most, nanoseconds(0)));
   pause_ = Pause{until, now.monotonic + left, stored.from(), stored.reason()};

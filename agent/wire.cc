@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "reconciler/render.h"
@@ -23,6 +25,16 @@ grpc::StatusCode CodeOf(ErrorCode code) {
     case ErrorCode::kInternal: break;
   }
   return grpc::INTERNAL;
+}
+
+// 64 bits hold 292 years of nanoseconds. With this, about 142 years, the
+// distance between a moment of this century and any other is within them, too.
+constexpr std::int64_t kMostSeconds = 4'500'000'000;
+
+std::chrono::nanoseconds Bounded(std::int64_t seconds, std::int32_t nanos) {
+  return std::chrono::seconds(
+             std::clamp(seconds, -kMostSeconds, kMostSeconds)) +
+         std::chrono::nanoseconds(nanos);
 }
 
 v1::PlanLine ToPlanLine(PlanLine line) {
@@ -58,13 +70,11 @@ google::protobuf::Duration ToProto(std::chrono::nanoseconds duration) {
 std::chrono::system_clock::time_point FromProto(
     const google::protobuf::Timestamp& time) {
   return std::chrono::system_clock::time_point(
-      std::chrono::seconds(time.seconds()) +
-      std::chrono::nanoseconds(time.nanos()));
+      Bounded(time.seconds(), time.nanos()));
 }
 
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) +
-         std::chrono::nanoseconds(duration.nanos());
+  return Bounded(duration.seconds(), duration.nanos());
 }
 
 google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(

@@ -141,6 +141,31 @@ TEST(SpecStore, RefusesWhatItDoesNotUnderstand) {
   }
 }
 
+// As somebody may have written it by hand.
+TEST(SpecStore, ReadsTimesAsFarAsTheyGet) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  StoredSpec stored = Stored(3);
+  stored.pending = PendingConfirm{
+      {"night", std::chrono::minutes(5)}, Moment{}, 2, stored.spec};
+  ASSERT_TRUE(store.Save(stored));
+  std::string text = directory.Read("spec.json");
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+  };
+  replace("\"within\": \"300s\"", "\"within\": \"315576000000s\"");
+  replace("\"since\": \"1970-", "\"since\": \"0001-");
+  directory.Write("spec.json", text);
+  const auto loaded = store.Load();
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const PendingConfirm& pending = *(*loaded)->pending;
+  EXPECT_GT(pending.terms.within, std::chrono::hours(24));
+  const Moment now{std::chrono::system_clock::now(), {}, "another"};
+  EXPECT_GE(TimeLeft(pending, now).count(), 0);
+}
+
 TEST(SpecStore, NamesTheFileAndTheWayOut) {
   const TemporaryDirectory directory;
   directory.Write("spec.json", "{\"format\": ");
