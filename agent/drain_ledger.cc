@@ -47,6 +47,11 @@ Result<void> DrainLedger::Restore(const Instant& now) {
       !read) {
     return read;
   }
+  TakeUp(stored, now);
+  return {};
+}
+
+void DrainLedger::TakeUp(const v1::Drains& stored, const Instant& now) {
   for (const auto& [uplink, state] : stored.uplinks()) {
     std::optional<Deadline>& deadline = drains_[uplink];
     if (!state.has_deadline()) continue;
@@ -54,7 +59,6 @@ Result<void> DrainLedger::Restore(const Instant& now) {
                         FromProto(state.uptime()), state.boot()};
     deadline = Deadline{end, now.monotonic + TimeUntil(end, now), state.over()};
   }
-  return {};
 }
 
 Result<std::optional<DrainLedger::WallTime>> DrainLedger::Add(

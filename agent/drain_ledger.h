@@ -18,6 +18,10 @@
 #include "reconciler/failover.h"
 #include "reconciler/result.h"
 
+namespace uplinkd::v1 {
+class Drains;
+}  // namespace uplinkd::v1
+
 namespace uplinkd {
 
 // One moment, on all clocks.
@@ -54,6 +58,9 @@ class DrainLedger {
   // Takes up the drains of the last run. Fails as ReadMessageFile() does;
   // nothing is drained then.
   Result<void> Restore(const Instant& now);
+
+  // What Restore() makes of the content of the file.
+  void TakeUp(const v1::Drains& stored, const Instant& now);
 
   // On disk when it returns, with the deadline (to the second) if there is one;
   // on failure nothing changed. So do the next two.

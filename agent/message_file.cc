@@ -31,11 +31,16 @@ Result<void> ReadMessageFile(const std::string& path,
     }
     return Unusable(path, consequence, text.error().message);
   }
-  const auto read =
-      google::protobuf::util::JsonStringToMessage(*text, &message);
+  const Result<void> read = ReadMessageText(*text, message);
+  return read ? read : Unusable(path, consequence, read.error().message);
+}
+
+Result<void> ReadMessageText(const std::string& text,
+                             google::protobuf::Message& message) {
+  const auto read = google::protobuf::util::JsonStringToMessage(text, &message);
   if (read.ok()) return {};
   message.Clear();
-  return Unusable(path, consequence, read.ToString());
+  return Fail(ErrorCode::kFailedPrecondition, read.ToString());
 }
 
 Result<void> ReplaceMessageFile(const std::string& directory,

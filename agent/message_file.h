@@ -19,6 +19,11 @@ Result<void> ReadMessageFile(const std::string& path,
                              const std::string& consequence,
                              google::protobuf::Message& message);
 
+// The text of such a file. kFailedPrecondition: what is wrong with it; the
+// message is empty then.
+Result<void> ReadMessageText(const std::string& text,
+                             google::protobuf::Message& message);
+
 // Makes the directory, and replaces the file as ReplaceFile() does.
 Result<void> ReplaceMessageFile(const std::string& directory,
                                 const std::string& path,

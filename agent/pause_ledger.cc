@@ -26,14 +26,18 @@ PauseLedger::PauseLedger(const std::string& state_dir)
 Result<void> PauseLedger::Restore(const Instant& now) {
   v1::PauseState stored;
   Result<void> read = ReadMessageFile(path_, "so nothing is paused", stored);
-  if (!read || !stored.has_until()) return read;
+  if (read) TakeUp(stored, now);
+  return read;
+}
+
+void PauseLedger::TakeUp(const v1::PauseState& stored, const Instant& now) {
+  if (!stored.has_until()) return;
   const nanoseconds most = std::clamp<nanoseconds>(
       FromProto(stored.duration()), nanoseconds(0), kLongestPause);
   const StoredEnd end{FromProto(stored.until()), most,
                       FromProto(stored.uptime()), stored.boot()};
   pause_ = Pause{end.wall, now.monotonic + TimeUntil(end, now), stored.from(),
                  stored.reason()};
-  return {};
 }
 
 Result<PauseLedger::WallTime> PauseLedger::Begin(

@@ -14,6 +14,10 @@
 #include "agent/drain_ledger.h"
 #include "reconciler/result.h"
 
+namespace uplinkd::v1 {
+class PauseState;
+}  // namespace uplinkd::v1
+
 namespace uplinkd {
 
 // A pause that is forgotten must end.
@@ -28,6 +32,9 @@ class PauseLedger {
   // Takes up the pause of the last run. Fails as ReadMessageFile() does; there
   // is no pause then.
   Result<void> Restore(const Instant& now);
+
+  // What Restore() makes of the content of the file.
+  void TakeUp(const v1::PauseState& stored, const Instant& now);
 
   // Takes the place of the present pause. On disk when it returns, with its end
   // (to the second); on failure nothing changed. `duration` is positive and at

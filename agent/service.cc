@@ -1,7 +1,5 @@
 #include "agent/service.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -181,9 +179,8 @@ grpc::Status AgentService::Drain(grpc::ServerContext* context,
   if (!admission) return admission.status();
   std::optional<std::chrono::milliseconds> deadline;
   if (request->has_deadline()) {
-    deadline = std::chrono::milliseconds(
-        google::protobuf::util::TimeUtil::DurationToMilliseconds(
-            request->deadline()));
+    deadline = std::chrono::floor<std::chrono::milliseconds>(
+        FromProto(request->deadline()));
     if (deadline->count() < 0 || *deadline > kMaxDrainDeadline) {
       return {grpc::INVALID_ARGUMENT,
               "a deadline lies 0s to 8760h in the future"};
@@ -232,9 +229,8 @@ grpc::Status AgentService::Pause(grpc::ServerContext* context,
                                  v1::PauseResponse* response) {
   const Gate::Admission admission = admit_(*context, "Pause");
   if (!admission) return admission.status();
-  const std::chrono::milliseconds duration(
-      google::protobuf::util::TimeUtil::DurationToMilliseconds(
-          request->duration()));
+  const auto duration = std::chrono::floor<std::chrono::milliseconds>(
+      FromProto(request->duration()));
   if (duration < std::chrono::seconds(1) || duration > kLongestPause) {
     return {grpc::INVALID_ARGUMENT, "a pause lasts 1s to 24h"};
   }

@@ -1,7 +1,5 @@
 #include "agent/service_specs.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 
 #include "agent/service.h"
@@ -13,8 +11,8 @@ namespace {
 constexpr std::chrono::hours kLongestWait{1};
 
 std::chrono::milliseconds PatienceOf(const google::protobuf::Duration& wait) {
-  const std::chrono::milliseconds patience(
-      google::protobuf::util::TimeUtil::DurationToMilliseconds(wait));
+  const auto patience =
+      std::chrono::floor<std::chrono::milliseconds>(FromProto(wait));
   return std::clamp<std::chrono::milliseconds>(
       patience, std::chrono::milliseconds(0), kLongestWait);
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "agent/save_fault.h"
 #include "agent/spec_store.h"
@@ -27,6 +28,9 @@ class SpecHistory {
   // Takes up the history of the last runs. kFailedPrecondition: the file makes
   // no sense; it is kept as history.json.corrupt, and the history is empty.
   Result<void> Restore();
+
+  // What Restore() makes of the content of the file.
+  void TakeUp(v1::History stored) { history_ = std::move(stored); }
 
   // `current` is followed: adds it if it is new, and says of the one that
   // waited what became of it. On disk when it returns; on failure it is so for

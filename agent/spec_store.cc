@@ -4,6 +4,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "agent/confirm_wire.h"
@@ -23,6 +24,7 @@ using google::protobuf::util::MessageToJsonString;
 
 // Version of the file's layout, not of the agent.
 constexpr double kFormat = 1;
+constexpr const char* kVersionKey = "version";  // of the agent
 
 tl::unexpected<Error> Corrupt(const std::string& path, const std::string& why) {
   return Fail(ErrorCode::kFailedPrecondition,
@@ -94,27 +96,6 @@ v1::SpecOrigin OriginToProto(const SpecOrigin& origin) {
   return message;
 }
 
-// The file's text, or nothing if protobuf refuses to print.
-std::optional<std::string> Encode(const StoredSpec& stored) {
-  Struct root;
-  auto& fields = *root.mutable_fields();
-  if (!Put(SpecToProto(stored.spec), "router", root) ||
-      !Put(OriginToProto(stored.origin), "origin", root) ||
-      (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
-      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
-    return std::nullopt;
-  }
-  fields["format"].set_number_value(kFormat);
-  fields["generation"].set_number_value(static_cast<double>(stored.generation));
-  auto& ids = *fields["ids"].mutable_struct_value()->mutable_fields();
-  for (const auto& [name, id] : stored.ids) ids[name].set_number_value(id);
-  google::protobuf::util::JsonPrintOptions pretty;
-  pretty.add_whitespace = true;
-  std::string text;
-  if (!MessageToJsonString(root, &text, pretty).ok()) return std::nullopt;
-  return Sealed(text);
-}
-
 tl::expected<Spec, std::string> DecodeRouter(const v1::Router& router,
                                              const char* key) {
   Converted converted = SpecFromProto(router);
@@ -152,15 +133,7 @@ tl::expected<void, std::string> DecodeConfirm(const Struct& root,
   return {};
 }
 
-tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
-  Struct root;
-  if (const auto status = JsonStringToMessage(text, &root); !status.ok()) {
-    return Wrong("it is not JSON: " + status.ToString());
-  }
-  if (root.fields().contains(kSealKey) && !SealHolds(text)) {
-    return Wrong(std::string("its content is not what its ") + kSealKey +
-                 " says, so it was damaged or changed by hand");
-  }
+tl::expected<StoredSpec, std::string> DecodeObject(const Struct& root) {
   if (WholeNumber(root, "format") != kFormat) {
     return Wrong("its format is not the one of this version");
   }
@@ -192,7 +165,52 @@ tl::expected<StoredSpec, std::string> Decode(const std::string& text) {
   return stored;
 }
 
+// The version that wrote the file; "" of those that did not say.
+std::string WriterOf(const Struct& root) {
+  const auto field = root.fields().find(kVersionKey);
+  return field == root.fields().end() ? "" : field->second.string_value();
+}
+
 }  // namespace
+
+std::optional<std::string> EncodeStoredSpec(const StoredSpec& stored) {
+  Struct root;
+  auto& fields = *root.mutable_fields();
+  if (!Put(SpecToProto(stored.spec), "router", root) ||
+      !Put(OriginToProto(stored.origin), "origin", root) ||
+      (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
+      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
+    return std::nullopt;
+  }
+  fields["format"].set_number_value(kFormat);
+  fields[kVersionKey].set_string_value(UPLINKD_VERSION);
+  fields["generation"].set_number_value(static_cast<double>(stored.generation));
+  auto& ids = *fields["ids"].mutable_struct_value()->mutable_fields();
+  for (const auto& [name, id] : stored.ids) ids[name].set_number_value(id);
+  google::protobuf::util::JsonPrintOptions pretty;
+  pretty.add_whitespace = true;
+  std::string text;
+  if (!MessageToJsonString(root, &text, pretty).ok()) return std::nullopt;
+  return Sealed(text);
+}
+
+tl::expected<StoredSpec, std::string> DecodeStoredSpec(
+    const std::string& text) {
+  Struct root;
+  if (const auto status = JsonStringToMessage(text, &root); !status.ok()) {
+    return Wrong("it is not JSON: " + status.ToString());
+  }
+  if (root.fields().contains(kSealKey) && !SealHolds(text)) {
+    return Wrong(std::string("its content is not what its ") + kSealKey +
+                 " says, so it was damaged or changed by hand");
+  }
+  tl::expected<StoredSpec, std::string> stored = DecodeObject(root);
+  const std::string writer = WriterOf(root);
+  if (stored || strverscmp(writer.c_str(), UPLINKD_VERSION) <= 0) return stored;
+  return Wrong("uplinkd " + writer + " wrote it, and this older one, " +
+               UPLINKD_VERSION + ", does not know all of it (" +
+               stored.error() + "); install the newer one again");
+}
 
 std::map<std::string, UplinkId> RememberIds(
     std::map<std::string, UplinkId> remembered, const Spec& spec) {
@@ -217,13 +235,13 @@ Result<std::optional<StoredSpec>> SpecStore::Load() const {
       default: return Corrupt(path_, text.error().message);
     }
   }
-  tl::expected<StoredSpec, std::string> stored = Decode(*text);
+  tl::expected<StoredSpec, std::string> stored = DecodeStoredSpec(*text);
   if (!stored) return Corrupt(path_, stored.error());
   return std::move(*stored);
 }
 
 Result<void> SpecStore::Save(const StoredSpec& stored) {
-  const std::optional<std::string> text = Encode(stored);
+  const std::optional<std::string> text = EncodeStoredSpec(stored);
   if (!text) {
     return Fail(ErrorCode::kInternal, "the spec cannot be written as JSON");
   }

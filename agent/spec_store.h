@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tl/expected.hpp>
 
 #include "agent/confirm.h"
 #include "reconciler/result.h"
@@ -44,6 +45,11 @@ struct StoredSpec {
 
   friend bool operator==(const StoredSpec&, const StoredSpec&) = default;
 };
+
+// The text of spec.json; nothing if protobuf refuses to print it.
+std::optional<std::string> EncodeStoredSpec(const StoredSpec& stored);
+// Or what is wrong with the text: "its router: spec.uplinks[0].name: ...".
+tl::expected<StoredSpec, std::string> DecodeStoredSpec(const std::string& text);
 
 // The ids to remember once `spec` is accepted: what was remembered, overruled
 // by the ids that the spec has.

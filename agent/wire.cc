@@ -3,21 +3,13 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "reconciler/render.h"
 
 namespace uplinkd {
 namespace {
-
-using std::chrono::hours;
-using std::chrono::nanoseconds;
-using std::chrono::seconds;
-
-// A request or a damaged file may say anything, and nanoseconds end with the
-// year 2262. Within these, times can be subtracted and added to without care.
-constexpr seconds kLatest{7258118400};           // 2200-01-01
-constexpr seconds kLongest = hours(24) * 36525;  // a hundred years
 
 grpc::StatusCode CodeOf(ErrorCode code) {
   switch (code) {
@@ -33,6 +25,16 @@ grpc::StatusCode CodeOf(ErrorCode code) {
     case ErrorCode::kInternal: break;
   }
   return grpc::INTERNAL;
+}
+
+// 64 bits hold 292 years of nanoseconds. With this, about 142 years, the
+// distance between a moment of this century and any other is within them, too.
+constexpr std::int64_t kMostSeconds = 4'500'000'000;
+
+std::chrono::nanoseconds Bounded(std::int64_t seconds, std::int32_t nanos) {
+  return std::chrono::seconds(
+             std::clamp(seconds, -kMostSeconds, kMostSeconds)) +
+         std::chrono::nanoseconds(nanos);
 }
 
 v1::PlanLine ToPlanLine(PlanLine line) {
@@ -67,15 +69,12 @@ google::protobuf::Duration ToProto(std::chrono::nanoseconds duration) {
 
 std::chrono::system_clock::time_point FromProto(
     const google::protobuf::Timestamp& time) {
-  const seconds since_epoch =
-      std::clamp(seconds(time.seconds()), seconds(0), kLatest);
-  return std::chrono::system_clock::time_point(since_epoch +
-                                               nanoseconds(time.nanos()));
+  return std::chrono::system_clock::time_point(
+      Bounded(time.seconds(), time.nanos()));
 }
 
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration) {
-  return std::clamp(seconds(duration.seconds()), -kLongest, kLongest) +
-         nanoseconds(duration.nanos());
+  return Bounded(duration.seconds(), duration.nanos());
 }
 
 google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(

@@ -26,8 +26,8 @@ grpc::Status ToGrpcStatus(const Error& error);
 
 google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time);
 google::protobuf::Duration ToProto(std::chrono::nanoseconds duration);
-// Whatever the message says: times from 1970 to 2200, and a hundred years at
-// most. What is beyond becomes the nearest of these.
+// A message can say more than these types hold: what is more than 142 years
+// away (from 1970, or from nothing) is 142 years away.
 std::chrono::system_clock::time_point FromProto(
     const google::protobuf::Timestamp& time);
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration);

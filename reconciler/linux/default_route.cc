@@ -105,22 +105,6 @@ Result<void> TryDestination(NlSocket& socket, LinkNames& names,
   return {};
 }
 
-// The source address in an answer about a route of main.
-std::optional<Address> SourceInMain(nlmsghdr* message, Family family) {
-  std::optional<Address> source;
-  std::uint32_t table = 0;
-  nlattr* attribute = nullptr;
-  int left = 0;
-  nla_for_each_attr(attribute, nlmsg_attrdata(message, sizeof(rtmsg)),
-                    nlmsg_attrlen(message, sizeof(rtmsg)), left) {
-    if (nla_type(attribute) == RTA_TABLE) table = nla_get_u32(attribute);
-    if (nla_type(attribute) == RTA_PREFSRC) {
-      source = DecodeAddress(attribute, family);
-    }
-  }
-  return table == kMainTable ? source : std::nullopt;
-}
-
 // The slow way: all routes of main through that link.
 Result<void> ListRoutes(NlSocket& socket, LinkNames& names, Family family,
                         Link& link) {
@@ -167,6 +151,21 @@ Result<void> ReadDefaultRoutes(NlSocket& socket, Family family,
   return {};
 }
 
+std::optional<Address> DecodeSourceInMain(nlmsghdr* message, Family family) {
+  std::optional<Address> source;
+  std::uint32_t table = 0;
+  nlattr* attribute = nullptr;
+  int left = 0;
+  nla_for_each_attr(attribute, nlmsg_attrdata(message, sizeof(rtmsg)),
+                    nlmsg_attrlen(message, sizeof(rtmsg)), left) {
+    if (nla_type(attribute) == RTA_TABLE) table = DecodeU32(attribute);
+    if (nla_type(attribute) == RTA_PREFSRC) {
+      source = DecodeAddress(attribute, family);
+    }
+  }
+  return table == kMainTable ? source : std::nullopt;
+}
+
 Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket,
                                                  Family family) {
   for (const Address& destination : ProbesOf(family)) {
@@ -175,7 +174,7 @@ Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket,
     std::optional<Address> source;
     const Result<void> asked =
         socket.Get(request, [&source, family](nlmsghdr* message) {
-          source = SourceInMain(message, family);
+          source = DecodeSourceInMain(message, family);
         });
     // The other refusals mean: no route, or an unreachable one.
     if (!asked && asked.error().code == ErrorCode::kAborted) {

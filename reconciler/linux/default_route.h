@@ -11,6 +11,8 @@
 #include "reconciler/linux/nl_socket.h"
 #include "reconciler/result.h"
 
+struct nlmsghdr;
+
 namespace uplinkd {
 
 // Fills in the default route of those `links` that are up and among `wanted`.
@@ -26,6 +28,9 @@ Result<void> ReadDefaultRoutes(NlSocket& socket, Family family,
 // which goes by main's default route; none if it has no such route.
 Result<std::optional<Address>> ReadDefaultSource(NlSocket& socket,
                                                  Family family);
+
+// The source address in an answer about a route, if that is one of main.
+std::optional<Address> DecodeSourceInMain(nlmsghdr* message, Family family);
 
 }  // namespace uplinkd
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <string>
 
+#include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_socket.h"
 
 namespace uplinkd {
@@ -48,7 +49,7 @@ Result<std::vector<NftTable>> ReadNftTables() {
     }
     const auto* header = static_cast<const nfgenmsg*>(nlmsg_data(message));
     tables.push_back({FamilyName(header->nfgen_family),
-                      nla_get_string(attributes[NFTA_TABLE_NAME])});
+                      DecodeText(attributes[NFTA_TABLE_NAME])});
   });
   if (info) return tables;
   // The answer of nfnetlink to a subsystem that nobody registered.

@@ -3,11 +3,8 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/ip.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -21,75 +18,12 @@
 
 #include "reconciler/linux/default_route.h"
 #include "reconciler/linux/ipset.h"
+#include "reconciler/linux/link_codec.h"
 #include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_list.h"
 
 namespace uplinkd {
 namespace {
-
-// One of the link's own settings, which come along with the link itself.
-// `setting` is an IPV4_DEVCONF_* of linux/ip.h.
-int DecodeSetting(nlattr* families, int setting) {
-  nlattr* inet = nla_find(static_cast<nlattr*>(nla_data(families)),
-                          nla_len(families), AF_INET);
-  if (inet == nullptr) return 0;
-  nlattr* settings = nla_find(static_cast<nlattr*>(nla_data(inet)),
-                              nla_len(inet), IFLA_INET_CONF);
-  // An array of u32, counted from 1 in linux/ip.h.
-  const int offset = (setting - 1) * 4;
-  std::uint32_t value = 0;
-  if (settings == nullptr || nla_len(settings) < offset + 4) return 0;
-  std::memcpy(&value, static_cast<const char*>(nla_data(settings)) + offset,
-              sizeof(value));
-  return static_cast<int>(value);
-}
-
-Link DecodeLink(nlmsghdr* message) {
-  ifinfomsg header{};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
-  Link link;
-  link.index = header.ifi_index;
-  link.up = (header.ifi_flags & IFF_UP) != 0;
-  link.carrier = (header.ifi_flags & IFF_LOWER_UP) != 0;
-  link.point_to_point = (header.ifi_flags & IFF_POINTOPOINT) != 0;
-  if (nlattr* families =
-          nlmsg_find_attr(message, sizeof(header), IFLA_AF_SPEC)) {
-    link.rp_filter = DecodeSetting(families, IPV4_DEVCONF_RP_FILTER);
-    link.src_valid_mark = DecodeSetting(families, IPV4_DEVCONF_SRC_VMARK) != 0;
-  }
-  return link;
-}
-
-// An address and the number of its link.
-using NumberedAddress = std::pair<int, LinkAddress>;
-
-// In 32 bits; the header has room for the first eight.
-std::uint32_t DecodeAddressFlags(nlmsghdr* message, const ifaddrmsg& header) {
-  const nlattr* flags = nlmsg_find_attr(message, sizeof(header), IFA_FLAGS);
-  return flags == nullptr ? header.ifa_flags : nla_get_u32(flags);
-}
-
-std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
-  ifaddrmsg header{};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
-  const std::optional<Family> family = FamilyOf(header.ifa_family);
-  const nlattr* local = nlmsg_find_attr(message, sizeof(header), IFA_LOCAL);
-  const nlattr* remote = nlmsg_find_attr(message, sizeof(header), IFA_ADDRESS);
-  if (!family || remote == nullptr) return std::nullopt;
-  LinkAddress address;
-  const Address far_end = DecodeAddress(remote, *family);
-  address.local = local == nullptr ? far_end : DecodeAddress(local, *family);
-  // What the kernel's own connected route covers: the far end's network.
-  address.network = Prefix(far_end, header.ifa_prefixlen);
-  if (far_end != address.local) address.peer = far_end;
-  if (*family == Family::kIpv6) {
-    const std::uint32_t flags = DecodeAddressFlags(message, header);
-    // Nothing can be sent from it yet, and no route can name it.
-    if ((flags & IFA_F_TENTATIVE) != 0) return std::nullopt;
-    address.preferred = (flags & (IFA_F_DEPRECATED | IFA_F_TEMPORARY)) == 0;
-  }
-  return NumberedAddress{static_cast<int>(header.ifa_index), address};
-}
 
 // One list for all links: a list per link would cost a request each, and the
 // links that are not asked for seldom have addresses.
@@ -128,12 +62,6 @@ NlRequest EncodeRpFilterQuestion() {
   request.PutU32(NETCONFA_IFINDEX,
                  static_cast<std::uint32_t>(NETCONFA_IFINDEX_ALL));
   return request;
-}
-
-int DecodeRpFilterOfAll(nlmsghdr* message) {
-  const nlattr* value =
-      nlmsg_find_attr(message, sizeof(netconfmsg), NETCONFA_RP_FILTER);
-  return value == nullptr ? 0 : nla_get_s32(value);
 }
 
 // Netlink does not tell this one of "all".

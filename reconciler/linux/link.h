@@ -21,7 +21,9 @@ class LinkNames {
   // `socket` must outlive it. `known` was read just now.
   explicit LinkNames(const NlSocket& socket,
                      std::map<int, std::string> known = {})
-      : fd_(socket.fd()), names_(std::move(known)) {}
+      : fd_(socket.fd()), names_(std::move(known)) {
+    for (const auto& [index, name] : names_) indexes_.emplace(name, index);
+  }
 
   // "" if there is no such link any more.
   const std::string& NameOf(int index);

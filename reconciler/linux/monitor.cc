@@ -1,10 +1,8 @@
 #include "reconciler/linux/monitor.h"
 
 #include <linux/filter.h>
-#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <sys/socket.h>
 
@@ -25,9 +23,6 @@ namespace {
 
 // Room for a storm of events of ours; foreign ones never get here.
 constexpr int kSocketBuffer = 8 * 1024 * 1024;
-
-// What of a link's flags a pass can see.
-constexpr unsigned kFlags = IFF_UP | IFF_LOWER_UP | IFF_POINTOPOINT;
 
 // Classic BPF loads are big-endian, netlink is not.
 constexpr std::uint32_t Swapped(std::uint16_t value) {
@@ -177,7 +172,7 @@ bool Monitor::Drain() {
     if (size < 0 && errno == ENOBUFS) {
       // Deaf until everything is read, so go on; what was lost is unknown.
       ++overruns_;
-      links_.clear();
+      news_.Forget();
       happened = true;
       continue;
     }
@@ -185,30 +180,9 @@ bool Monitor::Drain() {
     auto* message = reinterpret_cast<nlmsghdr*>(buffer_.data());
     int rest = static_cast<int>(size);
     for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) {
-      happened |= Matters(message);
+      happened |= news_.Matters(message);
     }
   }
-}
-
-bool Monitor::Matters(nlmsghdr* message) {
-  const bool removed = message->nlmsg_type == RTM_DELLINK;
-  if (message->nlmsg_type != RTM_NEWLINK && !removed) return true;
-  ifinfomsg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return true;
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
-  // A port that joins or leaves a bridge; the link itself has its own event.
-  if (header.ifi_family != AF_UNSPEC) return false;
-  if (removed) {
-    links_.erase(header.ifi_index);
-    return true;
-  }
-  const nlattr* name = nlmsg_find_attr(message, sizeof(header), IFLA_IFNAME);
-  Seen now{name == nullptr ? "" : nla_get_string(name),
-           header.ifi_flags & kFlags};
-  const auto [known, added] = links_.try_emplace(header.ifi_index);
-  if (!added && known->second == now) return false;
-  known->second = std::move(now);
-  return true;
 }
 
 }  // namespace uplinkd

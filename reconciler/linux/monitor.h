@@ -10,16 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <set>
-#include <string>
 #include <vector>
 
+#include "reconciler/linux/link_news.h"
 #include "reconciler/linux/unique_fd.h"
 #include "reconciler/result.h"
-
-struct nlmsghdr;
 
 namespace uplinkd {
 
@@ -47,22 +44,12 @@ class Monitor {
   std::uint64_t overruns() const { return overruns_; }
 
  private:
-  // What was last heard of a link, so that statistics, scans and the like do
-  // not wake us.
-  struct Seen {
-    std::string name;
-    unsigned flags = 0;
-    friend auto operator<=>(const Seen&, const Seen&) = default;
-  };
-
   explicit Monitor(UniqueFd fd);
-
-  bool Matters(nlmsghdr* message);
 
   UniqueFd fd_;
   bool ipv6_ = false;
   std::uint64_t overruns_ = 0;
-  std::map<int, Seen> links_;  // by number
+  LinkNews news_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
 };
 

@@ -13,6 +13,14 @@ std::size_t AddressBytes(Family family) {
   return static_cast<std::size_t>(FamilyBits(family)) / 8;
 }
 
+template <typename T>
+T DecodeNumber(const nlattr* attribute) {
+  T number = 0;
+  if (nla_len(attribute) < static_cast<int>(sizeof number)) return number;
+  std::memcpy(&number, nla_data(attribute), sizeof number);
+  return number;
+}
+
 void AppendName(std::string& extra, std::string_view name) {
   if (!extra.empty()) extra += ' ';
   extra += name;
@@ -30,6 +38,19 @@ std::optional<Family> FamilyOf(int system_family) {
     case AF_INET6: return Family::kIpv6;
     default: return std::nullopt;
   }
+}
+
+std::uint8_t DecodeU8(const nlattr* attribute) {
+  return DecodeNumber<std::uint8_t>(attribute);
+}
+
+std::uint32_t DecodeU32(const nlattr* attribute) {
+  return DecodeNumber<std::uint32_t>(attribute);
+}
+
+std::string DecodeText(const nlattr* attribute) {
+  const auto* text = static_cast<const char*>(nla_data(attribute));
+  return {text, strnlen(text, static_cast<std::size_t>(nla_len(attribute)))};
 }
 
 Address DecodeAddress(const nlattr* attribute, Family family) {

@@ -19,6 +19,13 @@ int SystemFamily(Family family);
 // Nothing for families that we do not route.
 std::optional<Family> FamilyOf(int system_family);
 
+// The number in an attribute. 0 if it has no room for one: libnl would read on
+// into what follows.
+std::uint8_t DecodeU8(const nlattr* attribute);
+std::uint32_t DecodeU32(const nlattr* attribute);
+// Up to the NUL, or all of it if there is none.
+std::string DecodeText(const nlattr* attribute);
+
 // The first 4 or 16 bytes of the attribute. 0.0.0.0 or :: if it is shorter.
 Address DecodeAddress(const nlattr* attribute, Family family);
 void PutAddress(NlRequest& request, int attribute, const Address& address);

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "reconciler/linux/nl_answer.h"
+
 namespace uplinkd {
 namespace {
 
@@ -64,53 +66,6 @@ Error LastError(std::string_view what) {
 template <typename T>
 bool SetOption(int fd, int level, int option, const T& value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
-}
-
-// The kernel's sentence among the attributes that follow an error code at
-// `offset`. Only present if the message says so.
-std::string_view ExtendedWords(nlmsghdr* message, std::size_t offset) {
-  if ((message->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return {};
-  const int fixed = static_cast<int>(offset);
-  if (nlmsg_datalen(message) < fixed) return {};
-  nlattr* words = nla_find(nlmsg_attrdata(message, fixed),
-                           nlmsg_attrlen(message, fixed), NLMSGERR_ATTR_MSG);
-  if (words == nullptr || nla_len(words) == 0) return {};
-  const auto* text = static_cast<const char*>(nla_data(words));
-  return {text, strnlen(text, static_cast<std::size_t>(nla_len(words)))};
-}
-
-// The answer in an NLMSG_ERROR message: nothing for an acknowledgement.
-std::optional<Error> DecodeAnswer(nlmsghdr* message) {
-  nlmsgerr answer{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(answer))) {
-    return NetlinkError(EPROTO, "netlink sent a short error message");
-  }
-  std::memcpy(&answer, nlmsg_data(message), sizeof(answer));
-  if (answer.error == 0) return std::nullopt;
-  std::size_t offset = sizeof(answer);
-  if ((message->nlmsg_flags & NLM_F_CAPPED) == 0) {
-    offset += NLMSG_ALIGN(answer.msg.nlmsg_len) - sizeof(nlmsghdr);
-  }
-  return NetlinkError(-answer.error, ExtendedWords(message, offset));
-}
-
-// The error in an NLMSG_DONE message, if there is one.
-std::optional<Error> DecodeDone(nlmsghdr* message) {
-  int error = 0;
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(error))) return {};
-  std::memcpy(&error, nlmsg_data(message), sizeof(error));
-  if (error >= 0) return std::nullopt;
-  return NetlinkError(-error, ExtendedWords(message, sizeof(error)));
-}
-
-// Calls `handler` with every message of a datagram.
-template <typename Handler>
-void ForEachMessage(std::span<std::byte> datagram, const Handler& handler) {
-  auto* message = reinterpret_cast<nlmsghdr*>(datagram.data());
-  int rest = static_cast<int>(datagram.size());
-  for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) {
-    handler(message);
-  }
 }
 
 }  // namespace

@@ -139,20 +139,20 @@ bool DecodeAttribute(const nlattr* attribute, LinkNames& names,
       route.key.destination =
           Prefix(DecodeAddress(attribute, family), header.rtm_dst_len);
       return true;
-    case RTA_TABLE: route.key.table = nla_get_u32(attribute); return true;
-    case RTA_PRIORITY: route.key.metric = nla_get_u32(attribute); return true;
+    case RTA_TABLE: route.key.table = DecodeU32(attribute); return true;
+    case RTA_PRIORITY: route.key.metric = DecodeU32(attribute); return true;
     case RTA_PREFSRC:
       route.preferred_source = DecodeAddress(attribute, family);
       return true;
     case RTA_OIF:
-      single.ifindex = static_cast<int>(nla_get_u32(attribute));
+      single.ifindex = static_cast<int>(DecodeU32(attribute));
       return true;
     case RTA_MULTIPATH: return DecodeNextHops(attribute, names, route);
     // The cache's, not the route's.
     case RTA_CACHEINFO: return true;
     // Every IPv6 route has one; medium is none.
     case RTA_PREF:
-      if (nla_get_u8(attribute) == ICMPV6_ROUTER_PREF_MEDIUM) return true;
+      if (DecodeU8(attribute) == ICMPV6_ROUTER_PREF_MEDIUM) return true;
       break;
     default: break;
   }

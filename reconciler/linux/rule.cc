@@ -61,29 +61,26 @@ PolicyRule DecodeHeader(const fib_rule_hdr& header) {
 bool DecodeAttribute(const nlattr* attribute, int source_length,
                      PolicyRule& rule) {
   switch (nla_type(attribute)) {
-    case FRA_PRIORITY: rule.priority = nla_get_u32(attribute); return true;
-    case FRA_TABLE: rule.table = nla_get_u32(attribute); return true;
-    case FRA_PROTOCOL: rule.protocol = nla_get_u8(attribute); return true;
+    case FRA_PRIORITY: rule.priority = DecodeU32(attribute); return true;
+    case FRA_TABLE: rule.table = DecodeU32(attribute); return true;
+    case FRA_PROTOCOL: rule.protocol = DecodeU8(attribute); return true;
     case FRA_SRC:
       rule.source =
           Prefix(DecodeAddress(attribute, rule.family), source_length);
       return true;
-    case FRA_IIFNAME:
-      rule.in_interface = nla_get_string(attribute);
-      return true;
+    case FRA_IIFNAME: rule.in_interface = DecodeText(attribute); return true;
     case FRA_FWMARK:
-      rule.mark = Mark{nla_get_u32(attribute), rule.mark.value_or(Mark{}).mask};
+      rule.mark = Mark{DecodeU32(attribute), rule.mark.value_or(Mark{}).mask};
       return true;
     case FRA_FWMASK:
-      rule.mark =
-          Mark{rule.mark.value_or(Mark{}).value, nla_get_u32(attribute)};
+      rule.mark = Mark{rule.mark.value_or(Mark{}).value, DecodeU32(attribute)};
       return true;
     case FRA_SUPPRESS_PREFIXLEN:
-      if (nla_get_u32(attribute) != kNoLimit) {
-        rule.suppress_prefix_length = nla_get_u32(attribute);
+      if (DecodeU32(attribute) != kNoLimit) {
+        rule.suppress_prefix_length = DecodeU32(attribute);
       }
       return true;
-    case FRA_SUPPRESS_IFGROUP: return nla_get_u32(attribute) == kNoLimit;
+    case FRA_SUPPRESS_IFGROUP: return DecodeU32(attribute) == kNoLimit;
     case FRA_PAD: return true;
     default: return false;
   }
@@ -97,9 +94,9 @@ bool IsOurs(nlmsghdr* message, std::uint8_t family) {
   std::memcpy(&header, nlmsg_data(message), sizeof(header));
   if (header.family != family) return false;
   const nlattr* protocol = nlmsg_find_attr(message, kHeader, FRA_PROTOCOL);
-  if (protocol == nullptr || nla_get_u8(protocol) != kProtocol) return false;
+  if (protocol == nullptr || DecodeU8(protocol) != kProtocol) return false;
   const nlattr* priority = nlmsg_find_attr(message, kHeader, FRA_PRIORITY);
-  return priority != nullptr && IsOwnedPriority(nla_get_u32(priority));
+  return priority != nullptr && IsOwnedPriority(DecodeU32(priority));
 }
 
 }  // namespace

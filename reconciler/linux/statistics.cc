@@ -47,18 +47,24 @@ std::map<int, LinkCounters> Statistics::ReadLinks(const std::set<int>& links) {
   }
   std::map<int, LinkCounters> counters;
   sockets_->route->Ask(requests, [&](std::size_t, nlmsghdr* message) {
-    if_stats_msg header{};
-    std::memcpy(&header, nlmsg_data(message), sizeof(header));
-    const nlattr* found =
-        nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
-    if (found == nullptr) return;
-    // As much of it as both the kernel and we know.
-    rtnl_link_stats64 stats{};
-    nla_memcpy(&stats, found, sizeof(stats));
-    counters[static_cast<int>(header.ifindex)] = {stats.rx_bytes,
-                                                  stats.tx_bytes};
+    if (const auto one = DecodeLinkCounters(message)) counters.insert(*one);
   });
   return counters;
+}
+
+std::optional<std::pair<int, LinkCounters>> DecodeLinkCounters(
+    nlmsghdr* message) {
+  if_stats_msg header{};
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
+  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  const nlattr* found =
+      nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
+  if (found == nullptr) return std::nullopt;
+  // As much of it as both the kernel and we know.
+  rtnl_link_stats64 stats{};
+  nla_memcpy(&stats, found, sizeof(stats));
+  return std::pair(static_cast<int>(header.ifindex),
+                   LinkCounters{stats.rx_bytes, stats.tx_bytes});
 }
 
 Result<ConnectionCounts> Statistics::CountConnections(std::uint32_t mask) {

@@ -10,9 +10,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "reconciler/result.h"
+
+struct nlmsghdr;
 
 namespace uplinkd {
 
@@ -21,6 +25,10 @@ struct LinkCounters {
   std::uint64_t receive_bytes = 0;
   std::uint64_t transmit_bytes = 0;
 };
+
+// Of one link, by its number, from an answer of rtnetlink's.
+std::optional<std::pair<int, LinkCounters>> DecodeLinkCounters(
+    nlmsghdr* message);
 
 struct ConntrackUsage {
   std::uint64_t entries = 0;

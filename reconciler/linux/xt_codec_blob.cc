@@ -36,9 +36,19 @@ struct Entries {
 
 // ---- name tails ----
 
-void ClearNameTail(char (&name)[XT_EXTENSION_MAXNAMELEN]) {
+// False if the name has no end.
+bool ClearNameTail(char (&name)[XT_EXTENSION_MAXNAMELEN]) {
   const std::size_t length = strnlen(name, sizeof name);
   std::memset(name + length, 0, sizeof name - length);
+  return length < sizeof name;
+}
+
+// What a target takes, as far as we look into it.
+std::size_t RoomOf(const xt_entry_target& target) {
+  const char* name = target.u.user.name;
+  if (name[0] == '\0') return sizeof(xt_standard_target);
+  return std::strcmp(name, XT_ERROR_TARGET) == 0 ? sizeof(xt_error_target)
+                                                 : sizeof(xt_entry_target);
 }
 
 // Whether matches and target of the entry at `offset` lie where it says.
@@ -53,7 +63,8 @@ bool EntryIsSound(const Entries& entries, std::size_t offset) {
          target + sizeof(xt_entry_target) <= next;
 }
 
-// False if a match does not lie inside its entry.
+// False if a match or the target does not lie inside its entry, or has a name
+// without an end.
 bool ClearNameTailsOf(const XtLayout& layout, std::byte* entry) {
   const std::size_t target_offset = layout.TargetOffset(entry);
   std::size_t offset = layout.size;
@@ -64,12 +75,12 @@ bool ClearNameTailsOf(const XtLayout& layout, std::byte* entry) {
         match->u.match_size < sizeof(xt_entry_match)) {
       return false;
     }
-    ClearNameTail(match->u.user.name);
+    if (!ClearNameTail(match->u.user.name)) return false;
     offset += match->u.match_size;
   }
   auto* target = reinterpret_cast<xt_entry_target*>(entry + offset);
-  ClearNameTail(target->u.user.name);
-  return true;
+  return ClearNameTail(target->u.user.name) &&
+         offset + RoomOf(*target) <= layout.NextOffset(entry);
 }
 
 // ---- chains ----

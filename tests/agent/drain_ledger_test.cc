@@ -203,5 +203,16 @@ TEST_F(DrainLedgerTest, ATornFileDrainsNothingAndIsKeptAside) {
   EXPECT_TRUE(Restored(kNoon).Contains("wan1"));
 }
 
+// As somebody may have written it by hand.
+TEST_F(DrainLedgerTest, ADeadlineAsFarAsItGetsIsInTheFuture) {
+  state_.Write("drains.json",
+               R"({"uplinks": {"wan1": {"deadline": "9999-12-31T23:59:59Z"},)"
+               R"( "wan2": {"deadline": "0001-01-01T00:00:00Z"}}})");
+  const DrainLedger ledger = Restored(kNoon);
+  const Failover::Deadlines deadlines = ledger.Deadlines();
+  EXPECT_GT(deadlines.at("wan1"), kNoon.monotonic + hours(24 * 365));
+  EXPECT_LT(deadlines.at("wan2"), kNoon.monotonic);
+}
+
 }  // namespace
 }  // namespace uplinkd

@@ -147,5 +147,14 @@ TEST_F(PauseLedgerTest, ATornFilePausesNothing) {
   EXPECT_FALSE(ledger_.active());
 }
 
+// As somebody may have written it by hand.
+TEST_F(PauseLedgerTest, ThatShouldLastForEverLastsADay) {
+  state_.Write("pause.json", R"({"until": "9999-12-31T23:59:59Z",)"
+                             R"( "duration": "315576000000s"})");
+  const PauseLedger ledger = Restored(kNoon);
+  EXPECT_FALSE(ledger.Over(Later(kLongestPause - minutes(1))));
+  EXPECT_TRUE(ledger.Over(Later(kLongestPause)));
+}
+
 }  // namespace
 }  // namespace uplinkd

@@ -174,17 +174,39 @@ TEST(SpecStore, RefusesAFileOfWhichABitFlipped) {
   EXPECT_GE(refused + 1, tried);
 }
 
+std::string Unsealed(const std::string& text) {
+  return text.substr(0, text.rfind(",\n \"sha256\"")) + "}\n";
+}
+
 // That of an older version has no checksum, and somebody may have removed it.
 TEST(SpecStore, TakesAFileWithoutAChecksumAsItIs) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
   ASSERT_TRUE(store.Save(Stored(3)));
-  const std::string sealed = directory.Read("spec.json");
-  directory.Write("spec.json",
-                  sealed.substr(0, sealed.rfind(",\n \"sha256\"")) + "}\n");
+  directory.Write("spec.json", Unsealed(directory.Read("spec.json")));
   const auto loaded = store.Load();
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(**loaded, Stored(3));
+}
+
+// As after a downgrade.
+TEST(SpecStore, SaysThatANewerVersionWroteTheFile) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  ASSERT_TRUE(store.Save(Stored(3)));
+  std::string text = Unsealed(directory.Read("spec.json"));
+  const std::string version = std::string("\"") + UPLINKD_VERSION + "\"";
+  ASSERT_NE(text.find(version), std::string::npos);
+  text.replace(text.find(version), version.size(), "\"99.10.1\"");
+  directory.Write("spec.json", text);
+  EXPECT_TRUE(store.Load()) << "it has nothing that is new";
+  text.replace(text.find("\"kind\""), 6, "\"colour\"");
+  directory.Write("spec.json", text);
+  const auto loaded = store.Load();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message,
+              HasSubstr("uplinkd 99.10.1 wrote it, and this older one"));
+  EXPECT_THAT(loaded.error().message, HasSubstr("colour"));
 }
 
 TEST(SpecStore, KeepsWhateverStandsInItsPlaceAside) {
@@ -199,6 +221,31 @@ TEST(SpecStore, KeepsWhateverStandsInItsPlaceAside) {
   ASSERT_TRUE(store.Save(Stored(1)));
   EXPECT_TRUE(directory.Has("spec.json.corrupt/deep"));
   EXPECT_EQ(store.Load().value().value(), Stored(1));
+}
+
+// As somebody may have written it by hand.
+TEST(SpecStore, ReadsTimesAsFarAsTheyGet) {
+  const TemporaryDirectory directory;
+  SpecStore store(directory.path());
+  StoredSpec stored = Stored(3);
+  stored.pending = PendingConfirm{
+      {"night", std::chrono::minutes(5)}, Moment{}, 2, stored.spec};
+  ASSERT_TRUE(store.Save(stored));
+  std::string text = Unsealed(directory.Read("spec.json"));
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+  };
+  replace("\"within\": \"300s\"", "\"within\": \"315576000000s\"");
+  replace("\"since\": \"1970-", "\"since\": \"0001-");
+  directory.Write("spec.json", text);
+  const auto loaded = store.Load();
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const PendingConfirm& pending = *(*loaded)->pending;
+  EXPECT_GT(pending.terms.within, std::chrono::hours(24));
+  const Moment now{std::chrono::system_clock::now(), {}, "another"};
+  EXPECT_GE(TimeLeft(pending, now).count(), 0);
 }
 
 TEST(SpecStore, NamesTheFileAndTheWayOut) {
