@@ -113,8 +113,7 @@ bool MayNothingFail(Chaos& chaos) {
   });
 }
 
-void CheckCalls(Chaos& chaos, Counts& counts) {
-  const Callers::Tally tally = chaos.callers().Take();
+void CheckCalls(Chaos& chaos, const Callers::Tally& tally, Counts& counts) {
   counts.calls += tally.calls;
   if (!MayNothingFail(chaos)) {
     counts.failed_calls += tally.failures.size();
@@ -184,11 +183,14 @@ void CheckTraffic(Chaos& chaos, Counts& counts) {
         return MustEnd(chaos, talk) || !MayEnd(chaos, talk);
       },
       kPatience);
-  chaos.talks().Keep([&](const Talk& talk) {
+  std::vector<std::uint16_t> gone = chaos.talks().Keep([&](const Talk& talk) {
     Judge(chaos, talk, counts);
     return Talks::FateOf(talk) == Talks::Fate::kAnswers;
   });
-  CheckCalls(chaos, counts);
+  const Callers::Tally tally = chaos.callers().Take();
+  CheckCalls(chaos, tally, counts);
+  gone.insert(gone.end(), tally.ports.begin(), tally.ports.end());
+  chaos.world().EndSockets(gone);
   const Lines ready = chaos.Ready();
   LookAtNew(chaos, 0, chaos.spec().ChoiceOfFirst(ready));
   LookAtNew(chaos, 1, chaos.spec().ChoiceOfSecond(ready));

@@ -1,5 +1,7 @@
 #include "tests/chaos/talks.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -27,6 +29,25 @@ bool MayTryLater(int error) {
   return error == EAGAIN || error == EINTR;
 }
 
+std::uint16_t PortOf(int fd) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+// Its end is told to nobody: a socket under repair sends nothing (tcp(7)).
+void Silence(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on);
+}
+
+// Its end is one packet, which is not sent again.
+void EndAtOnce(int fd) {
+  const linger at_once{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 }  // namespace
 
 Talks::Talks() : thread_([this] { Loop(); }) {}
@@ -44,6 +65,19 @@ void Talks::Add(Talk talk) {
 std::size_t Talks::size() {
   const std::lock_guard lock(mutex_);
   return talks_.size();
+}
+
+std::vector<std::uint16_t> Talks::Keep(
+    const std::function<bool(const Talk&)>& stays) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::uint16_t> ports;
+  talks_.remove_if([&](const Talk& talk) {
+    if (stays(talk)) return false;
+    ports.push_back(PortOf(talk.connection.fd()));
+    Silence(talk.connection.fd());
+    return true;
+  });
+  return ports;
 }
 
 void Talks::Loop() {
@@ -142,7 +176,14 @@ void Callers::Loop() {
       const Result<std::string> answer =
           connection ? connection->Ask() : tl::unexpected(connection.error());
       ++tally_.calls;
-      if (!answer) tally_.failures.push_back(answer.error().message);
+      if (connection) EndAtOnce(connection->fd());
+      if (!answer) {
+        tally_.failures.push_back(answer.error().message);
+        if (connection) {
+          tally_.ports.push_back(PortOf(connection->fd()));
+          Silence(connection->fd());
+        }
+      }
     }
     std::this_thread::sleep_for(kPause);
   }

@@ -56,12 +56,10 @@ class Talks {
   enum class Fate { kAnswers, kSilent, kEnded };
   static Fate FateOf(const Talk& talk);
 
-  // Keeps those that `stays` wants to; the thread waits meanwhile.
-  template <typename Stays>
-  void Keep(const Stays& stays) {
-    const std::lock_guard lock(mutex_);
-    talks_.remove_if([&](const Talk& talk) { return !stays(talk); });
-  }
+  // Keeps those that `stays` wants to, and says nothing more by the others: the
+  // ports of these. The thread waits meanwhile.
+  std::vector<std::uint16_t> Keep(
+      const std::function<bool(const Talk&)>& stays);
 
  private:
   void Loop();
@@ -86,6 +84,7 @@ class Callers {
   struct Tally {
     std::uint64_t calls = 0;
     std::vector<std::string> failures;
+    std::vector<std::uint16_t> ports;  // of those that failed
   };
   // Since the last time; waits for the end of the call that is under way.
   Tally Take();

@@ -51,6 +51,8 @@ Result<std::unique_ptr<World>> World::Create() {
       new World(std::move(*lab), std::move(*twin), std::move(*mirror)));
   world->BuildCopy(world->twin_);
   world->BuildCopy(world->mirror_);
+  // Shorter than a call waits for.
+  world->Run(world->lab_->server(), "sysctl -qw net.ipv4.tcp_synack_retries=1");
   for (std::size_t n = 1; n <= kLines; ++n) {
     world->Run(world->lab_->provider(n),
                "ip addr add " + Network(n) + "9/24 dev cust0");
@@ -134,6 +136,18 @@ void World::AddForwards() {
     script += nat + "-C" + rule + " 2>/dev/null || " + nat + "-A" + rule + "\n";
   }
   Everywhere(script);
+}
+
+void World::EndSockets(const std::vector<std::uint16_t>& ports) {
+  if (ports.empty()) return;
+  std::string filter;
+  for (const std::uint16_t port : ports) {
+    filter +=
+        (filter.empty() ? "dport = :" : " or dport = :") + std::to_string(port);
+  }
+  const std::string script = "ss -HKtn state connected '( " + filter + " )'";
+  Run(lab_->server(), script);
+  Run(lab_->client(), script);
 }
 
 void World::SetUp(std::size_t n, bool up) {

@@ -57,6 +57,11 @@ class World {
   // What failed since the last call.
   std::vector<std::string> TakeFaults();
 
+  // Ends the sockets of the server and the client whose other end has one of
+  // these ports and is gone: they would send again and again, by ways that are
+  // not those of their connection any more.
+  void EndSockets(const std::vector<std::uint16_t>& ports);
+
   void SetUp(std::size_t n, bool up);
   void SetCarrier(std::size_t n, bool carrier);
   void SetDead(std::size_t n, bool dead);
