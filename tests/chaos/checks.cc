@@ -78,7 +78,11 @@ std::string Ours(const Chaos& chaos, const lab::Namespace& where) {
   if (!chaos.spec().FollowsMeasurements()) return text;
   std::string steady;
   for (const std::string& line : LinesOf(text)) {
-    if (line.find("UPL-FATE") == std::string::npos) steady += line + "\n";
+    if (line.find("UPL-FATE") != std::string::npos ||
+        line.find("UPL-PICK") != std::string::npos) {
+      continue;
+    }
+    steady += line + "\n";
   }
   return steady;
 }

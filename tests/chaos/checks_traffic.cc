@@ -55,11 +55,13 @@ bool MayEnd(Chaos& chaos, const Talk& talk) {
 // client could learn of it.
 bool MustEnd(Chaos& chaos, const Talk& talk) {
   const Effects& effects = chaos.effects();
-  return !talk.inbound && !effects.began_anew && !effects.damaged &&
-         effects.specs.size() == 1 && chaos.spec().Carries(talk.line) &&
+  return !talk.inbound && !effects.began_anew &&
          !chaos.Carrying().contains(talk.line) &&
          chaos.SilentlyDead().empty() &&
-         chaos.spec().CutsOnFailover(talk.line, chaos.Ready());
+         AllSpecs(effects, [&](const ChaosSpec& spec) {
+           return spec.Carries(talk.line) &&
+                  spec.CutsOnFailover(talk.line, chaos.ReadyUnder(spec));
+         });
 }
 
 std::string Name(const Talk& talk) {
@@ -90,12 +92,13 @@ void Judge(Chaos& chaos, const Talk& talk, Counts& counts) {
 }
 
 // Nothing in the round was a reason for a new connection to fail: nobody
-// touched an uplink or what is ours, and every spec has a choice that the
-// others do not take away.
+// touched an uplink or what is ours, no line is dead (a spec with other probes
+// gives it connections until they find it out), and every spec has a choice
+// that the others do not take away.
 bool MayNothingFail(Chaos& chaos) {
   const Effects& effects = chaos.effects();
   if (effects.damaged || effects.slowed || !effects.served ||
-      !effects.touched.empty() || !chaos.SilentlyDead().empty()) {
+      !effects.touched.empty() || !chaos.world().Silent().empty()) {
     return false;
   }
   Lines chosen;

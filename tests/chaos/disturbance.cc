@@ -1,18 +1,31 @@
 #include "tests/chaos/disturbance.h"
 
+#include <initializer_list>
 #include <iterator>
 #include <utility>
 
 namespace uplinkd::chaos {
 
-Disturbances AllDisturbances() {
+namespace {
+
+Disturbances Together(std::initializer_list<Disturbances (*)()> kinds) {
   Disturbances all;
-  for (const auto& kinds : {OfSpecs, OfAgents, OfLines, OfOurs, OfForeign}) {
-    Disturbances some = kinds();
+  for (const auto& kind : kinds) {
+    Disturbances some = kind();
     all.insert(all.end(), std::make_move_iterator(some.begin()),
                std::make_move_iterator(some.end()));
   }
   return all;
+}
+
+}  // namespace
+
+Disturbances AllDisturbances() {
+  return Together({OfSpecs, OfAgents, OfLines, OfOurs, OfForeign});
+}
+
+Disturbances HarmlessDisturbances() {
+  return Together({OfSpecs, OfAgents, OfForeign});
 }
 
 const Disturbance& Pick(Random& random, const Disturbances& all) {

@@ -28,6 +28,8 @@ Disturbances OfOurs();     // others edit what is ours
 Disturbances OfForeign();  // others edit what is theirs, beside ours
 
 Disturbances AllDisturbances();
+// Those that neither touch a line nor what is ours.
+Disturbances HarmlessDisturbances();
 // By weight.
 const Disturbance& Pick(Random& random, const Disturbances& all);
 

@@ -32,7 +32,10 @@ struct Options {
 class Run {
  public:
   Run(const Options& options, Chaos& chaos)
-      : options_(options), chaos_(chaos), all_(AllDisturbances()) {}
+      : options_(options),
+        chaos_(chaos),
+        all_(AllDisturbances()),
+        harmless_(HarmlessDisturbances()) {}
 
   // False at the first round in which something is wrong.
   bool Rounds() {
@@ -95,8 +98,10 @@ class Run {
 
   void Disturb() {
     Random& random = chaos_.random();
+    // In every third round nothing is a reason to lose a connection.
+    const Disturbances& some = random.Chance(33) ? harmless_ : all_;
     for (auto left = random.Between(1, 4); left > 0; --left) {
-      const Disturbance& one = Pick(random, all_);
+      const Disturbance& one = Pick(random, some);
       ++caused_[one.kind];
       const auto pause = milliseconds(random.Below(60));
       one.cause(chaos_);
@@ -129,6 +134,7 @@ class Run {
   const Options& options_;
   Chaos& chaos_;
   Disturbances all_;
+  Disturbances harmless_;
   std::map<std::string, int> caused_;
   Counts counts_;
   std::vector<std::string> violations_;
