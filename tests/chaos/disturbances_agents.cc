@@ -74,11 +74,12 @@ void Overrun(Chaos& chaos) {
   static const std::vector<std::string> objects = {"rule", "address", "route"};
   const std::string& object = chaos.random().AnyOf(objects);
   const bool stopped = chaos.random().Chance(70);
-  constexpr int kCount = 2000;
-  chaos.Say(std::to_string(2 * kCount) + " events about a foreign " + object +
+  // The agent has room for 20000; what is more is lost.
+  const int count = stopped && chaos.random().Chance(60) ? 12000 : 2000;
+  chaos.Say(std::to_string(2 * count) + " events about a foreign " + object +
             (stopped ? ", while the agent is stopped" : ""));
   const std::string file = (chaos.world().lab().directory() / "churn").string();
-  std::ofstream(file) << Churn(kCount, object);
+  std::ofstream(file) << Churn(count, object);
   if (stopped) chaos.processes().Stop();
   chaos.world().OnRouter("ip -batch " + file);
 }

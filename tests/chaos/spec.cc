@@ -239,7 +239,8 @@ Lines ChaosSpec::ChoiceOf(const ChaosPolicy& policy, const Lines& ready) const {
     for (const std::size_t line : tier) {
       if (!ready.contains(line) || Find(line)->state != "enabled") continue;
       choice.insert(line);
-      if (policy.algorithm == "failover") break;
+      // With affinity a client keeps what it had within the tier.
+      if (policy.algorithm == "failover" && policy.affinity == "none") break;
     }
     if (!choice.empty()) return choice;
   }
