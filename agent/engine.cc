@@ -217,13 +217,17 @@ void Engine::MakePass(Trigger trigger, bool full) {
 
 void Engine::ArmPass() {
   if (stopping_ || follower_.ledger().current() == nullptr) return;
-  const Schedule::Due due = schedule_.Next();
   const std::chrono::nanoseconds wait =
-      std::max(due.at - Now(), std::chrono::nanoseconds(0));
+      std::max(schedule_.Next().at - Now(), std::chrono::nanoseconds(0));
   pass_timer_.expires_after(wait);
-  pass_timer_.async_wait([this, due](const asio::error_code& error) {
+  pass_timer_.async_wait([this](const asio::error_code& error) {
     // A cancelled wait was replaced by another one.
     if (error || stopping_ || follower_.ledger().current() == nullptr) return;
+    // A wait that is over cannot be cancelled any more, and whatever else was
+    // ready then may have come first: what is due now may be more than the
+    // poll that was waited for, or nothing yet.
+    const Schedule::Due due = schedule_.Next();
+    if (due.at > Now()) return ArmPass();
     MakePass(due.trigger, due.full);
   });
 }

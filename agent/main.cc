@@ -73,9 +73,10 @@ void WaitForEnd(const sigset_t& signals, SpecSource* source, Server& server) {
   }
 }
 
-// Runs the engine in a thread of its own until a signal.
+// Runs the engine in a thread of its own until a signal. `taken_up`: see
+// SpecSource.
 int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
-          Server& server) {
+          Server& server, const std::optional<FileSignature>& taken_up) {
   engine.WhenRunning([&server] { server.SetHealthy(true); });
   std::promise<Result<void>> promise;
   std::future<Result<void>> ended = promise.get_future();
@@ -89,7 +90,8 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
     if (!options.spec_file.empty()) {
       source = std::make_unique<SpecSource>(
           SpecSource::Options{.path = options.spec_file,
-                              .allow_empty = options.allow_empty},
+                              .allow_empty = options.allow_empty,
+                              .taken_up = taken_up},
           engine);
     }
     WaitForEnd(signals, source.get(), server);
@@ -143,10 +145,13 @@ Result<std::unique_ptr<MetricsServer>> StartMetrics(const AgentOptions& options,
 }
 
 // What to follow from the start: the file of --spec, or the spec of the last
-// run if there is no file or its content is bad.
-int TakeUpSpec(const AgentOptions& options, Engine& engine) {
+// run if there is no file or its content is bad. `taken_up` becomes the file
+// that is followed, if it is.
+int TakeUpSpec(const AgentOptions& options, Engine& engine,
+               std::optional<FileSignature>& taken_up) {
   const bool restored = engine.Restore();
   if (options.spec_file.empty()) return kExitOk;
+  const FileSignature before = SignatureOf(options.spec_file);
   const auto loaded = LoadSpecFile(options.spec_file, options.allow_empty);
   if (!loaded) {
     // With a good one of the last run, the file is followed like one that
@@ -160,7 +165,7 @@ int TakeUpSpec(const AgentOptions& options, Engine& engine) {
   if (!*loaded) return kExitOk;  // empty: cleaned up when it is read again
   // One that is held, or comes while another one waits to be confirmed, is in
   // the log and in the conditions.
-  (void)engine.StartWith(**loaded, options.spec_file);
+  if (engine.StartWith(**loaded, options.spec_file)) taken_up = before;
   return kExitOk;
 }
 
@@ -182,7 +187,9 @@ int Run(const AgentOptions& options) {
   const Result<std::unique_ptr<MetricsServer>> metrics =
       StartMetrics(options, engine);
   if (!metrics) return CannotRun(metrics.error().message);
-  if (const int status = TakeUpSpec(options, engine); status != kExitOk) {
+  std::optional<FileSignature> taken_up;
+  if (const int status = TakeUpSpec(options, engine, taken_up);
+      status != kExitOk) {
     return status;
   }
   Result<std::unique_ptr<Server>> server =
@@ -196,7 +203,7 @@ int Run(const AgentOptions& options) {
   for (const std::string& address : AddressesOf(options.access)) {
     spdlog::info("uplinkd {} serves on {}", UPLINKD_VERSION, address);
   }
-  return Serve(options, signals, engine, **server);
+  return Serve(options, signals, engine, **server, taken_up);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ SpecSource::SpecSource(Options options, Engine& engine)
   } else {
     spdlog::warn("{}; send SIGHUP when it has changed", watch.error().message);
   }
-  Notice();  // it may have changed since it was read first
+  // It is watched by now, so no change is missed.
+  if (options_.taken_up != SignatureOf(options_.path)) Notice();
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "spec-source");
     context_.run();

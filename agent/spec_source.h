@@ -12,11 +12,13 @@
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "agent/engine.h"
+#include "agent/file_signature.h"
 #include "agent/file_watch.h"
 
 namespace uplinkd {
@@ -33,10 +35,14 @@ class SpecSource {
     // For how long the file may be missing before that is told: git removes a
     // file before it writes the next.
     std::chrono::milliseconds grace{3000};
+    // The file whose spec the engine has taken up already, as it was before it
+    // was read. Nothing: it is read soon after the beginning.
+    std::optional<FileSignature> taken_up = std::nullopt;
   };
 
-  // Begins to follow the file, and reads it once more soon afterwards. `engine`
-  // must outlive this.
+  // Begins to follow the file; one that was taken up is read again once it is
+  // another one, and not before: until then what clients apply stands beside
+  // it. `engine` must outlive this.
   SpecSource(Options options, Engine& engine);
   ~SpecSource();
   SpecSource(const SpecSource&) = delete;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <thread>
 
+#include "reconciler/ownership.h"
 #include "tests/agent/fake_host.h"
 #include "tests/agent/temporary_directory.h"
 #include "tests/core/builders.h"
@@ -79,6 +81,39 @@ TEST_F(EnginePollTest, RepairsChainsEvenIfADiffSawThemFirst) {
          whole) {
     std::this_thread::sleep_for(milliseconds(1));
   }
+}
+
+// Both are due once the engine has time again; a poll that finds the chains
+// untouched looks at no rule.
+TEST_F(EnginePollTest, AnEventThatComesWhileAPollIsDueIsAnswered) {
+  RunningEngine engine(Options());
+  engine.Start();
+  ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
+  ASSERT_TRUE(engine.BecomesInSync(1));
+  WaitForPolls(1);
+  const auto rules = [this] {
+    return machine_.With([](FakeKernel& it) { return it.Ours().rules; });
+  };
+  const auto whole = rules();
+  std::promise<void> busy;
+  engine->WhenRunning([&busy] {
+    busy.set_value();
+    std::this_thread::sleep_for(milliseconds(200));  // four polls
+  });
+  busy.get_future().wait();
+  machine_.With([](FakeKernel& it) {
+    std::erase_if(it.rules, [](const PolicyRule& rule) {
+      return rule.priority == kMarkPriority + 1;
+    });
+  });
+  machine_.Poke();
+  ASSERT_NE(rules(), whole);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  while (rules() != whole && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_EQ(rules(), whole);
 }
 
 }  // namespace

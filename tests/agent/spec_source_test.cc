@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "agent/spec_file.h"
 #include "tests/agent/fake_host.h"
 #include "tests/agent/temporary_directory.h"
 
@@ -47,11 +48,13 @@ class SpecSourceTest : public ::testing::Test {
  protected:
   SpecSourceTest() { engine_.Start(); }
 
-  void Follow(bool allow_empty = false) {
+  void Follow(bool allow_empty = false,
+              std::optional<FileSignature> taken_up = std::nullopt) {
     source_.emplace(SpecSource::Options{.path = directory_ / "router.yaml",
                                         .allow_empty = allow_empty,
                                         .settle = milliseconds(20),
-                                        .grace = milliseconds(300)},
+                                        .grace = milliseconds(300),
+                                        .taken_up = taken_up},
                     *engine_);
   }
   // Follows a file that is there and good.
@@ -146,6 +149,30 @@ TEST_F(SpecSourceTest, AnEmptyFileTakesEverythingAwayOnlyIfThatIsAllowed) {
       machine_.With([](FakeKernel& it) { return it.Ours().rules.empty(); }));
   directory_.Write("router.yaml", SpecText("again"));
   EXPECT_TRUE(Becomes("again"));
+}
+
+// A client that was served in the first moments must not lose its spec to a
+// file that was taken up before.
+TEST_F(SpecSourceTest, LeavesAFileAloneThatWasTakenUpAndIsTheSame) {
+  directory_.Write("router.yaml", SpecText("first"));
+  const FileSignature taken_up = SignatureOf(directory_ / "router.yaml");
+  directory_.Write("other.yaml", SpecText("second"));
+  const auto other = LoadSpecFile(directory_ / "other.yaml", false);
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(engine_->Apply({.spec = **other}));
+  Follow(false, taken_up);
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_EQ(Generation(), 1U);
+  directory_.Write("router.yaml", SpecText("third"));
+  EXPECT_TRUE(Becomes("third"));
+}
+
+TEST_F(SpecSourceTest, ReadsAFileThatChangedAfterItWasTakenUp) {
+  directory_.Write("router.yaml", "kind: Nonsense\n");
+  const FileSignature taken_up = SignatureOf(directory_ / "router.yaml");
+  directory_.Write("router.yaml", SpecText("first"));
+  Follow(false, taken_up);
+  EXPECT_TRUE(Becomes("first"));
 }
 
 TEST_F(SpecSourceTest, RereadsWhenItIsTold) {

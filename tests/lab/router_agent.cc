@@ -72,9 +72,12 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
     process.environment["ASAN_OPTIONS"] = "detect_leaks=0";
   }
   const std::string log_file = process.output_file;
-  Result<Process> started = Process::Start(lab.router(), std::move(process));
+  const Namespace& where =
+      options.where != nullptr ? *options.where : lab.router();
+  Result<Process> started = Process::Start(where, std::move(process));
   if (!started) return tl::unexpected(started.error());
-  std::unique_ptr<RouterAgent> agent(new RouterAgent(lab, std::move(*started)));
+  std::unique_ptr<RouterAgent> agent(
+      new RouterAgent(where, std::move(*started)));
   agent->address_ = address;
   agent->log_file_ = log_file;
   agent->metrics_address_ = options.metrics_address;
@@ -179,12 +182,12 @@ CommandResult RouterAgent::Ctl(std::vector<std::string> arguments) const {
       Program("UPLINKCTL_PROGRAM", UPLINKCTL_PROGRAM), "--address", address_};
   all.insert(all.end(), std::make_move_iterator(arguments.begin()),
              std::make_move_iterator(arguments.end()));
-  return Command(lab_.router(), std::move(all));
+  return Command(where_, std::move(all));
 }
 
 std::string RouterAgent::Metrics() const {
-  return Command(lab_.router(), {"curl", "-sS", "--max-time", "5",
-                                 "http://" + metrics_address_ + "/metrics"})
+  return Command(where_, {"curl", "-sS", "--max-time", "5",
+                          "http://" + metrics_address_ + "/metrics"})
       .output;
 }
 

@@ -27,6 +27,8 @@ struct RouterAgentOptions {
   std::string log_level = "debug";
   // Distinguishes the files of two agents in one lab.
   std::string name = "agent";
+  // Where it runs; must outlive it. Null: in the lab's router.
+  const Namespace* where = nullptr;
 };
 
 class RouterAgent {
@@ -65,13 +67,13 @@ class RouterAgent {
   v1::Agent::Stub& stub() { return *stub_; }
 
  private:
-  RouterAgent(const Lab& lab, Process process)
-      : lab_(lab), process_(std::move(process)) {}
+  RouterAgent(const Namespace& where, Process process)
+      : where_(where), process_(std::move(process)) {}
 
   void Connect();
   Result<v1::Status> AskStatus(Patience patience);
 
-  const Lab& lab_;
+  const Namespace& where_;
   Process process_;
   std::string address_;
   std::string log_file_;
