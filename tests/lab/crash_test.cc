@@ -254,7 +254,7 @@ class Crash : public AgentLab {
 
 TEST_F(Crash, InAnApply) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  Explore({.most = 16,
+  Explore({.most = 12,
            .essential = "SET_REPLACE",
            .prepare = [&] { Follow(OldSpec()); },
            .request =
@@ -274,7 +274,7 @@ TEST_F(Crash, InAnApply) {
 
 TEST_F(Crash, InAConfirm) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  Explore({.most = 8,
+  Explore({.most = 6,
            .essential = "rename",
            .prepare = [&] { ApplyToConfirm(seconds(300)); },
            .request =
@@ -310,7 +310,7 @@ TEST_F(Crash, InAConfirm) {
 
 TEST_F(Crash, InARollbackForWantOfAConfirm) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  Explore({.most = 8,
+  Explore({.most = 6,
            .essential = "SET_REPLACE",
            .prepare = [&] { ApplyToConfirm(seconds(1)); },
            .request =
@@ -340,7 +340,7 @@ TEST_F(Crash, InARollbackForWantOfAConfirm) {
 TEST_F(Crash, InARollbackThatWasAskedFor) {
   ASSERT_NO_FATAL_FAILURE(Begin());
   std::uint64_t old_generation = 0;
-  Explore({.most = 8,
+  Explore({.most = 6,
            .essential = "rename",
            .prepare =
                [&] {
@@ -367,7 +367,7 @@ TEST_F(Crash, InARollbackThatWasAskedFor) {
 TEST_F(Crash, InADrain) {
   ASSERT_NO_FATAL_FAILURE(Begin());
   std::string drained;
-  Explore({.most = 8,
+  Explore({.most = 6,
            .essential = "drains.json",
            .prepare =
                [&] {
@@ -402,7 +402,7 @@ TEST_F(Crash, InADrain) {
 
 TEST_F(Crash, InAPause) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  Explore({.most = 6,
+  Explore({.most = 5,
            .essential = "pause.json",
            .prepare =
                [&] {

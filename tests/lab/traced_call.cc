@@ -10,10 +10,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <string_view>
 #include <system_error>
 
 namespace uplinkd::lab {
@@ -23,28 +21,31 @@ namespace {
 constexpr std::uint64_t kReplaceTable = 64;
 constexpr std::uint64_t kAddCounters = 65;
 
-// The other process's memory at `address`.
+// How much of the other process's memory at `address` could be read.
+ssize_t Read(pid_t process, std::uint64_t address, void* buffer,
+             std::size_t size) {
+  const std::string path = "/proc/" + std::to_string(process) + "/mem";
+  const int memory = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const ssize_t count =
+      pread(memory, buffer, size, static_cast<off_t>(address));
+  close(memory);
+  return count;
+}
+
 template <typename T>
 std::optional<T> Peek(pid_t process, std::uint64_t address) {
   T value{};
-  const iovec here{&value, sizeof(value)};
-  const iovec there{reinterpret_cast<void*>(address), sizeof(value)};
-  if (process_vm_readv(process, &here, 1, &there, 1, 0) !=
-      static_cast<ssize_t>(sizeof(value))) {
-    return std::nullopt;
-  }
+  const ssize_t count = Read(process, address, &value, sizeof(value));
+  if (count != static_cast<ssize_t>(sizeof(value))) return std::nullopt;
   return value;
 }
 
+// A path; it ends at the first zero.
 std::string PeekText(pid_t process, std::uint64_t address) {
-  std::string text;
-  while (text.size() < 4096) {
-    const std::optional<char> letter =
-        Peek<char>(process, address + text.size());
-    if (!letter || *letter == '\0') break;
-    text += *letter;
-  }
-  return text;
+  std::array<char, 1024> text{};
+  // The last byte stays zero.
+  Read(process, address, text.data(), text.size() - 1);
+  return text.data();
 }
 
 std::string PathOf(pid_t process, std::uint64_t fd) {
