@@ -59,7 +59,7 @@ class Disk : public AgentLab {
   }
 
   std::string WriteSpec(const LabSpec& spec) const {
-    const std::string path = (lab_->directory() / "router.yaml").string();
+    std::string path = (lab_->directory() / "router.yaml").string();
     std::ofstream(path) << spec.Text();
     return path;
   }
