@@ -3,12 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdint>
-#include <limits>
-
 #include "agent/boot_clock.h"
 #include "agent/confirm_wire.h"
-#include "agent/wire.h"
 #include "tests/core/builders.h"
 
 namespace uplinkd {
@@ -210,14 +206,6 @@ TEST(Confirm, AFileMayNameAnyTime) {
   EXPECT_EQ(TimeLeft(*back, {{}, {}, "boot2"}), nanoseconds(0));
   stored.mutable_within()->set_seconds(315576000000);
   EXPECT_FALSE(FromProto(stored)) << "nothing waits that long";
-}
-
-TEST(Confirm, ARequestMayNameAnyTime) {
-  google::protobuf::Duration longest;
-  longest.set_seconds(std::numeric_limits<std::int64_t>::max());
-  EXPECT_EQ(FromProto(longest), hours(24) * 36525);
-  longest.set_seconds(std::numeric_limits<std::int64_t>::min());
-  EXPECT_EQ(FromProto(longest), -hours(24) * 36525);
 }
 
 TEST(Confirm, ChecksAreRefusedWithTheirPlace) {
