@@ -8,7 +8,8 @@
 # thread sanitizer, asks gcc, which releases are made with, for its warnings, and
 # checks format and lint. Traffic stays in network
 # namespaces that are made for it and gone afterwards. The benchmark is apart:
-# tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long
+# tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long,
+# and more than the minute of chaos that is among the lab's tests: tests/chaos.sh
 #
 #   --quick       no thread sanitizer, no gcc, no lint, no lab
 #   --tidy-all    lint every file, not only those changed since origin/main

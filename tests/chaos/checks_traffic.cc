@@ -128,9 +128,17 @@ void CheckCalls(Chaos& chaos, const Callers::Tally& tally, Counts& counts) {
                   std::to_string(tally.calls) +
                   " new connections failed: " + tally.failures.front());
   }
+  // What comes in by an uplink that is not in the spec is not ours to answer.
+  const Effects& effects = chaos.effects();
+  const Lines carrying = chaos.CarryingUnder(effects.specs.front());
+  if (!AllSpecs(effects, [&](const ChaosSpec& spec) {
+        return chaos.CarryingUnder(spec) == carrying;
+      })) {
+    return;
+  }
   const std::uint64_t wrong = chaos.world().lab().WrongSources();
-  if (wrong != chaos.effects().wrong_sources) {
-    chaos.Violate(std::to_string(wrong - chaos.effects().wrong_sources) +
+  if (wrong != effects.wrong_sources) {
+    chaos.Violate(std::to_string(wrong - effects.wrong_sources) +
                   " packets left with another uplink's source");
   }
 }

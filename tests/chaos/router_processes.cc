@@ -139,11 +139,13 @@ void RouterProcesses::SlowDisk(milliseconds delay) {
       std::chrono::duration_cast<std::chrono::microseconds>(delay).count();
   Result<lab::Process> strace = lab::Process::Start(
       world_.router(),
-      {.arguments = {
-           "strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=" + calls,
-           "-e",
-           "inject=" + calls + ":delay_enter=" + std::to_string(microseconds),
-           "-p", std::to_string(agent->process().pid())}});
+      {.arguments = {"strace", "-qq", "-f", "-o", "/dev/null", "-e",
+                     "trace=" + calls, "-e",
+                     "inject=" + calls +
+                         ":delay_enter=" + std::to_string(microseconds),
+                     "-p", std::to_string(agent->process().pid())},
+       // It may complain of threads that ended meanwhile.
+       .output_file = (world_.lab().directory() / "strace.log").string()});
   if (!strace) {
     complain_("strace: " + strace.error().message);
     return;

@@ -66,7 +66,7 @@ void ChaosSpec::AddUplinks(Random& random, const Lines& silent) {
   std::iota(lines.begin(), lines.end(), 1);
   Shuffle(random, lines);
   // Mostly all, so that connections live for more than a round.
-  while (lines.size() > 1 && random.Chance(25)) lines.pop_back();
+  while (lines.size() > 1 && random.Chance(15)) lines.pop_back();
   const bool weighted = random.Chance(40);
   for (const std::size_t line : lines) {
     ChaosUplink uplink;
@@ -95,7 +95,7 @@ ChaosPolicy ChaosSpec::MakePolicy(Random& random,
   policy.algorithm =
       kAlgorithms.at(random.Below(kAlgorithms.size() - (name.empty() ? 0 : 1)));
   policy.last_resort = random.AnyOf(kLastResorts);
-  policy.cuts_on_failover = random.Chance(75);
+  policy.cuts_on_failover = random.Chance(85);
   policy.cuts_on_failback = random.Chance(10);
   const bool ordered =
       policy.algorithm == "failover" || policy.algorithm == "overflow";
