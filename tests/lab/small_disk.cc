@@ -27,8 +27,8 @@ SmallDisk::~SmallDisk() {
 }
 
 bool SmallDisk::SetReadOnly(bool read_only) const {
-  const unsigned long flags =
-      MS_REMOUNT | MS_NODEV | MS_NOSUID | (read_only ? MS_RDONLY : 0UL);
+  unsigned long flags = MS_REMOUNT | MS_NODEV | MS_NOSUID;
+  if (read_only) flags |= MS_RDONLY;
   return mount("small-disk", directory_.c_str(), "tmpfs", flags, kOptions) == 0;
 }
 
