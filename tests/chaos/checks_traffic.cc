@@ -198,10 +198,14 @@ void CheckTraffic(Chaos& chaos, Counts& counts) {
     Judge(chaos, talk, counts);
     return Talks::FateOf(talk) == Talks::Fate::kAnswers;
   });
-  const Callers::Tally tally = chaos.callers().Take();
+  const Callers::Tally tally =
+      chaos.callers().Take([&](const Callers::Tally& calls) {
+        gone.insert(gone.end(), calls.ports.begin(), calls.ports.end());
+        if (!gone.empty() || !calls.failures.empty()) {
+          chaos.world().EndConnections(gone);
+        }
+      });
   CheckCalls(chaos, tally, counts);
-  gone.insert(gone.end(), tally.ports.begin(), tally.ports.end());
-  chaos.world().EndSockets(gone);
   const Lines ready = chaos.Ready();
   LookAtNew(chaos, 0, chaos.spec().ChoiceOfFirst(ready));
   LookAtNew(chaos, 1, chaos.spec().ChoiceOfSecond(ready));

@@ -162,8 +162,10 @@ Callers::~Callers() {
   thread_.join();
 }
 
-Callers::Tally Callers::Take() {
+Callers::Tally Callers::Take(
+    const std::function<void(const Tally&)>& meanwhile) {
   const std::lock_guard lock(mutex_);
+  meanwhile(tally_);
   return std::exchange(tally_, {});
 }
 

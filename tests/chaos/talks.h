@@ -86,8 +86,9 @@ class Callers {
     std::vector<std::string> failures;
     std::vector<std::uint16_t> ports;  // of those that failed
   };
-  // Since the last time; waits for the end of the call that is under way.
-  Tally Take();
+  // Since the last time; waits for the end of the call that is under way. None
+  // is during `meanwhile`.
+  Tally Take(const std::function<void(const Tally&)>& meanwhile);
 
  private:
   void Loop();

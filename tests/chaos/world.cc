@@ -138,16 +138,22 @@ void World::AddForwards() {
   Everywhere(script);
 }
 
-void World::EndSockets(const std::vector<std::uint16_t>& ports) {
-  if (ports.empty()) return;
+void World::EndConnections(const std::vector<std::uint16_t>& ports) {
+  const std::string forget = "conntrack -D -p tcp ";
+  const std::string or_nothing = " >/dev/null 2>&1 || true\n";
+  std::string entries = forget + "--state SYN_SENT" + or_nothing;
   std::string filter;
   for (const std::uint16_t port : ports) {
-    filter +=
-        (filter.empty() ? "dport = :" : " or dport = :") + std::to_string(port);
+    const std::string number = std::to_string(port);
+    filter += (filter.empty() ? "dport = :" : " or dport = :") + number;
+    entries += forget + "--sport " + number + or_nothing;
   }
-  const std::string script = "ss -HKtn state connected '( " + filter + " )'";
-  Run(lab_->server(), script);
-  Run(lab_->client(), script);
+  if (!ports.empty()) {
+    const std::string sockets = "ss -HKtn state connected '( " + filter + " )'";
+    Run(lab_->server(), sockets);
+    Run(lab_->client(), sockets);
+  }
+  OnRouter(entries);
 }
 
 void World::SetUp(std::size_t n, bool up) {

@@ -57,10 +57,12 @@ class World {
   // What failed since the last call.
   std::vector<std::string> TakeFaults();
 
-  // Ends the sockets of the server and the client whose other end has one of
-  // these ports and is gone: they would send again and again, by ways that are
-  // not those of their connection any more.
-  void EndSockets(const std::vector<std::uint16_t>& ports);
+  // Forgets connections that were begun from one of these ports, and such that
+  // were never set up. Their sockets at the other end would send again and
+  // again, by ways that are not theirs any more; their entries in the router
+  // would be those of new connections from the same port. No connection may be
+  // set up meanwhile.
+  void EndConnections(const std::vector<std::uint16_t>& ports);
 
   void SetUp(std::size_t n, bool up);
   void SetCarrier(std::size_t n, bool carrier);
