@@ -4,14 +4,15 @@
 #   sudo tests/run.sh [--quick] [--tidy-all] [--no-install]
 #
 # installs what is missing, builds with the address and undefined-behaviour
-# sanitizers, runs every test, runs the agent's tests once more under the
-# thread sanitizer, asks gcc, which releases are made with, for its warnings, and
+# sanitizers, runs every test, gives what reads bytes any bytes (for a minute, or
+# UPLINKD_FUZZ_SECONDS), runs the agent's tests once more under the thread
+# sanitizer, asks gcc, which releases are made with, for its warnings, and
 # checks format and lint. Traffic stays in network
 # namespaces that are made for it and gone afterwards. The benchmark is apart:
 # tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long,
 # and more than the minute of chaos that is among the lab's tests: tests/chaos.sh
 #
-#   --quick       no thread sanitizer, no gcc, no lint, no lab
+#   --quick       no thread sanitizer, no gcc, no lint, no lab, no fuzzing
 #   --tidy-all    lint every file, not only those changed since origin/main
 #   --no-install  fail later rather than install
 set -euo pipefail
@@ -145,9 +146,11 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 stage "build: dev (address and undefined-behaviour sanitizers)"
 cmake --preset dev >/dev/null
 cmake --build --preset dev
-check "tests, without the lab" run_ctest build/dev -LE 'lab|long'
+check "tests, without the lab" run_ctest build/dev -LE 'lab|long|fuzz'
 if ! $quick; then
   check "lab" run_ctest build/dev -L lab  # apart: it needs the processors
+  # All at once: each ends by the clock.
+  check "fuzz" run_ctest build/dev -L '^fuzz$' -j 8
   stage "build: tsan (thread sanitizer)"
   cmake --preset tsan >/dev/null
   cmake --build --preset tsan --target agent_tests
