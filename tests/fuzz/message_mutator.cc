@@ -163,23 +163,22 @@ class Mutator {
   }
 
   std::string Text(const std::string& now) {
-    static const std::array<std::string, 14> kTexts = {
-        "wan1",
-        "lan0",
-        "198.51.100.2",
-        "198.51.100.0/24",
-        "2001:db8::1",
-        "fe80::1",
-        "2001:db8::/48",
-        "0.0.0.0/0",
-        "example.net",
-        "http://192.0.2.7/health",
-        "192.0.2.7:443",
-        "ef",
-        "02:00:00:00:00:01",
-        "1000-1010"};
+    static const std::array<std::string, 14> texts = {"wan1",
+                                                      "lan0",
+                                                      "198.51.100.2",
+                                                      "198.51.100.0/24",
+                                                      "2001:db8::1",
+                                                      "fe80::1",
+                                                      "2001:db8::/48",
+                                                      "0.0.0.0/0",
+                                                      "example.net",
+                                                      "http://192.0.2.7/health",
+                                                      "192.0.2.7:443",
+                                                      "ef",
+                                                      "02:00:00:00:00:01",
+                                                      "1000-1010"};
     switch (Below(4)) {
-      case 0: return kTexts.at(Below(kTexts.size()));
+      case 0: return texts.at(Below(texts.size()));
       case 1:
         if (!texts_.empty()) return texts_[Below(texts_.size())];
         break;

@@ -27,7 +27,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const std::chrono::system_clock::time_point kNoon{seconds(1'795'780'800)};
+constexpr std::chrono::system_clock::time_point kNoon{seconds(1'795'780'800)};
 
 class Seeds {
  public:
@@ -77,7 +77,11 @@ void WriteSpec(const Seeds& seeds, const std::string& name,
                                   7,
                                   stored.spec};
   stored.held = stored.spec;
-  seeds.Write("state_files", name, EncodeStoredSpec(stored).value_or(""));
+  const std::string sealed = EncodeStoredSpec(stored).value_or("");
+  seeds.Write("state_files", name + ".sealed", sealed);
+  // Whatever changes in a sealed file is refused as damage, and no more is seen
+  // of it. The seal is the last member.
+  seeds.Write("state_files", name, sealed.substr(0, sealed.rfind(',')) + "}");
 }
 
 template <typename Message>
