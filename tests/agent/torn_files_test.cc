@@ -22,9 +22,11 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::TemporaryDirectory;
 
-const Instant kNow{minutes(60),
-                   std::chrono::system_clock::time_point(seconds(1795694400)),
-                   minutes(60), "boot"};
+Instant Noon() {
+  return {minutes(60),
+          std::chrono::system_clock::time_point(seconds(1795694400)),
+          minutes(60), "boot"};
+}
 
 struct StateFile {
   const char* name;
@@ -41,12 +43,12 @@ StateFile DrainsFile() {
   return {"drains.json",
           [](const std::string& state) {
             DrainLedger ledger(state);
-            ASSERT_TRUE(ledger.Add("wan1", std::nullopt, kNow));
-            ASSERT_TRUE(ledger.Add("wan2", minutes(5), kNow));
+            ASSERT_TRUE(ledger.Add("wan1", std::nullopt, Noon()));
+            ASSERT_TRUE(ledger.Add("wan2", minutes(5), Noon()));
           },
           [](const std::string& state) {
             DrainLedger ledger(state);
-            Result<void> restored = ledger.Restore(kNow);
+            Result<void> restored = ledger.Restore(Noon());
             if (!restored) EXPECT_TRUE(ledger.Words().empty());
             (void)ledger.Words();
             (void)ledger.Deadlines();
@@ -58,14 +60,14 @@ StateFile PauseFile() {
   return {"pause.json",
           [](const std::string& state) {
             PauseLedger ledger(state);
-            ASSERT_TRUE(ledger.Begin(minutes(5), "alice", "a modem", kNow));
+            ASSERT_TRUE(ledger.Begin(minutes(5), "alice", "a modem", Noon()));
           },
           [](const std::string& state) {
             PauseLedger ledger(state);
-            Result<void> restored = ledger.Restore(kNow);
+            Result<void> restored = ledger.Restore(Noon());
             if (!restored) EXPECT_FALSE(ledger.active());
             (void)ledger.Words();
-            Instant later = kNow;
+            Instant later = Noon();
             later.monotonic += kLongestPause;
             if (ledger.active()) EXPECT_TRUE(ledger.Over(later));
             return restored;
@@ -79,7 +81,7 @@ StateFile HistoryFile() {
             StoredSpec stored;
             stored.generation = 1;
             stored.spec = testing::TwoUplinkSpec();
-            stored.origin = {kNow.wall, "alice", ""};
+            stored.origin = {Noon().wall, "alice", ""};
             ASSERT_TRUE(history.Note(stored));
           },
           [](const std::string& state) {
