@@ -50,7 +50,7 @@ class RouterProcesses {
   lab::RouterAgent* running() { return agent_.get(); }
   // That of the mirror; null if it does not start.
   lab::RouterAgent* MirrorAgent();
-  // `uplinkctl` for the router's agent; complains if it fails.
+  // `uplinkctl` for the router's agent; complains if it is refused.
   lab::CommandResult Ctl(std::vector<std::string> arguments);
 
   // Nothing if there is no agent.
