@@ -19,17 +19,19 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::TwoUplinkSpec;
 
-const Moment kBegin{std::chrono::system_clock::time_point(hours(500000)),
-                    hours(7), "boot1"};
+Moment BeginOfAll() {
+  return {std::chrono::system_clock::time_point(hours(500000)), hours(7),
+          "boot1"};
+}
 
 PendingConfirm Pending() {
-  return {{"night", minutes(10)}, kBegin, 7, TwoUplinkSpec()};
+  return {{"night", minutes(10)}, BeginOfAll(), 7, TwoUplinkSpec()};
 }
 
 // So much later; by the clock on the wall, by that of the boot.
 Moment Later(nanoseconds wall, nanoseconds uptime,
              const std::string& boot = "boot1") {
-  return {kBegin.wall + wall, kBegin.uptime + uptime, boot};
+  return {BeginOfAll().wall + wall, BeginOfAll().uptime + uptime, boot};
 }
 
 // ---- the time that is left ----
@@ -43,14 +45,14 @@ TEST(Confirm, WithinABootNoSettingOfTheClockMovesTheDeadline) {
 }
 
 TEST(Confirm, AfterARebootTheTimeOfDayCounts) {
-  const nanoseconds young = -kBegin.uptime + seconds(20);
+  const nanoseconds young = -BeginOfAll().uptime + seconds(20);
   EXPECT_EQ(TimeLeft(Pending(), Later(minutes(3), young, "boot2")), minutes(7));
   EXPECT_EQ(TimeLeft(Pending(), Later(minutes(11), young, "boot2")),
             nanoseconds(0));
 }
 
 TEST(Confirm, AClockThatIsBeforeTheBeginningRollsBackAtOnce) {
-  const nanoseconds young = -kBegin.uptime + seconds(20);
+  const nanoseconds young = -BeginOfAll().uptime + seconds(20);
   EXPECT_EQ(TimeLeft(Pending(), Later(seconds(-1), young, "boot2")),
             nanoseconds(0));
   EXPECT_EQ(TimeLeft(Pending(), {std::chrono::system_clock::time_point(),
@@ -70,20 +72,21 @@ TEST(Confirm, WithoutABootIdTheTimeOfDayCounts) {
 }
 
 TEST(Confirm, CountedFromAnotherBootItIsTheSameTimeThatIsLeft) {
-  const Moment reboot{kBegin.wall + minutes(3), seconds(20), "boot2"};
+  const Moment reboot{BeginOfAll().wall + minutes(3), seconds(20), "boot2"};
   const PendingConfirm counted = CountedFrom(Pending(), reboot);
   EXPECT_EQ(counted.since, reboot);
   EXPECT_EQ(TimeLeft(counted, reboot), minutes(7));
   // From now on by the clock of this boot.
-  const Moment set{kBegin.wall + hours(99), seconds(20) + minutes(2), "boot2"};
+  const Moment set{BeginOfAll().wall + hours(99), seconds(20) + minutes(2),
+                   "boot2"};
   EXPECT_EQ(TimeLeft(counted, set), minutes(5));
 }
 
 TEST(Confirm, TheDeadlineIsTheClocksOwnHoweverItWasSet) {
   EXPECT_EQ(DeadlineOf(Pending(), Later(minutes(4), minutes(4))),
-            kBegin.wall + minutes(10));
+            BeginOfAll().wall + minutes(10));
   EXPECT_EQ(DeadlineOf(Pending(), Later(minutes(64), minutes(4))),
-            kBegin.wall + minutes(70));
+            BeginOfAll().wall + minutes(70));
 }
 
 TEST(Confirm, TheSystemsClocksGoOnAndKnowTheirBoot) {
@@ -100,7 +103,7 @@ TEST(Confirm, TheSystemsClocksGoOnAndKnowTheirBoot) {
 Result<Contest> Judge(bool same_spec, bool from_file,
                       const std::optional<ConfirmTerms>& terms) {
   return JudgeContender(Pending(), {same_spec, from_file, terms},
-                        WaitingWords(Pending(), 8, kBegin));
+                        WaitingWords(Pending(), 8, BeginOfAll()));
 }
 
 TEST(Confirm, TheSameSpecWithTheSameIdExtends) {
@@ -134,10 +137,10 @@ TEST(Confirm, AnAnswerNeedsTheRightIdInTime) {
   const auto code = [](const Result<void>& answer) {
     return answer ? std::nullopt : std::optional(answer.error().code);
   };
-  EXPECT_EQ(code(JudgeAnswer(Pending(), "night", kBegin)), std::nullopt);
-  EXPECT_EQ(code(JudgeAnswer(std::nullopt, "night", kBegin)),
+  EXPECT_EQ(code(JudgeAnswer(Pending(), "night", BeginOfAll())), std::nullopt);
+  EXPECT_EQ(code(JudgeAnswer(std::nullopt, "night", BeginOfAll())),
             ErrorCode::kFailedPrecondition);
-  EXPECT_EQ(code(JudgeAnswer(Pending(), "day", kBegin)),
+  EXPECT_EQ(code(JudgeAnswer(Pending(), "day", BeginOfAll())),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(JudgeAnswer(Pending(), "night", Later({}, minutes(10)))),
             ErrorCode::kFailedPrecondition);
@@ -202,7 +205,7 @@ TEST(Confirm, AFileMayNameAnyTime) {
   stored.mutable_uptime()->set_seconds(-315576000000);
   const auto back = FromProto(stored);
   ASSERT_TRUE(back) << back.error();
-  EXPECT_EQ(TimeLeft(*back, kBegin), nanoseconds(0));
+  EXPECT_EQ(TimeLeft(*back, BeginOfAll()), nanoseconds(0));
   EXPECT_EQ(TimeLeft(*back, {{}, {}, "boot2"}), nanoseconds(0));
   stored.mutable_within()->set_seconds(315576000000);
   EXPECT_FALSE(FromProto(stored)) << "nothing waits that long";

@@ -24,12 +24,14 @@ using ::testing::Pair;
 using testing::TemporaryDirectory;
 
 // 2026-11-26T12:00:00Z, an hour after the machine started.
-const Instant kNoon{hours(1), system_clock::time_point(seconds(1795694400))};
+Instant Noon() {
+  return {hours(1), system_clock::time_point(seconds(1795694400))};
+}
 
 Instant Later(std::chrono::nanoseconds after) {
   return {
-      kNoon.monotonic + after,
-      kNoon.wall + std::chrono::duration_cast<system_clock::duration>(after)};
+      Noon().monotonic + after,
+      Noon().wall + std::chrono::duration_cast<system_clock::duration>(after)};
 }
 
 // The machine knows which boot it is in: `elapsed` since noon, and somebody set
@@ -58,25 +60,25 @@ class DrainLedgerTest : public ::testing::Test {
 };
 
 TEST_F(DrainLedgerTest, DrainsNothingAtFirst) {
-  ASSERT_TRUE(ledger_.Restore(kNoon));
+  ASSERT_TRUE(ledger_.Restore(Noon()));
   EXPECT_FALSE(ledger_.Contains("wan1"));
   EXPECT_THAT(ledger_.Words(), IsEmpty());
 }
 
 TEST_F(DrainLedgerTest, KnowsWithAndWithoutADeadline) {
-  EXPECT_EQ(ledger_.Add("wan1", std::nullopt, kNoon).value(), std::nullopt);
-  EXPECT_EQ(ledger_.Add("wan2", minutes(5), kNoon).value(),
+  EXPECT_EQ(ledger_.Add("wan1", std::nullopt, Noon()).value(), std::nullopt);
+  EXPECT_EQ(ledger_.Add("wan2", minutes(5), Noon()).value(),
             Later(minutes(5)).wall);
   EXPECT_THAT(ledger_.Deadlines(),
-              ElementsAre(Pair("wan2", kNoon.monotonic + minutes(5))));
+              ElementsAre(Pair("wan2", Noon().monotonic + minutes(5))));
   EXPECT_THAT(ledger_.Words(),
               ElementsAre(Pair("wan1", "draining"),
                           Pair("wan2", "draining until 2026-11-26T12:05:00Z")));
 }
 
 TEST_F(DrainLedgerTest, SurvivesARestartOfTheMachine) {
-  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, kNoon));
-  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, Noon()));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), Noon()));
   const Instant now{seconds(10), Later(minutes(2)).wall};
   const DrainLedger next = Restored(now);
   EXPECT_TRUE(next.Contains("wan1"));
@@ -86,24 +88,24 @@ TEST_F(DrainLedgerTest, SurvivesARestartOfTheMachine) {
 }
 
 TEST_F(DrainLedgerTest, ADeadlineThatPassedMeanwhileIsDueAtOnce) {
-  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), Noon()));
   const Instant now = Later(hours(48));
   EXPECT_LE(Restored(now).Deadlines().at("wan2"), now.monotonic);
 }
 
 TEST_F(DrainLedgerTest, AgainWithAnotherDeadlineIsTheLaterWord) {
-  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), Noon()));
   ASSERT_TRUE(ledger_.NoteOver("wan2"));
-  ASSERT_TRUE(ledger_.Add("wan2", minutes(9), kNoon));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(9), Noon()));
   EXPECT_THAT(ledger_.Deadlines(),
-              ElementsAre(Pair("wan2", kNoon.monotonic + minutes(9))));
-  ASSERT_TRUE(ledger_.Add("wan2", std::nullopt, kNoon));
+              ElementsAre(Pair("wan2", Noon().monotonic + minutes(9))));
+  ASSERT_TRUE(ledger_.Add("wan2", std::nullopt, Noon()));
   EXPECT_THAT(ledger_.Deadlines(), IsEmpty());
-  EXPECT_TRUE(Restored(kNoon).Contains("wan2"));
+  EXPECT_TRUE(Restored(Noon()).Contains("wan2"));
 }
 
 TEST_F(DrainLedgerTest, ADeadlineThatIsOverStaysOver) {
-  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger_.Add("wan2", minutes(5), Noon()));
   ASSERT_TRUE(ledger_.NoteOver("wan2"));
   const DrainLedger next = Restored(Later(hours(1)));
   EXPECT_TRUE(next.Contains("wan2"));
@@ -114,14 +116,14 @@ TEST_F(DrainLedgerTest, ADeadlineThatIsOverStaysOver) {
 
 TEST_F(DrainLedgerTest, ForgetsOneOrThoseThatAreGoneOrAll) {
   for (const char* uplink : {"wan1", "wan2", "wan3"}) {
-    ASSERT_TRUE(ledger_.Add(uplink, std::nullopt, kNoon));
+    ASSERT_TRUE(ledger_.Add(uplink, std::nullopt, Noon()));
   }
   ASSERT_TRUE(ledger_.Remove("wan1"));
   ASSERT_TRUE(ledger_.Remove("wan9"));
-  EXPECT_FALSE(Restored(kNoon).Contains("wan1"));
+  EXPECT_FALSE(Restored(Noon()).Contains("wan1"));
   ASSERT_TRUE(ledger_.KeepOnly({"wan1", "wan2"}));
-  EXPECT_TRUE(Restored(kNoon).Contains("wan2"));
-  EXPECT_FALSE(Restored(kNoon).Contains("wan3"));
+  EXPECT_TRUE(Restored(Noon()).Contains("wan2"));
+  EXPECT_FALSE(Restored(Noon()).Contains("wan3"));
   ASSERT_TRUE(ledger_.Forget());
   EXPECT_FALSE(state_.Has("drains.json"));
   EXPECT_THAT(ledger_.Words(), IsEmpty());
@@ -166,8 +168,8 @@ TEST_F(DrainLedgerTest, AFileMayNameAnyTime) {
 TEST_F(DrainLedgerTest, SavesLaterWhatItCouldNotSave) {
   const std::string directory = state_ / "made";
   DrainLedger ledger(directory);
-  ASSERT_TRUE(ledger.Add("wan1", std::nullopt, kNoon));
-  ASSERT_TRUE(ledger.Add("wan2", minutes(5), kNoon));
+  ASSERT_TRUE(ledger.Add("wan1", std::nullopt, Noon()));
+  ASSERT_TRUE(ledger.Add("wan2", minutes(5), Noon()));
   std::filesystem::rename(directory, state_ / "away");
   state_.Write("made", "a file in the place of the directory");
   EXPECT_FALSE(ledger.KeepOnly({"wan2"}));
@@ -179,7 +181,7 @@ TEST_F(DrainLedgerTest, SavesLaterWhatItCouldNotSave) {
   EXPECT_TRUE(ledger.SaveAgain());
   EXPECT_FALSE(ledger.unsaved());
   DrainLedger next(directory);
-  ASSERT_TRUE(next.Restore(kNoon));
+  ASSERT_TRUE(next.Restore(Noon()));
   EXPECT_FALSE(next.Contains("wan1"));
   EXPECT_TRUE(next.Contains("wan2"));
 }
@@ -187,20 +189,20 @@ TEST_F(DrainLedgerTest, SavesLaterWhatItCouldNotSave) {
 TEST_F(DrainLedgerTest, WhatCannotBeSavedDoesNotHold) {
   state_.Write("file", "");
   DrainLedger ledger(state_ / "file");
-  EXPECT_FALSE(ledger.Add("wan1", std::nullopt, kNoon));
+  EXPECT_FALSE(ledger.Add("wan1", std::nullopt, Noon()));
   EXPECT_FALSE(ledger.Contains("wan1"));
 }
 
 TEST_F(DrainLedgerTest, ATornFileDrainsNothingAndIsKeptAside) {
   state_.Write("drains.json", "{\"uplinks\": {");
-  const Result<void> restored = ledger_.Restore(kNoon);
+  const Result<void> restored = ledger_.Restore(Noon());
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(restored.error().message, HasSubstr("drains.json"));
   EXPECT_TRUE(state_.Has("drains.json.corrupt"));
   EXPECT_THAT(ledger_.Words(), IsEmpty());
-  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, kNoon));
-  EXPECT_TRUE(Restored(kNoon).Contains("wan1"));
+  ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, Noon()));
+  EXPECT_TRUE(Restored(Noon()).Contains("wan1"));
 }
 
 // As somebody may have written it by hand.
@@ -208,11 +210,11 @@ TEST_F(DrainLedgerTest, ADeadlineAsFarAsItGetsIsInTheFuture) {
   state_.Write("drains.json",
                R"({"uplinks": {"wan1": {"deadline": "9999-12-31T23:59:59Z"},)"
                R"( "wan2": {"deadline": "0001-01-01T00:00:00Z"}}})");
-  const DrainLedger ledger = Restored(kNoon);
+  const DrainLedger ledger = Restored(Noon());
   const Failover::Deadlines deadlines = ledger.Deadlines();
   // No drain is asked for longer than that.
-  EXPECT_EQ(deadlines.at("wan1"), kNoon.monotonic + kMaxDrainDeadline);
-  EXPECT_LT(deadlines.at("wan2"), kNoon.monotonic);
+  EXPECT_EQ(deadlines.at("wan1"), Noon().monotonic + kMaxDrainDeadline);
+  EXPECT_LT(deadlines.at("wan2"), Noon().monotonic);
 }
 
 }  // namespace

@@ -20,14 +20,16 @@ using ::testing::HasSubstr;
 using testing::TemporaryDirectory;
 
 // 2026-11-26T12:00:00Z, an hour after the machine started.
-const Instant kNoon{hours(1), system_clock::time_point(seconds(1795694400))};
+Instant Noon() {
+  return {hours(1), system_clock::time_point(seconds(1795694400))};
+}
 
 // As the clocks stand if `elapsed` has passed and somebody set the time of day
 // by `jump`.
 Instant Later(std::chrono::nanoseconds elapsed,
               system_clock::duration jump = {}) {
-  return {kNoon.monotonic + elapsed,
-          kNoon.wall +
+  return {Noon().monotonic + elapsed,
+          Noon().wall +
               std::chrono::duration_cast<system_clock::duration>(elapsed) +
               jump};
 }
@@ -35,7 +37,7 @@ Instant Later(std::chrono::nanoseconds elapsed,
 class PauseLedgerTest : public ::testing::Test {
  protected:
   void Begin() {
-    const auto until = ledger_.Begin(minutes(5), "alice", "a modem", kNoon);
+    const auto until = ledger_.Begin(minutes(5), "alice", "a modem", Noon());
     ASSERT_TRUE(until) << until.error().message;
     EXPECT_EQ(*until, Later(minutes(5)).wall);
   }
@@ -50,9 +52,9 @@ class PauseLedgerTest : public ::testing::Test {
 };
 
 TEST_F(PauseLedgerTest, IsNotPausedAtFirst) {
-  ASSERT_TRUE(ledger_.Restore(kNoon));
+  ASSERT_TRUE(ledger_.Restore(Noon()));
   EXPECT_FALSE(ledger_.active());
-  EXPECT_FALSE(ledger_.Over(kNoon));
+  EXPECT_FALSE(ledger_.Over(Noon()));
   EXPECT_EQ(ledger_.Words(), "");
   EXPECT_TRUE(ledger_.End());
 }
@@ -66,7 +68,7 @@ TEST_F(PauseLedgerTest, LastsUntilItsTimeIsOverWhateverTheTimeOfDay) {
   EXPECT_TRUE(ledger_.active());
   ASSERT_TRUE(ledger_.End());
   EXPECT_FALSE(ledger_.active());
-  EXPECT_FALSE(Restored(kNoon).active());
+  EXPECT_FALSE(Restored(Noon()).active());
 }
 
 TEST_F(PauseLedgerTest, OutlivesARestart) {
@@ -134,13 +136,13 @@ TEST_F(PauseLedgerTest, EndsInTimeThoughItsFileCannotBeRemoved) {
 TEST_F(PauseLedgerTest, WhatCannotBeSavedDoesNotHold) {
   state_.Write("file", "");
   PauseLedger ledger(state_ / "file");
-  EXPECT_FALSE(ledger.Begin(minutes(5), "alice", "", kNoon));
+  EXPECT_FALSE(ledger.Begin(minutes(5), "alice", "", Noon()));
   EXPECT_FALSE(ledger.active());
 }
 
 TEST_F(PauseLedgerTest, ATornFilePausesNothing) {
   state_.Write("pause.json", "{\"until\": ");
-  const Result<void> restored = ledger_.Restore(kNoon);
+  const Result<void> restored = ledger_.Restore(Noon());
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(restored.error().message, HasSubstr("pause.json"));
@@ -151,7 +153,7 @@ TEST_F(PauseLedgerTest, ATornFilePausesNothing) {
 TEST_F(PauseLedgerTest, ThatShouldLastForEverLastsADay) {
   state_.Write("pause.json", R"({"until": "9999-12-31T23:59:59Z",)"
                              R"( "duration": "315576000000s"})");
-  const PauseLedger ledger = Restored(kNoon);
+  const PauseLedger ledger = Restored(Noon());
   EXPECT_FALSE(ledger.Over(Later(kLongestPause - minutes(1))));
   EXPECT_TRUE(ledger.Over(Later(kLongestPause)));
 }
