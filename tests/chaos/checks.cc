@@ -20,7 +20,7 @@ constexpr seconds kRest{25};
 constexpr seconds kPatience{10};
 // Of an agent without sanitizers 40 MB are usual; those with keep what was
 // freed for a while.
-constexpr std::uint64_t kMostMemory = 1024 * 1024;  // KiB
+constexpr std::uint64_t kMostMemory = 1024UL * 1024;  // KiB
 constexpr std::size_t kMostDescriptors = 128;
 
 bool Eventually(const std::function<bool()>& holds, milliseconds patience) {
