@@ -74,7 +74,7 @@ std::string Foreign(const lab::Namespace& where) {
 
 // Without what follows from measurements.
 std::string Ours(const Chaos& chaos, const lab::Namespace& where) {
-  const std::string text = lab::OwnState(where);
+  std::string text = lab::OwnState(where);
   if (!chaos.spec().FollowsMeasurements()) return text;
   std::string steady;
   for (const std::string& line : LinesOf(text)) {
