@@ -176,7 +176,7 @@ Result<PauseLedger::WallTime> Engine::Pause(std::chrono::milliseconds duration,
 
 Result<bool> Engine::Resume(std::string from) {
   return Ask<bool>([this, from = std::move(from)] {
-    const Result<bool> resumed = follower_.Resume(from);
+    Result<bool> resumed = follower_.Resume(from);
     const bool was_paused = resumed && *resumed;
     if (was_paused && follower_.ledger().current() != nullptr) {
       MakePass(Trigger::kSpec, true);

@@ -20,7 +20,7 @@ constexpr seconds kRest{25};
 constexpr seconds kPatience{10};
 // Of an agent without sanitizers 40 MB are usual; those with keep what was
 // freed for a while.
-constexpr std::uint64_t kMostMemory = 1024 * 1024;  // KiB
+constexpr std::uint64_t kMostMemory = 1024UL * 1024;  // KiB
 constexpr std::size_t kMostDescriptors = 128;
 
 bool Eventually(const std::function<bool()>& holds, milliseconds patience) {
@@ -74,7 +74,7 @@ std::string Foreign(const lab::Namespace& where) {
 
 // Without what follows from measurements.
 std::string Ours(const Chaos& chaos, const lab::Namespace& where) {
-  const std::string text = lab::OwnState(where);
+  std::string text = lab::OwnState(where);
   if (!chaos.spec().FollowsMeasurements()) return text;
   std::string steady;
   for (const std::string& line : LinesOf(text)) {
