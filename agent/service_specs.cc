@@ -44,13 +44,17 @@ grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
   *response->mutable_plan() = ToPlanLines(answer->report);
   CopyWarnings(answer->report, response->mutable_warnings());
   if (answer->confirm) *response->mutable_pending_confirm() = *answer->confirm;
-  // A later generation may have taken its place: then it never will be held.
-  const auto in_sync = [generation](const v1::Status& status) {
-    return status.generation() == generation &&
-           status.observed_generation() == generation && IsProgrammed(status);
+  bool in_sync = false;
+  // Once a later generation has taken its place it never will be.
+  const auto decided = [generation, &in_sync](const v1::Status& status) {
+    in_sync = status.generation() == generation &&
+              status.observed_generation() == generation &&
+              IsProgrammed(status);
+    return in_sync || status.generation() > generation;
   };
-  response->set_in_sync(engine_.bulletin().WaitUntil(
-      in_sync, PatienceOf(wait), [&context] { return context.IsCancelled(); }));
+  (void)engine_.bulletin().WaitUntil(
+      decided, PatienceOf(wait), [&context] { return context.IsCancelled(); });
+  response->set_in_sync(in_sync);
   if (const StatusPointer status = engine_.bulletin().status()) {
     *response->mutable_status() = *status;
   }

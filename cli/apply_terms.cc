@@ -46,6 +46,11 @@ std::string Summary(const v1::ApplyResponse& response,
   text += response.unchanged() ? " (the same spec as before)" : " accepted";
   if (response.in_sync())
     return text + ", in sync: " + CountChanges(response.plan());
+  if (response.status().generation() > response.generation()) {
+    return text + ", but generation " +
+           std::to_string(response.status().generation()) +
+           " has taken its place";
+  }
   if (terms.wait.count() == 0) return text + ", not waited for";
   return text + ", but not in sync in time: see \"uplinkctl status\"";
 }

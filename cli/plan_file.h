@@ -1,7 +1,7 @@
 // Plan files: a spec together with what applying it was going to change.
 //
-// JSON of v1::PlanFile, for uplinkctl alone to read and write: made while people
-// look at the plan, applied later, and refused if the kernel has moved.
+// JSON of v1::PlanFile, for uplinkctl alone to read and write: made while
+// people look at the plan, applied later, and refused if the kernel has moved.
 #ifndef UPLINKD_CLI_PLAN_FILE_H_
 #define UPLINKD_CLI_PLAN_FILE_H_
 

@@ -3,7 +3,7 @@
 # run:
 #
 #   sudo tests/bench.sh [passes|spec|health|repairs|forwarding|footprint|
-#                        scrape|counting]...
+#                        scrape|counting|requests]...
 #
 # installs what is missing, builds the release preset and measures in network
 # namespaces of its own. Best on an idle machine: about seven minutes.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -214,6 +215,27 @@ TEST_F(Service, AnApplyThatDoesNotWaitOrWaitsInVainSaysSo) {
             "PermissionDenied");
   const Applied waited = Apply(Request(TwoUplinkSpec(), 1));
   EXPECT_FALSE(waited.response.in_sync());
+}
+
+TEST_F(Service, AnApplyWhoseSpecGaveWayToAnotherWaitsNoLonger) {
+  machine_.WithCounters([](FakeMachine::Counters& it) {
+    it.refuses = [](const Step&) {
+      return Error{ErrorCode::kPermissionDenied, "Operation not permitted", 1};
+    };
+  });
+  engine_.Start();
+  std::future<Applied> first = std::async(
+      std::launch::async, [this] { return Apply(Request(TwoUplinkSpec())); });
+  ASSERT_TRUE(engine_.Becomes(
+      [](const v1::Status& status) { return status.generation() == 1; }));
+  Spec next = TwoUplinkSpec();
+  next.revision = "next";
+  ASSERT_TRUE(Apply(Request(next, 0)).status.ok());
+  EXPECT_EQ(first.wait_for(kLong / 2), std::future_status::ready);
+  const Applied applied = first.get();
+  EXPECT_EQ(applied.response.generation(), 1U);
+  EXPECT_FALSE(applied.response.in_sync());
+  EXPECT_EQ(applied.response.status().generation(), 2U);
 }
 
 TEST_F(Service, GetsTheSpecWithItsDefaults) {

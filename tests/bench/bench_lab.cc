@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
+#include <sstream>
 
 #include "proto/convert.h"
 #include "proto/spec_reader.h"
@@ -27,6 +29,19 @@ std::unique_ptr<lab::Lab> MakeLab(const lab::LabOptions& options) {
   return std::move(*lab);
 }
 
+lab::LabSpec LargeSpec(std::size_t uplinks) {
+  constexpr std::size_t kTrafficRules = 1000;
+  std::ostringstream traffic;
+  traffic << "  traffic:\n";
+  for (std::size_t i = 0; i < kTrafficRules; ++i) {
+    traffic << "    - {name: rule" << i << ", match: {protocol: tcp, "
+            << "destination: [10." << i / 250 << "." << i % 250
+            << ".0/24], destinationPorts: [443]}, use: wan" << i % uplinks + 1
+            << "}\n";
+  }
+  return {.uplinks = uplinks, .more = traffic.str()};
+}
+
 Spec SpecOf(const lab::LabSpec& text) {
   return SpecFromProto(ReadSpecText(text.Text(), "bench.yaml")->router).spec;
 }
@@ -44,6 +59,16 @@ Inside::~Inside() {
 
 std::chrono::nanoseconds Now() {
   return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+double ResidentMegabytes(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (!line.starts_with("VmRSS:")) continue;
+    return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
 }
 
 double ProcessorTime(pid_t pid) {

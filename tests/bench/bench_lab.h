@@ -18,6 +18,9 @@ bool Complain(const std::string& what);
 
 std::unique_ptr<lab::Lab> MakeLab(const lab::LabOptions& options);
 
+// A spec with 1,000 traffic rules.
+lab::LabSpec LargeSpec(std::size_t uplinks);
+
 // The typed spec of that text; the text is ours and valid.
 Spec SpecOf(const lab::LabSpec& text);
 
@@ -34,6 +37,9 @@ class Inside {
 };
 
 std::chrono::nanoseconds Now();
+
+// The resident memory of a process in MB; 0 if there is no such process.
+double ResidentMegabytes(pid_t pid);
 
 // What all threads of a process have used so far, ended ones too, in
 // nanoseconds; 0 if there is no such process. clock_getcpuclockid(3).

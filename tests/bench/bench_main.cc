@@ -16,13 +16,15 @@ int main(int argc, char** argv) {
   using uplinkd::bench::MeasureHealthChange;
   using uplinkd::bench::MeasurePasses;
   using uplinkd::bench::MeasureRepairs;
+  using uplinkd::bench::MeasureRequests;
   using uplinkd::bench::MeasureScrape;
   using uplinkd::bench::MeasureWholeSpec;
   const std::vector<std::pair<std::string, std::function<bool()>>> sections = {
       {"passes", MeasurePasses},         {"spec", MeasureWholeSpec},
       {"health", MeasureHealthChange},   {"repairs", MeasureRepairs},
       {"forwarding", MeasureForwarding}, {"footprint", MeasureFootprint},
-      {"scrape", MeasureScrape},         {"counting", MeasureCounting}};
+      {"scrape", MeasureScrape},         {"counting", MeasureCounting},
+      {"requests", MeasureRequests}};
   const std::vector<std::string> wanted(argv + 1, argv + argc);
   uplinkd::bench::PrintHeader();
   bool worked = true;

@@ -1,6 +1,4 @@
 // What the agent costs while nothing happens: memory and processor time.
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "tests/bench/bench_lab.h"
@@ -11,16 +9,6 @@ namespace uplinkd::bench {
 namespace {
 
 constexpr std::chrono::seconds kIdle{15};
-
-double ResidentMegabytes(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (!line.starts_with("VmRSS:")) continue;
-    return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
 
 bool MeasureUplinks(std::size_t uplinks) {
   const std::unique_ptr<lab::Lab> lab =

@@ -2,7 +2,6 @@
 // takes to reach the kernel, and how much of the packet filter is written.
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,24 +15,8 @@ namespace uplinkd::bench {
 namespace {
 
 constexpr std::size_t kUplinks = 32;
-constexpr int kTrafficRules = 1000;
 constexpr int kChanges = 100;
 constexpr double kTarget = 50;  // milliseconds
-
-lab::LabSpec LargeSpec(const std::string& algorithm) {
-  std::ostringstream traffic;
-  traffic << "  traffic:\n";
-  for (int i = 0; i < kTrafficRules; ++i) {
-    traffic << "    - {name: rule" << i << ", match: {protocol: tcp, "
-            << "destination: [10." << i / 250 << "." << i % 250
-            << ".0/24], destinationPorts: [443]}, use: wan" << i % kUplinks + 1
-            << "}\n";
-  }
-  return {.uplinks = kUplinks,
-          .algorithm = algorithm,
-          .health = "{probes: [{icmp: 203.0.113.10}]}",
-          .more = traffic.str()};
-}
 
 // The chains that `plan` writes, with their tables.
 std::set<std::pair<XtTable, std::string>> ChainsOf(const Plan& plan) {
@@ -49,7 +32,10 @@ std::set<std::pair<XtTable, std::string>> ChainsOf(const Plan& plan) {
 }
 
 bool MeasureAlgorithm(const std::string& algorithm, const lab::Lab& lab) {
-  const Spec spec = SpecOf(LargeSpec(algorithm));
+  lab::LabSpec text = LargeSpec(kUplinks);
+  text.algorithm = algorithm;
+  text.health = "{probes: [{icmp: 203.0.113.10}]}";
+  const Spec spec = SpecOf(text);
   const Inside inside(lab.router());
   Result<std::unique_ptr<Kernel>> kernel = OpenLinuxKernel({});
   if (!kernel) return Complain(kernel.error().message);

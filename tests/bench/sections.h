@@ -14,6 +14,7 @@ bool MeasureForwarding();    // small packets of established connections
 bool MeasureFootprint();     // memory and idle processor time
 bool MeasureScrape();        // of the metrics, while passes write
 bool MeasureCounting();      // of a full conntrack table
+bool MeasureRequests();      // to the agent, and a thousand who watch
 
 }  // namespace uplinkd::bench
 

@@ -161,6 +161,15 @@ TEST_F(AgentVerbsTest, ApplyWithoutWaitingIsContentWithAcceptance) {
   EXPECT_EQ(agent_.apply_request.wait().seconds(), 0);
 }
 
+TEST_F(AgentVerbsTest, ApplySaysThatAnotherSpecTookItsPlace) {
+  agent_.apply.set_generation(3);
+  agent_.apply.mutable_status()->set_generation(4);
+  const auto result = Ask("apply -f office.yaml");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("generation 3 accepted, but generation 4 "
+                                    "has taken its place"));
+}
+
 TEST_F(AgentVerbsTest, ApplySaysThatNothingIsNew) {
   agent_.apply.set_generation(3);
   agent_.apply.set_unchanged(true);

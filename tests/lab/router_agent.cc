@@ -85,12 +85,16 @@ Result<std::unique_ptr<RouterAgent>> RouterAgent::Launch(
   return agent;
 }
 
-void RouterAgent::Connect() {
+std::unique_ptr<v1::Agent::Stub> RouterAgent::NewStub() const {
   grpc::ChannelArguments arguments;
   // Agents come and go in a test: no shared connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  stub_ = v1::Agent::NewStub(grpc::CreateCustomChannel(
+  return v1::Agent::NewStub(grpc::CreateCustomChannel(
       address_, grpc::InsecureChannelCredentials(), arguments));
+}
+
+void RouterAgent::Connect() {
+  stub_ = NewStub();
 }
 
 Result<std::unique_ptr<RouterAgent>> RouterAgent::Start(

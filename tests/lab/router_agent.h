@@ -56,6 +56,9 @@ class RouterAgent {
   // The plan of the spec in force: empty when the kernel holds it.
   Result<v1::DiffResponse> Diff();
 
+  // The service over a connection of its own.
+  std::unique_ptr<v1::Agent::Stub> NewStub() const;
+
   // `uplinkctl --address OURS ARGUMENT...`
   CommandResult Ctl(std::vector<std::string> arguments) const;
   // What GET /metrics answers.
