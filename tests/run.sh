@@ -4,13 +4,13 @@
 #   sudo tests/run.sh [--quick] [--tidy-all] [--no-install]
 #
 # installs what is missing, builds with the address and undefined-behaviour
-# sanitizers, runs every test, gives what reads bytes any bytes (for a minute, or
-# UPLINKD_FUZZ_SECONDS), runs the agent's tests once more under the thread
+# sanitizers, runs every test, gives what reads bytes any bytes (for a minute,
+# or UPLINKD_FUZZ_SECONDS), runs the agent's tests once more under the thread
 # sanitizer, asks gcc, which releases are made with, for its warnings, and
-# checks format and lint. Traffic stays in network
-# namespaces that are made for it and gone afterwards. The benchmark is apart:
-# tests/bench.sh. So is what takes minutes more: ctest --test-dir build/dev -L long,
-# and more than the minute of chaos that is among the lab's tests: tests/chaos.sh
+# checks format and lint. Traffic stays in network namespaces that are made for
+# it and gone afterwards. Apart are the benchmark, tests/bench.sh; more than the
+# minute of chaos that is among the lab's tests, tests/chaos.sh; and what takes
+# minutes more, ctest --test-dir build/dev -L long
 #
 #   --quick       no thread sanitizer, no gcc, no lint, no lab, no fuzzing
 #   --tidy-all    lint every file, not only those changed since origin/main
@@ -105,7 +105,8 @@ check_with_gcc() {
     reconciler/linux/CMakeFiles/uplinkd_linux.dir/cmake_pch.hxx.gch
   ninja -C build/gcc -t commands uplinkd uplinkctl |
     grep -E ' -c [^ ]*\.(cc|cxx)$' |
-    grep -vE '/gen/|page_files|spec_comments|cmake_pch' | sed 's/ -o [^ ]*\.o / -fsyntax-only /' |
+    grep -vE '/gen/|page_files|spec_comments|cmake_pch' |
+    sed 's/ -o [^ ]*\.o / -fsyntax-only /' |
     xargs -d '\n' -P "$(nproc)" -I{} sh -c 'cd build/gcc && {}'
 }
 
