@@ -21,7 +21,9 @@ tl::unexpected<std::string> SystemFault(const std::string& path) {
 
 tl::unexpected<std::string> NoPlan(const std::string& path,
                                    const std::string& why) {
-  return tl::unexpected(path + " is no plan file (" + why +
+  // Of several lines the first has the fault, the others a drawing of it.
+  return tl::unexpected(path + " is no plan file (" +
+                        why.substr(0, why.find('\n')) +
                         "); \"uplinkctl plan\" makes one, and a spec is given "
                         "with -f");
 }
