@@ -30,7 +30,7 @@ using testing::RandomFacts;
 using testing::RandomWorld;
 using testing::World;
 
-constexpr std::uint64_t kCases = 10000;
+const std::uint64_t kCases = testing::CasesOfALaw();
 
 enum class Fault { kFails, kFailsAfterDoing, kDies };
 

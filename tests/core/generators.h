@@ -36,6 +36,10 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// Against how many cases a law is held: UPLINKD_CASES in the environment, or
+// what a test run has time for.
+std::uint64_t CasesOfALaw();
+
 // A valid spec with ids: mostly 1 to 3 uplinks, seldom up to 32.
 Spec RandomSpec(Random& random);
 // What `spec` may become by one edit: uplinks come, go and change.

@@ -31,7 +31,7 @@ using testing::RandomSpec;
 using testing::RandomWorld;
 using testing::World;
 
-constexpr std::uint64_t kCases = 10000;
+const std::uint64_t kCases = testing::CasesOfALaw();
 
 TEST(Generators, MakeValidSpecs) {
   Random random(1);
