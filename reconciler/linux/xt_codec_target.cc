@@ -206,7 +206,11 @@ std::optional<Target> DecodeConnmark(Family, Data data) {
 
 std::optional<Target> DecodeRateest(Family, Data data) {
   const auto info = UnpackData<xt_rateest_target_info>(data);
-  if (!info) return std::nullopt;
+  // What gen_new_estimator() of the kernel refuses is no estimator.
+  if (!info || info->interval < -2 || info->interval > 3 ||
+      info->ewma_log < 1 || info->ewma_log > 30) {
+    return std::nullopt;
+  }
   return EstimateTarget{UnpackName(info->name), info->interval, info->ewma_log};
 }
 

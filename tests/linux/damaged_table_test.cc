@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "reconciler/linux/xt_codec_blob.h"
+#include "reconciler/linux/xt_codec_target.h"
 
 namespace uplinkd {
 namespace {
@@ -45,6 +48,24 @@ TEST(DamagedTable, TheNameOfAChainNeedsItsRoom) {
 TEST(DamagedTable, ANameHasAnEnd) {
   EXPECT_TRUE(IsSound(OneEntry(std::string(28, 'x'), 64)));
   EXPECT_FALSE(IsSound(OneEntry(std::string(29, 'x'), 64)));
+}
+
+// Its words would be times of 2^255 seconds.
+TEST(DamagedTable, AnEstimatorHasTheTimesThatTheKernelTakes) {
+  const auto decoded = [](std::int8_t interval, std::uint8_t ewma) {
+    const auto target =
+        EncodeTarget(Family::kIpv4, EstimateTarget{"u1", interval, ewma});
+    return DecodeExtensionTarget(
+        Family::kIpv4, {target->name, target->revision, target->data});
+  };
+  EXPECT_EQ(decoded(-2, 1), Target(EstimateTarget{"u1", -2, 1}));
+  EXPECT_EQ(decoded(3, 30), Target(EstimateTarget{"u1", 3, 30}));
+  for (const auto& [interval, ewma] :
+       {std::pair(-3, 1), {4, 1}, {-2, 0}, {-2, 31}, {-128, 255}}) {
+    EXPECT_TRUE(std::holds_alternative<OpaqueTarget>(decoded(
+        static_cast<std::int8_t>(interval), static_cast<std::uint8_t>(ewma))))
+        << interval << " " << ewma;
+  }
 }
 
 }  // namespace
