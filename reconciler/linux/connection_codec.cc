@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "reconciler/linux/ctnetlink.h"
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_codec.h"
 
 namespace uplinkd {
@@ -66,8 +67,7 @@ std::optional<std::uint64_t> DecodeBytes(nlattr* counters) {
 
 std::optional<Connection> DecodeConnection(nlmsghdr* message) {
   nfgenmsg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return {};
   const std::optional<Family> family = FamilyOf(header.nfgen_family);
   Attributes<CTA_MAX + 1> parts{};
   if (!family || nlmsg_parse(message, sizeof(header), parts.data(), CTA_MAX,

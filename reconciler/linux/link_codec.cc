@@ -12,6 +12,7 @@
 
 #include <cstring>
 
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_codec.h"
 
 namespace uplinkd {
@@ -44,8 +45,7 @@ std::uint32_t DecodeAddressFlags(nlmsghdr* message, const ifaddrmsg& header) {
 
 Link DecodeLink(nlmsghdr* message) {
   ifinfomsg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return {};
   Link link;
   link.index = header.ifi_index;
   link.up = (header.ifi_flags & IFF_UP) != 0;
@@ -61,8 +61,7 @@ Link DecodeLink(nlmsghdr* message) {
 
 std::optional<NumberedAddress> DecodeAddressOfLink(nlmsghdr* message) {
   ifaddrmsg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return {};
   const std::optional<Family> family = FamilyOf(header.ifa_family);
   const nlattr* local = nlmsg_find_attr(message, sizeof(header), IFA_LOCAL);
   const nlattr* remote = nlmsg_find_attr(message, sizeof(header), IFA_ADDRESS);

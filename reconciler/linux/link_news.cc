@@ -7,9 +7,9 @@
 #include <netlink/msg.h>
 #include <sys/socket.h>
 
-#include <cstring>
 #include <utility>
 
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_codec.h"
 
 namespace uplinkd {
@@ -24,8 +24,7 @@ bool LinkNews::Matters(nlmsghdr* message) {
   const bool removed = message->nlmsg_type == RTM_DELLINK;
   if (message->nlmsg_type != RTM_NEWLINK && !removed) return true;
   ifinfomsg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return true;
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return true;
   // A port that joins or leaves a bridge; the link itself has its own event.
   if (header.ifi_family != AF_UNSPEC) return false;
   if (removed) {

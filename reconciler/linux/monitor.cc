@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_socket.h"
 #include "reconciler/ownership.h"
 #include "reconciler/route.h"
@@ -177,11 +179,9 @@ bool Monitor::Drain() {
       continue;
     }
     if (size <= 0) return happened;
-    auto* message = reinterpret_cast<nlmsghdr*>(buffer_.data());
-    int rest = static_cast<int>(size);
-    for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) {
-      happened |= news_.Matters(message);
-    }
+    ForEachMessage(
+        std::span(buffer_).first(static_cast<std::size_t>(size)),
+        [&](nlmsghdr* message) { happened |= news_.Matters(message); });
   }
 }
 

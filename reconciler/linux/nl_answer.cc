@@ -34,10 +34,9 @@ int ErrnoOf(int error) {
 
 std::optional<Error> DecodeAnswer(nlmsghdr* message) {
   nlmsgerr answer{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(answer))) {
+  if (!CopyHeader(message, answer)) {
     return NetlinkError(EPROTO, "netlink sent a short error message");
   }
-  std::memcpy(&answer, nlmsg_data(message), sizeof(answer));
   if (answer.error == 0) return std::nullopt;
   std::size_t offset = sizeof(answer);
   if ((message->nlmsg_flags & NLM_F_CAPPED) == 0) {
@@ -48,8 +47,7 @@ std::optional<Error> DecodeAnswer(nlmsghdr* message) {
 
 std::optional<Error> DecodeDone(nlmsghdr* message) {
   int error = 0;
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(error))) return {};
-  std::memcpy(&error, nlmsg_data(message), sizeof(error));
+  if (!CopyHeader(message, error)) return {};
   if (error >= 0) return std::nullopt;
   return NetlinkError(ErrnoOf(error), ExtendedWords(message, sizeof(error)));
 }

@@ -1,5 +1,5 @@
-// What every answer of netlink is made of: messages in a datagram, and the
-// error that some of them are.
+// What every answer of netlink is made of: messages in a datagram, their
+// headers, and the error that some of them are.
 #ifndef UPLINKD_RECONCILER_LINUX_NL_ANSWER_H_
 #define UPLINKD_RECONCILER_LINUX_NL_ANSWER_H_
 
@@ -7,6 +7,7 @@
 #include <netlink/msg.h>
 
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <span>
 
@@ -22,6 +23,14 @@ void ForEachMessage(std::span<std::byte> datagram, const Handler& handler) {
   for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) {
     handler(message);
   }
+}
+
+// What the content of a message begins with. False: it is too short for that.
+template <typename Header>
+bool CopyHeader(nlmsghdr* message, Header& header) {
+  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return false;
+  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  return true;
 }
 
 // The answer in an NLMSG_ERROR message: nothing for an acknowledgement.

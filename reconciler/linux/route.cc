@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_list.h"
 
@@ -312,11 +313,9 @@ Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
 
 std::optional<Route> DecodeRoute(nlmsghdr* message, LinkNames& names) {
   rtmsg header{};
-  if (message->nlmsg_type != RTM_NEWROUTE ||
-      nlmsg_datalen(message) < static_cast<int>(sizeof(header))) {
+  if (message->nlmsg_type != RTM_NEWROUTE || !CopyHeader(message, header)) {
     return std::nullopt;
   }
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
   const std::optional<Family> family = FamilyOf(header.rtm_family);
   if (!family) return std::nullopt;
   Route route = DecodeHeader(header);

@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_codec.h"
 #include "reconciler/linux/nl_list.h"
 #include "reconciler/ownership.h"
@@ -90,8 +90,7 @@ bool DecodeAttribute(const nlattr* attribute, int source_length,
 bool IsOurs(nlmsghdr* message, std::uint8_t family) {
   constexpr int kHeader = sizeof(fib_rule_hdr);
   fib_rule_hdr header{};
-  if (nlmsg_datalen(message) < kHeader) return false;
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return false;
   if (header.family != family) return false;
   const nlattr* protocol = nlmsg_find_attr(message, kHeader, FRA_PROTOCOL);
   if (protocol == nullptr || DecodeU8(protocol) != kProtocol) return false;
@@ -121,8 +120,7 @@ Result<std::vector<PolicyRule>> ReadOwnRules(NlSocket& socket, Family family) {
 
 PolicyRule DecodeRule(nlmsghdr* message) {
   fib_rule_hdr header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return {};
   PolicyRule rule = DecodeHeader(header);
   nlattr* attribute = nullptr;
   int left = 0;

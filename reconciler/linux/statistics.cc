@@ -7,12 +7,12 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "reconciler/linux/conntrack_entry.h"
 #include "reconciler/linux/ctnetlink.h"
+#include "reconciler/linux/nl_answer.h"
 #include "reconciler/linux/nl_socket.h"
 
 namespace uplinkd {
@@ -55,8 +55,7 @@ std::map<int, LinkCounters> Statistics::ReadLinks(const std::set<int>& links) {
 std::optional<std::pair<int, LinkCounters>> DecodeLinkCounters(
     nlmsghdr* message) {
   if_stats_msg header{};
-  if (nlmsg_datalen(message) < static_cast<int>(sizeof(header))) return {};
-  std::memcpy(&header, nlmsg_data(message), sizeof(header));
+  if (!CopyHeader(message, header)) return {};
   const nlattr* found =
       nlmsg_find_attr(message, sizeof(header), IFLA_STATS_LINK_64);
   if (found == nullptr) return std::nullopt;
