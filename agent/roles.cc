@@ -79,12 +79,7 @@ class Reader {
     }
   }
 
-  // Keys and words of the file are part of it; it goes on one line of a log.
   void Fault(Position position, std::string field, std::string message) {
-    for (std::string* text : {&field, &message}) {
-      std::ranges::replace_if(
-          *text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-    }
     faults_.push_back({file_, position, std::move(field), std::move(message)});
   }
 

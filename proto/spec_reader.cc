@@ -185,7 +185,10 @@ std::string RenderFault(const SpecFault& fault) {
             std::to_string(fault.position.column) + ":";
   }
   if (!fault.field.empty()) text += " " + fault.field + ":";
-  return text + " " + fault.message;
+  text += " " + fault.message;
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
 }
 
 }  // namespace uplinkd

@@ -65,7 +65,8 @@ tl::expected<SpecFile, std::vector<SpecFault>> ReadSpecFile(
 std::vector<SpecFault> Locate(const SpecFile& file,
                               const std::vector<Violation>& violations);
 
-// "office.yaml:12:15: spec.uplinks[1].weight: ..."
+// "office.yaml:12:15: spec.uplinks[1].weight: ...". One line of text, whatever
+// keys and words of the file are part of it: control characters become "?".
 std::string RenderFault(const SpecFault& fault);
 
 }  // namespace uplinkd
