@@ -1,6 +1,5 @@
 #include "agent/event_log.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
@@ -8,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "agent/files.h"
 #include "agent/logging.h"
 #include "agent/message_file.h"
 #include "agent/wire.h"
@@ -16,7 +14,6 @@
 namespace uplinkd {
 namespace {
 
-using google::protobuf::util::MessageToJsonString;
 using google::protobuf::util::TimeUtil;
 using std::chrono::steady_clock;
 
@@ -162,12 +159,8 @@ void EventLog::Save() {
   for (const EventPointer& event : Latest(kMost)) {
     *history.add_events() = *event;
   }
-  std::string text;
-  // Our own message: this cannot fail.
-  (void)MessageToJsonString(history, &text);
-  const Result<void> saved = MakeDirectory(directory_).and_then([&] {
-    return ReplaceFile(path_, text);
-  });
+  const Result<void> saved =
+      ReplaceMessageFile(directory_, path_, history, FileLayout::kCompact);
   if (!saved && !unsaved()) {
     spdlog::warn("the events will not outlive a restart: {}",
                  saved.error().message);

@@ -45,11 +45,12 @@ Result<void> ReadMessageText(const std::string& text,
 
 Result<void> ReplaceMessageFile(const std::string& directory,
                                 const std::string& path,
-                                const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions pretty;
-  pretty.add_whitespace = true;
+                                const google::protobuf::Message& message,
+                                FileLayout layout) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = layout == FileLayout::kIndented;
   std::string text;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, pretty)
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options)
            .ok()) {
     return Fail(ErrorCode::kInternal, path + " cannot be written as JSON");
   }

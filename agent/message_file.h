@@ -24,10 +24,16 @@ Result<void> ReadMessageFile(const std::string& path,
 Result<void> ReadMessageText(const std::string& text,
                              google::protobuf::Message& message);
 
+enum class FileLayout {
+  kIndented,  // for people
+  kCompact,   // for files that grow
+};
+
 // Makes the directory, and replaces the file as ReplaceFile() does.
 Result<void> ReplaceMessageFile(const std::string& directory,
                                 const std::string& path,
-                                const google::protobuf::Message& message);
+                                const google::protobuf::Message& message,
+                                FileLayout layout = FileLayout::kIndented);
 
 }  // namespace uplinkd
 

@@ -49,25 +49,17 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
     if (!request->dry_run()) LogRefusal(from, refused.error_message());
     return refused;
   }
-  std::optional<ExpectedPlan> expected_plan;
+  Offer offer{.spec = converted.spec,
+              .expected_generation = request->expected_generation(),
+              .from = from};
   if (request->has_expected_plan()) {
-    expected_plan = ExpectedFromProto(request->expected_plan());
+    offer.expected_plan = ExpectedFromProto(request->expected_plan());
   }
-  if (request->dry_run()) {
-    return DryRun({.spec = converted.spec,
-                   .expected_generation = request->expected_generation(),
-                   .expected_plan = std::move(expected_plan)},
-                  response);
-  }
+  if (request->dry_run()) return DryRun(offer, response);
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());
-  return ApplyAndWait(*context,
-                      {.spec = converted.spec,
-                       .expected_generation = request->expected_generation(),
-                       .from = from,
-                       .confirm = *std::move(terms),
-                       .expected_plan = std::move(expected_plan)},
-                      request->wait(), response);
+  offer.confirm = *std::move(terms);
+  return ApplyAndWait(*context, std::move(offer), request->wait(), response);
 }
 
 grpc::Status AgentService::DryRun(const Offer& offer,

@@ -1,11 +1,8 @@
 #include "agent/spec_history.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "agent/files.h"
 #include "agent/message_file.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
@@ -132,13 +129,8 @@ std::string SpecHistory::WhatThereIs() const {
 }
 
 Result<void> SpecHistory::Save() {
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(history_, &text).ok()) {
-    return Fail(ErrorCode::kInternal, "the history cannot be written as JSON");
-  }
-  Result<void> saved = MakeDirectory(directory_).and_then([&] {
-    return ReplaceFile(path_, text);
-  });
+  Result<void> saved =
+      ReplaceMessageFile(directory_, path_, history_, FileLayout::kCompact);
   unsaved_ = SaveFaultOf(saved);
   return saved;
 }
