@@ -81,8 +81,10 @@ class Engine {
   void WhenRunning(std::function<void()> work);
 
   // Accepts a valid spec and makes the first pass. Fails as
-  // SpecLedger::Accept() does. `from`, below: who asks, for the log.
+  // Follower::Accept() does. `from`, below: who asks, for the log.
   Result<ApplyAnswer> Apply(Offer offer);
+  // What that would change, as the answer's report; see Follower::TryOut().
+  Result<ApplyAnswer> DryRun(Offer offer);
   // As Apply(), for a spec from the file `path`; does not wait. What is refused
   // is told in the conditions; if it was since another spec waits to be
   // confirmed, it is offered again when that wait ends.

@@ -24,6 +24,16 @@ Result<Engine::ApplyAnswer> Engine::Apply(Offer offer) {
       });
 }
 
+Result<Engine::ApplyAnswer> Engine::DryRun(Offer offer) {
+  return Ask<ApplyAnswer>(
+      [this, offer = std::move(offer)]() -> Result<ApplyAnswer> {
+        Result<Report> report = follower_.TryOut(offer);
+        if (!report) return tl::unexpected(report.error());
+        return ApplyAnswer{follower_.ledger().generation(), false,
+                           *std::move(report)};
+      });
+}
+
 void Engine::ApplyFromFile(Spec spec, std::string path) {
   Post([this, offer = Offer{.spec = std::move(spec), .from = std::move(path)}] {
     if (!stopping_) FollowFile(offer);
@@ -48,9 +58,6 @@ void Engine::ConfirmEnded() {
 
 Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
     const Offer& offer, SpecLedger::Durability durability) {
-  if (const Result<void> holds = follower_.HoldsItsPlan(offer); !holds) {
-    return tl::unexpected(holds.error());
-  }
   const Result<SpecLedger::Accepted> accepted =
       follower_.Accept(offer, durability);
   if (!accepted) return tl::unexpected(accepted.error());

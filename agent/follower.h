@@ -76,10 +76,12 @@ class Follower {
   // confirmed for too long. A failure is told in the conditions.
   void Restore();
 
-  // Whether applying the offer would change what its plan says, if it has one;
-  // fails as JudgePlan() and PlanFor() do.
-  Result<void> HoldsItsPlan(const Offer& offer);
-  // Accepts a valid spec; see SpecLedger::Accept(). The next pass follows it.
+  // What applying the offer would change; changes nothing. Fails as
+  // SpecLedger::JudgeGeneration() and PlanFor() do, and as JudgePlan() does if
+  // the offer has a plan.
+  Result<Report> TryOut(const Offer& offer);
+  // Accepts a valid spec; the next pass follows it. Fails as
+  // SpecLedger::Accept() does, and as TryOut() does if the offer has a plan.
   Result<SpecLedger::Accepted> Accept(const Offer& offer,
                                       SpecLedger::Durability durability);
   // A newer spec was refused, "InvalidSpec" or why: the conditions say so until

@@ -57,16 +57,15 @@ void Follower::Restore() {
   SpecChanged(std::nullopt);
 }
 
-Result<void> Follower::HoldsItsPlan(const Offer& offer) {
-  const bool outdated = offer.expected_generation != 0 &&
-                        offer.expected_generation != ledger_.generation();
-  // Of those Accept() has clearer words.
-  if (!offer.expected_plan || outdated) return {};
-  const Result<Report> report = PlanFor(offer.spec);
-  Result<void> holds = report ? JudgePlan(*offer.expected_plan, report->plan)
-                              : tl::unexpected(report.error());
-  if (!holds) LogRefusal(offer.from, holds.error().message);
-  return holds;
+Result<Report> Follower::TryOut(const Offer& offer) {
+  const Result<void> holds = ledger_.JudgeGeneration(offer.expected_generation);
+  if (!holds) return tl::unexpected(holds.error());
+  return PlanFor(offer.spec).and_then([&](Report report) -> Result<Report> {
+    if (!offer.expected_plan) return report;
+    return JudgePlan(*offer.expected_plan, report.plan).map([&] {
+      return std::move(report);
+    });
+  });
 }
 
 Result<SpecLedger::Accepted> Follower::Accept(
@@ -74,8 +73,10 @@ Result<SpecLedger::Accepted> Follower::Accept(
   std::optional<Spec> before;
   if (ledger_.current() != nullptr) before = ledger_.current()->spec;
   const Moment now = options_.clocks.moment();
+  Result<void> may;
+  if (offer.expected_plan) may = TryOut(offer).map([](const Report&) {});
   Result<SpecLedger::Accepted> accepted =
-      ledger_.Accept(offer, durability, now);
+      may.and_then([&] { return ledger_.Accept(offer, durability, now); });
   LogOffer(offer.from, offer.spec, accepted);
   if (!accepted) return accepted;
   refused_spec_.clear();

@@ -55,34 +55,23 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
   if (request->has_expected_plan()) {
     offer.expected_plan = ExpectedFromProto(request->expected_plan());
   }
-  if (request->dry_run()) return DryRun(offer, response);
+  if (request->dry_run()) return DryRun(std::move(offer), response);
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());
   offer.confirm = *std::move(terms);
   return ApplyAndWait(*context, std::move(offer), request->wait(), response);
 }
 
-grpc::Status AgentService::DryRun(const Offer& offer,
-                                  v1::ApplyResponse* response) {
-  const StatusPointer status = engine_.bulletin().status();
-  const std::uint64_t generation = status == nullptr ? 0 : status->generation();
-  const std::uint64_t expected = offer.expected_generation;
-  if (expected != 0 && expected != generation) {
-    return {grpc::ABORTED, "the spec is of generation " +
-                               std::to_string(generation) + ", not " +
-                               std::to_string(expected)};
+grpc::Status AgentService::DryRun(Offer offer, v1::ApplyResponse* response) {
+  const Result<Engine::ApplyAnswer> answer = engine_.DryRun(std::move(offer));
+  if (!answer) return ToGrpcStatus(answer.error());
+  response->set_generation(answer->generation);
+  response->set_in_sync(answer->report.plan.Empty());
+  *response->mutable_plan() = ToPlanLines(answer->report);
+  CopyWarnings(answer->report, response->mutable_warnings());
+  if (const StatusPointer status = engine_.bulletin().status()) {
+    *response->mutable_status() = *status;
   }
-  const Result<Report> report = engine_.Diff(offer.spec);
-  if (!report) return ToGrpcStatus(report.error());
-  if (offer.expected_plan) {
-    const Result<void> holds = JudgePlan(*offer.expected_plan, report->plan);
-    if (!holds) return ToGrpcStatus(holds.error());
-  }
-  response->set_generation(generation);
-  response->set_in_sync(report->plan.Empty());
-  *response->mutable_plan() = ToPlanLines(*report);
-  CopyWarnings(*report, response->mutable_warnings());
-  if (status != nullptr) *response->mutable_status() = *status;
   return grpc::Status::OK;
 }
 

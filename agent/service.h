@@ -85,7 +85,7 @@ class AgentService final
                             const google::protobuf::Duration& wait,
                             v1::ApplyResponse* response);
 
-  grpc::Status DryRun(const Offer& offer, v1::ApplyResponse* response);
+  grpc::Status DryRun(Offer offer, v1::ApplyResponse* response);
 
   Engine& engine_;
   const Admit admit_;

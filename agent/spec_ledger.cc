@@ -46,14 +46,18 @@ std::uint64_t SpecLedger::NextGeneration() const {
   return std::max(generation(), floor_) + 1;
 }
 
+Result<void> SpecLedger::JudgeGeneration(std::uint64_t expected) const {
+  if (expected == 0 || expected == generation()) return {};
+  return Fail(ErrorCode::kAborted, "the spec is of generation " +
+                                       std::to_string(generation()) + ", not " +
+                                       std::to_string(expected));
+}
+
 Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
                                                 Durability durability,
                                                 const Moment& now) {
-  if (offer.expected_generation != 0 &&
-      offer.expected_generation != generation()) {
-    return Fail(ErrorCode::kAborted,
-                "the spec is of generation " + std::to_string(generation()) +
-                    ", not " + std::to_string(offer.expected_generation));
+  if (Result<void> holds = JudgeGeneration(offer.expected_generation); !holds) {
+    return tl::unexpected(holds.error());
   }
   StoredSpec next;
   next.spec = Prepare(offer.spec);

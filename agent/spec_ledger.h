@@ -42,12 +42,14 @@ class SpecLedger {
   // `spec` with ids assigned as Accept() would; changes nothing.
   Spec Prepare(Spec spec) const;
 
-  // Accepts a valid spec. Fails with kAborted if the expected generation is
-  // neither 0 nor the present one; with kInvalidArgument if its terms are no
-  // good; with kFailedPrecondition while another one waits to be confirmed, if
-  // there is nothing to return to, or for a file whose spec is held; and with
-  // the words of the file system if the spec cannot be saved, also if it is the
-  // present one, which is unsaved(). Then nothing changed.
+  // Fails with kAborted if `expected` is neither 0 nor the present generation.
+  Result<void> JudgeGeneration(std::uint64_t expected) const;
+  // Accepts a valid spec. Fails as JudgeGeneration() does; with
+  // kInvalidArgument if its terms are no good; with kFailedPrecondition while
+  // another one waits to be confirmed, if there is nothing to return to, or for
+  // a file whose spec is held; and with the words of the file system if the
+  // spec cannot be saved, also if it is the present one, which is unsaved().
+  // Then nothing changed.
   Result<Accepted> Accept(const Offer& offer, Durability durability,
                           const Moment& now);
 
