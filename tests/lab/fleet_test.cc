@@ -11,6 +11,7 @@
 
 #include "reconciler/linux/unique_fd.h"
 #include "tests/lab/dashboard_check.h"
+#include "tests/lab/small_disk.h"
 #include "tests/lab/stopped_thread.h"
 
 namespace uplinkd::lab {
@@ -107,6 +108,9 @@ class FleetTest : public Fleet {
     ASSERT_NO_FATAL_FAILURE(Start(
         "office", 1, {.capacities = {1000, 1000}, .health = kLossProbes}));
     ASSERT_NO_FATAL_FAILURE(Start("branch", 2, {.health = kProbes}));
+    disk_ = std::make_unique<SmallDisk>(LabOf("depot").directory() /
+                                        "depot.state");
+    ASSERT_TRUE(disk_->mounted());
     ASSERT_NO_FATAL_FAILURE(Start("depot", 3,
                                   {.uplinks = 3,
                                    .capacities = {2, 2, 2},
@@ -175,7 +179,14 @@ class FleetTest : public Fleet {
     }
   }
 
-  // Faults of traffic and of the kernel, all at once.
+  void LockTheDiskOfTheDepot() {
+    ASSERT_TRUE(disk_->SetReadOnly(true));
+    const CommandResult drained =
+        routers_.at("depot").agent->Ctl({"drain", "wan1"});
+    ASSERT_EQ(drained.exit_code, 2) << drained.output;
+  }
+
+  // Faults of traffic, of the kernel and of a disk, all at once.
   void BreakAndMendTheNetwork() {
     const Alerts wanted = {
         {"UplinkdUplinkFlapping", "branch", "wan1"},
@@ -188,6 +199,7 @@ class FleetTest : public Fleet {
         {"UplinkdUplinkSaturated", "depot", "wan1"},
         {"UplinkdUplinkSaturated", "depot", "wan2"},
         {"UplinkdOutOfSync", "depot", ""},
+        {"UplinkdNotSaved", "depot", ""},
     };
     {
       const Downloads downloads(LabOf("depot").client(), {.port = kSourcePort},
@@ -195,6 +207,7 @@ class FleetTest : public Fleet {
       ASSERT_NO_FATAL_FAILURE(
           Do(LabOf("depot").router(),
              "ip route replace default via 198.18.3.1 dev wan3 table 13"));
+      ASSERT_NO_FATAL_FAILURE(LockTheDiskOfTheDepot());
       ASSERT_NO_FATAL_FAILURE(LoseTheBranch());
       ASSERT_NO_FATAL_FAILURE(FillConntrackOfTheOffice());
       ASSERT_NO_FATAL_FAILURE(Drop(
@@ -209,6 +222,7 @@ class FleetTest : public Fleet {
     ASSERT_NO_FATAL_FAILURE(
         Do(LabOf("depot").router(),
            "ip route del default via 198.18.3.1 dev wan3 table 13"));
+    ASSERT_TRUE(disk_->SetReadOnly(false));
     ASSERT_NO_FATAL_FAILURE(Hear("branch", 1));
     ASSERT_NO_FATAL_FAILURE(Hear("branch", 2));
     ASSERT_NO_FATAL_FAILURE(Hear("office", 1));
@@ -217,7 +231,8 @@ class FleetTest : public Fleet {
     WaitUntilQuiet({{"UplinkdUplinkDown", "branch", "wan1"},
                     {"UplinkdNoUplinkLeft", "branch", ""},
                     {"UplinkdUplinkSaturated", "depot", "wan1"},
-                    {"UplinkdOutOfSync", "depot", ""}});
+                    {"UplinkdOutOfSync", "depot", ""},
+                    {"UplinkdNotSaved", "depot", ""}});
   }
 
   // What the fleet's dashboard answers at one look, in the middle of all that.
@@ -271,13 +286,19 @@ class FleetTest : public Fleet {
     EXPECT_THAT(CheckDashboard(*router, run, *monitoring_), IsEmpty());
   }
 
+  std::unique_ptr<SmallDisk> disk_;  // of the depot's state
   double began_ = SecondsNow();
   double peak_ = 0;
 
-  // One agent is gone, and one waits for the kernel.
+  // One agent is gone, one waits for the kernel, and one may not repair.
   void BreakAndMendTheAgents() {
     const Alerts wanted = {{"UplinkdAgentGone", "depot", ""},
-                           {"UplinkdAgentStuck", "branch", ""}};
+                           {"UplinkdAgentStuck", "branch", ""},
+                           {"UplinkdPaused", "office", ""}};
+    RouterAgent& office = *routers_.at("office").agent;
+    ASSERT_EQ(office.Ctl({"pause", "--for", "5m"}).exit_code, 0);
+    ASSERT_NO_FATAL_FAILURE(
+        Do(LabOf("office").router(), "ip rule del priority 20102"));
     Process& depot = routers_.at("depot").agent->process();
     depot.Signal(SIGKILL);
     depot.Wait(seconds(10));
@@ -287,7 +308,9 @@ class FleetTest : public Fleet {
       ASSERT_TRUE(stuck.Stopped());
       WaitUntilFiring(wanted);
       CheckWords();
+      EXPECT_FALSE(Firing().contains({"UplinkdOutOfSync", "office", ""}));
     }
+    ASSERT_EQ(office.Ctl({"resume"}).exit_code, 0);
     ASSERT_NO_FATAL_FAILURE(StartAgent("depot"));
     WaitUntilQuiet(wanted);
   }
