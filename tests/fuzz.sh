@@ -56,8 +56,7 @@ if $build; then
   cmake --build --preset dev --target fuzz_targets
 fi
 
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export ASAN_OPTIONS=quarantine_size_mb=16
+source tests/fuzz/options.sh
 found=build/fuzz-found
 corpus_size=28  # files per target
 mkdir -p "$found"
@@ -85,12 +84,11 @@ keep() {  # keep TARGET OPTION...: the best of all there is becomes its corpus
 
 one() {  # one TARGET: its table line in $work/TARGET
   local target=$1 program=build/dev/bin/fuzz_$1 corpus=tests/fuzz/corpus/$1
-  local options=(-timeout=10 -rss_limit_mb=2048 -max_len=16384 -entropic=0)
-  local dictionary=tests/fuzz/$target.dict status=0 log=$work/$target.log
+  local status=0 log=$work/$target.log
   local fresh=$work/$target.found seed=$work/seeds/$target
   mkdir -p "$fresh" "$corpus" "$seed"
-  if [[ -f $dictionary ]]; then options+=(-dict="$dictionary"); fi
-  "$program" "${options[@]}" -max_total_time="$seconds" -print_final_stats=1 \
+  set_fuzz_options "$corpus"
+  "$program" "${fuzz_options[@]}" -max_total_time="$seconds" -print_final_stats=1 \
     -artifact_prefix="$found/$target-" "$fresh" "$corpus" "$seed" \
     >"$log" 2>&1 || status=$?
   local word=ok last
@@ -107,7 +105,7 @@ one() {  # one TARGET: its table line in $work/TARGET
     return 1
   fi
   if $keep; then
-    keep "$target" "${options[@]}"
+    keep "$target" "${fuzz_options[@]}"
   fi
 }
 

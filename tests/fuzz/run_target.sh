@@ -13,16 +13,12 @@ shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/found"
-# As in tests/run.sh; and memory that was given back is soon used again.
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export ASAN_OPTIONS=quarantine_size_mb=16
-options=(-seed=1 -max_total_time="${UPLINKD_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048
-  -max_len=16384 -entropic=0 -print_final_stats=1 -artifact_prefix="$work/")
-dictionary=${corpus%/corpus/*}/$(basename "$corpus").dict
-if [[ -f $dictionary ]]; then options+=(-dict="$dictionary"); fi
+source "$(dirname "$(readlink -f "$0")")/options.sh"
+set_fuzz_options "$corpus"
 status=0
-"$program" "${options[@]}" "$@" "$work/found" "$corpus" >"$work/log" 2>&1 ||
-  status=$?
+"$program" "${fuzz_options[@]}" -seed=1 -print_final_stats=1 \
+  -max_total_time="${UPLINKD_FUZZ_SECONDS:-60}" -artifact_prefix="$work/" \
+  "$@" "$work/found" "$corpus" >"$work/log" 2>&1 || status=$?
 if ((status)); then
   grep -v '^#' "$work/log" || true
   for input in "$work"/{crash,timeout,oom,leak}-*; do
