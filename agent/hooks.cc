@@ -15,6 +15,7 @@
 
 #include "agent/child_process.h"
 #include "agent/logging.h"
+#include "reconciler/counted.h"
 #include "reconciler/hex.h"
 
 namespace uplinkd {
@@ -123,8 +124,8 @@ std::vector<HookEvent> HookEventsBetween(const v1::Status& before,
     events.push_back(
         {HookEvent::Kind::kDrift,
          {},
-         std::to_string(after.corrections() - before.corrections()) +
-             " objects were repaired"});
+         "repaired " +
+             Counted(after.corrections() - before.corrections(), "object")});
   }
   return events;
 }

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/message_text.h"
+#include "reconciler/counted.h"
 
 namespace uplinkd {
 namespace {
@@ -23,8 +24,7 @@ std::string CountOf(const std::vector<Finding>& findings, Severity severity) {
   const auto count = std::count_if(
       findings.begin(), findings.end(),
       [&](const Finding& finding) { return finding.severity == severity; });
-  return std::to_string(count) + " " + std::string(SeverityName(severity)) +
-         (count == 1 ? "" : "s");
+  return Counted(static_cast<std::uint64_t>(count), SeverityName(severity));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "cli/plan_text.h"
 #include "cli/table.h"
+#include "reconciler/counted.h"
 
 namespace uplinkd {
 namespace {
@@ -35,8 +36,8 @@ std::string Headline(const v1::Status& status, const Screen& screen) {
             ", the kernel was last seen to hold " +
             std::to_string(status.observed_generation());
   }
-  return text + ", " + std::to_string(status.corrections()) +
-         " corrections, uplinkd " + status.agent_version();
+  return text + ", " + Counted(status.corrections(), "correction") +
+         ", uplinkd " + status.agent_version();
 }
 
 void PrintConditions(const v1::Status& status, const Timestamp& now,

@@ -11,6 +11,7 @@
 
 #include "cli/status_text.h"
 #include "cli/table.h"
+#include "reconciler/counted.h"
 
 namespace uplinkd {
 namespace {
@@ -169,7 +170,7 @@ void DrawHead(const TopFrame& frame, std::vector<StyledLine>& lines) {
     head.push_back({"NOT in sync", Color::kRed});
   }
   head.push_back({"  generation " + std::to_string(status.generation()) + ", " +
-                  std::to_string(status.corrections()) + " corrections"});
+                  Counted(status.corrections(), "correction")});
   lines.push_back(std::move(head));
   if (!frame.trouble.empty()) {
     lines.push_back({{frame.trouble, Color::kRed}});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "reconciler/counted.h"
 #include "reconciler/hex.h"
 #include "reconciler/ownership.h"
 #include "reconciler/render.h"
@@ -369,9 +370,8 @@ void CheckBypasses(const HostFacts& host, const Expectation& expectation,
     const std::string first = RenderRoute(*routes.front());
     findings.push_back(
         {Severity::kWarning, "bypass-route",
-         "main pins " + std::to_string(routes.size()) +
-             (routes.size() == 1 ? " destination" : " destinations") +
-             " to uplink " + uplink + ", first: " + first,
+         "main pins " + Counted(routes.size(), "destination") + " to uplink " +
+             uplink + ", first: " + first,
          "main comes before every policy, so these stay on that uplink even if "
          "it is slow or dead, as the endpoint of a tunnel does",
          IpCommand(routes.front()->key.destination.family(), "route del ") +
