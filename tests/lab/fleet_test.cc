@@ -108,8 +108,8 @@ class FleetTest : public Fleet {
     ASSERT_NO_FATAL_FAILURE(Start(
         "office", 1, {.capacities = {1000, 1000}, .health = kLossProbes}));
     ASSERT_NO_FATAL_FAILURE(Start("branch", 2, {.health = kProbes}));
-    disk_ = std::make_unique<SmallDisk>(LabOf("depot").directory() /
-                                        "depot.state");
+    disk_ =
+        std::make_unique<SmallDisk>(LabOf("depot").directory() / "depot.state");
     ASSERT_TRUE(disk_->mounted());
     ASSERT_NO_FATAL_FAILURE(Start("depot", 3,
                                   {.uplinks = 3,
