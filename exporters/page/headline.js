@@ -80,9 +80,15 @@ function aboutWork(state) {
 }
 
 function notes(state) {
-  const {Accepted, Degraded, DriftDetected, Paused, Programmed, Saved} =
-      state.conditions;
+  const {Accepted, ConfirmPending, Degraded, DriftDetected, Paused, Programmed,
+         Saved} = state.conditions;
   const said = [];
+  if (ConfirmPending?.status === "True") {
+    said.push(sentence(`Waits to be confirmed: ${ConfirmPending.message}`));
+  }
+  if (ConfirmPending?.reason === "RolledBack") {
+    said.push(sentence(ConfirmPending.message));
+  }
   if (Saved?.status === "False") said.push(sentence(Saved.message));
   if (Paused?.status === "True") said.push(sentence(Paused.message));
   if (Accepted?.reason === "InvalidSpec") {

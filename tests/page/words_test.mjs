@@ -110,6 +110,20 @@ test("What an operator asked for is no fault, but is told", () => {
   assert.deepEqual(details.slice(1), ["wan1: drains, as an operator asked."]);
 });
 
+test("A spec that waits to be confirmed is told, and one that was rolled back", () => {
+  const add = (values) => (status) =>
+      status.conditions.push({type: "ConfirmPending", ...values});
+  const waits = said(add({status: "True", reason: "Waiting",
+                          message: "generation 3 until 23:10"}));
+  assert.equal(waits.level, "good");
+  assert.deepEqual(waits.details.slice(1),
+                   ["Waits to be confirmed: generation 3 until 23:10."]);
+  const back = said(add({status: "False", reason: "RolledBack",
+                         message: "rolled back generation 3"}));
+  assert.deepEqual(back.details.slice(1), ["rolled back generation 3."]);
+  assert.equal(said(add({status: "False", reason: "None"})).details.length, 1);
+});
+
 test("A disk that takes nothing is told", () => {
   const {level, details} = said((status) => {
     status.conditions.push({type: "Saved", status: "False", reason: "DiskFull",
