@@ -155,6 +155,7 @@ class Fleet : public testing::Test {
         << "wanted:\n"
         << Words(wanted) << "firing:\n"
         << Words(Firing()) << monitoring_->Log();
+    for (const Alert& alert : wanted) fired_.insert(alert.name);
   }
   void WaitUntilQuiet(const Alerts& over) {
     EXPECT_TRUE(Eventually(
@@ -172,6 +173,7 @@ class Fleet : public testing::Test {
 
   std::unique_ptr<Monitoring> monitoring_;
   std::map<std::string, FleetRouter> routers_;  // by instance
+  std::set<std::string> fired_;  // the names of alerts that were waited for
 };
 
 }  // namespace uplinkd::lab

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #include <csignal>
+#include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "reconciler/linux/unique_fd.h"
 #include "tests/lab/dashboard_check.h"
@@ -51,6 +53,18 @@ TEST(Dashboards, AreWellFormed) {
     EXPECT_THAT(dashboard->Faults(), IsEmpty()) << name;
     EXPECT_GT(dashboard->Queries({}).size(), 10U);
   }
+}
+
+std::set<std::string> NamesOfAllAlerts() {
+  std::ifstream file(std::string(UPLINKD_EXAMPLES) +
+                     "/prometheus/uplinkd-alerts.yml");
+  constexpr std::string_view kKey = "- alert: ";
+  std::set<std::string> names;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t at = line.find(kKey);
+    if (at != std::string::npos) names.insert(line.substr(at + kKey.size()));
+  }
+  return names;
 }
 
 double SecondsNow() {
@@ -323,6 +337,7 @@ TEST_F(FleetTest, EveryAlertFiresForItsFaultAndResolves) {
   // Also the counted ones, once their window is over.
   EXPECT_TRUE(Eventually([this] { return Firing().empty(); }, kPatience))
       << Words(Firing());
+  EXPECT_EQ(fired_, NamesOfAllAlerts());
   // A group's news waits for its interval.
   std::this_thread::sleep_for(seconds(2));
   CheckDashboards();
