@@ -136,13 +136,12 @@ StyledLine DrawRate(const std::string& name, const std::deque<double>& rates,
 void DrawUplink(const v1::UplinkStatus& uplink, const TopFrame& frame,
                 const TopShape& shape, std::vector<StyledLine>& lines) {
   lines.push_back({});
-  lines.push_back(
-      {{Padded(uplink.name(), 12) + " ", Color::kBold},
-       {Padded(uplink.phase(), 8), PhaseColor(uplink.phase())},
-       {" " + uplink.interface() + "  " + HealthWords(uplink) + "  " +
-        std::to_string(uplink.connections()) + " connections  share " +
-        HumanShare(uplink.achieved_share()) + " of " +
-        HumanShare(uplink.intended_share())}});
+  lines.push_back({{Padded(uplink.name(), 12) + " ", Color::kBold},
+                   {Padded(uplink.phase(), 8), PhaseColor(uplink.phase())},
+                   {" " + uplink.interface() + "  " + HealthWords(uplink) +
+                    "  " + Counted(uplink.connections(), "connection") +
+                    "  share " + HumanShare(uplink.achieved_share()) + " of " +
+                    HumanShare(uplink.intended_share())}});
   if (!uplink.reason().empty()) {
     lines.push_back({{"  " + uplink.reason(), Color::kYellow}});
   }
