@@ -30,7 +30,9 @@ fail() {
 }
 quietly() { "$@" >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; fail "$*"; }; }
 
-quietly cpack --config "$build/CPackConfig.cmake" -B "$work/packages"
+# The programs of a build with sanitizers are large, and xz takes its time.
+quietly cpack --config "$build/CPackConfig.cmake" -B "$work/packages" \
+  -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip
 rm -rf "$work/packages/_CPack_Packages"
 
 if [[ $part == lint ]]; then
