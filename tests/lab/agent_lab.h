@@ -40,6 +40,9 @@ inline bool Eventually(const std::function<bool()>& holds,
 
 class AgentLab : public testing::Test {
  protected:
+  // For what takes a moment on an idle machine.
+  static constexpr std::chrono::seconds kPatience{20};
+
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
   }
@@ -96,15 +99,18 @@ class AgentLab : public testing::Test {
   }
 
   void WaitFor(const std::function<bool(const v1::Status&)>& wanted,
-               std::chrono::milliseconds patience = std::chrono::seconds(10)) {
+               std::chrono::milliseconds patience = kPatience) {
     const Result<v1::Status> status = agent_->WaitFor(wanted, patience);
     ASSERT_TRUE(status) << status.error().message << "\n" << agent_->Log();
   }
 
-  void WaitForPhase(const std::string& uplink, const std::string& phase) {
-    WaitFor([&](const v1::Status& status) {
-      return PhaseOf(status, uplink) == phase && InSync(status);
-    });
+  void WaitForPhase(const std::string& uplink, const std::string& phase,
+                    std::chrono::milliseconds patience = kPatience) {
+    WaitFor(
+        [&](const v1::Status& status) {
+          return PhaseOf(status, uplink) == phase && InSync(status);
+        },
+        patience);
   }
 
   // `count` connections one after the other, from the client's addresses in
