@@ -219,6 +219,10 @@ TEST_F(Ipv6Lab, LeavesNothingBehindAndForeignStateAsItIs) {
      "ip6tables-legacy -t nat -A POSTROUTING -o lan0 -j MASQUERADE\n"
      "ip -6 rule add priority 20005 from 2001:db8:f::/48 lookup 77\n"
      "ip -6 route add 2001:db8:f::/48 dev lan0 table 11");
+  // Once they are known to be nobody else's, addresses of the links get routes.
+  ASSERT_TRUE(Eventually(
+      [this] { return OnRouter("ip -6 address show tentative").output == ""; },
+      std::chrono::seconds(10)));
   const std::string before = ShowIpv6();
   ASSERT_NO_FATAL_FAILURE(StartAgent());
   // Not a word of IPv6, not an object of it.
