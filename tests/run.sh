@@ -39,7 +39,6 @@ if [[ -z ${UPLINKD_NO_RANDOMIZE:-} ]] && setarch -R true 2>/dev/null; then
   UPLINKD_NO_RANDOMIZE=1 exec setarch -R "$BASH" "$0" "$@"
 fi
 
-slow_lines='^lab\.LeastConnections\.'
 failed=()
 stage() { printf '\n==== %s (after %d s)\n' "$1" "$SECONDS"; }
 check() {  # check NAME COMMAND...: remembers a failure and goes on
@@ -99,10 +98,8 @@ check_tidy() {
   [[ $status == 0 || $status == 124 ]]
 }
 
-# For what gcc alone warns of: the programs, without making code of them. With
-# the processors that nobody else wants.
+# For what gcc alone warns of: the programs, without making code of them.
 check_with_gcc() {
-  chrt --idle --pid 0 "$BASHPID" || echo "not left to do so"
   cmake --preset gcc >/dev/null
   cmake --build --preset gcc --target gen/uplinkd/v1/agent.grpc.pb.h \
     reconciler/linux/CMakeFiles/uplinkd_linux.dir/cmake_pch.hxx.gch
@@ -113,11 +110,23 @@ check_with_gcc() {
     xargs -d '\n' -P "$(nproc)" -I{} sh -c 'cd build/gcc && {}'
 }
 
-check_meanwhile() {  # what check_with_gcc, as process $gcc, has said in $gcc_log
+# What needs processors, and nothing else, goes on beside the lab, which mostly
+# waits for its lines. The kernel gives it only what nobody else wants.
+begin_meanwhile() {
+  meanwhile_log=$(mktemp)
+  {
+    chrt --idle --pid 0 "$BASHPID" || echo "at the usual priority"
+    cmake --preset tsan >/dev/null
+    cmake --build --preset tsan --target agent_tests
+    check_with_gcc
+  } >"$meanwhile_log" 2>&1 &
+  meanwhile=$!
+}
+end_meanwhile() {
   local status=0
-  wait "$gcc" || status=$?
-  cat "$gcc_log"
-  rm -f "$gcc_log"
+  wait "$meanwhile" || status=$?
+  cat "$meanwhile_log"
+  rm -f "$meanwhile_log"
   return "$status"
 }
 
@@ -160,19 +169,11 @@ cmake --preset dev >/dev/null
 cmake --build --preset dev
 check "tests, without the lab" run_ctest build/dev -LE 'lab|long|fuzz'
 if ! $quick; then
-  # Apart: it needs the processors, but for these, which wait for slow lines.
-  check "lab" run_ctest build/dev -L lab -E "$slow_lines"
-  gcc_log=$(mktemp)
-  check_with_gcc >"$gcc_log" 2>&1 &
-  gcc=$!
-  check "lab, slow lines" run_ctest build/dev -R "$slow_lines"
-  check "gcc" check_meanwhile
-  # All at once: each ends by the clock.
-  check "fuzz" run_ctest build/dev -L '^fuzz$' -j 8
-  stage "build: tsan (thread sanitizer)"
-  cmake --preset tsan >/dev/null
-  cmake --build --preset tsan --target agent_tests
+  begin_meanwhile
+  check "lab" run_ctest build/dev -L lab  # apart: it measures times
+  check "build: tsan (thread sanitizer); gcc" end_meanwhile
   check "agent under the thread sanitizer" run_ctest build/tsan -L '^agent$'
+  check "fuzz" run_ctest build/dev -L '^fuzz$' -j 8  # all end by the clock
 fi
 check "format" check_format
 if ! $quick; then check "lint" check_tidy; fi
