@@ -178,10 +178,10 @@ if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 if [[ -z ${UPLINKD_BIN:-} ]]; then
-  cmake --preset release >/dev/null
-  cmake --build --preset release --target uplinkd uplinkctl
+  cmake --preset demo >/dev/null
+  cmake --build --preset demo --target uplinkd uplinkctl
 fi
-bin=${UPLINKD_BIN:-$PWD/build/release/bin}
+bin=${UPLINKD_BIN:-$PWD/build/demo/bin}
 
 trap clean_up EXIT
 trap 'exit 130' INT
