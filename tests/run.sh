@@ -110,8 +110,10 @@ check_with_gcc() {
     xargs -d '\n' -P "$(nproc)" -I{} sh -c 'cd build/gcc && {}'
 }
 
-# What needs processors, and nothing else, goes on beside the lab, which mostly
-# waits for its lines. The kernel gives it only what nobody else wants.
+# What needs processors, and nothing else, goes on beside the tests of the lab
+# that run alone for a minute each, and mostly wait for slow lines. The kernel
+# gives it only what nobody else wants.
+alone='^lab\.(LeastConnections|Chaos)\.'
 begin_meanwhile() {
   meanwhile_log=$(mktemp)
   {
@@ -169,8 +171,10 @@ cmake --preset dev >/dev/null
 cmake --build --preset dev
 check "tests, without the lab" run_ctest build/dev -LE 'lab|long|fuzz'
 if ! $quick; then
+  # Apart, since it measures times.
+  check "lab" run_ctest build/dev -L lab -E "$alone"
   begin_meanwhile
-  check "lab" run_ctest build/dev -L lab  # apart: it measures times
+  check "lab, one at a time" run_ctest build/dev -R "$alone"
   check "build: tsan (thread sanitizer); gcc" end_meanwhile
   check "agent under the thread sanitizer" run_ctest build/tsan -L '^agent$'
   check "fuzz" run_ctest build/dev -L '^fuzz$' -j 8  # all end by the clock

@@ -321,7 +321,7 @@ Link UplinkLink(Random& random, const Uplink& uplink) {
 
 std::uint64_t CasesOfALaw() {
   const char* wanted = std::getenv("UPLINKD_CASES");
-  return wanted == nullptr ? 4000 : std::strtoull(wanted, nullptr, 10);
+  return wanted == nullptr ? 2500 : std::strtoull(wanted, nullptr, 10);
 }
 
 Spec RandomSpec(Random& random) {
