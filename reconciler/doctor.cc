@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "reconciler/counted.h"
+#include "reconciler/doctor_modules.h"
 #include "reconciler/hex.h"
 #include "reconciler/ownership.h"
 #include "reconciler/render.h"
@@ -48,6 +49,11 @@ std::string RemoveRuleCommand(const PolicyRule& rule) {
   return IpCommand(rule.family, "rule del ") + RenderRule(rule);
 }
 
+std::string RemoveRouteCommand(const Route& route) {
+  return IpCommand(route.key.destination.family(), "route del ") +
+         RenderRoute(route);
+}
+
 void CheckCapabilities(const HostFacts& host, Findings& findings) {
   std::vector<std::string> missing;
   if (!host.net_admin) missing.emplace_back("CAP_NET_ADMIN");
@@ -62,66 +68,14 @@ void CheckCapabilities(const HostFacts& host, Findings& findings) {
        "sudo uplinkctl doctor"});
 }
 
-void CheckLegacyTables(const HostFacts& host, Findings& findings) {
-  if (!host.xt_error.empty()) {
-    findings.push_back(
-        {Severity::kError, "legacy-tables-missing",
-         "the kernel has no legacy iptables: " + host.xt_error,
-         "uplinkd writes its chains to the legacy tables; without them no "
-         "connection gets an uplink",
-         "modprobe -a ip_tables iptable_mangle iptable_nat\n"
-         "printf '%s\\n' ip_tables iptable_mangle iptable_nat > "
-         "/etc/modules-load.d/uplinkd.conf"});
-    return;
-  }
-  for (const auto& [table, presence] : host.xt_tables) {
-    if (presence != Presence::kNo) continue;
-    // "ip6 nat" is ip6tables' nat.
-    const bool ipv6 = table.starts_with("ip6 ");
-    const std::string name = ipv6 ? table.substr(4) : table;
-    const std::string program = ipv6 ? "ip6table" : "iptable";
-    const std::string module = program + "_" + name;
-    findings.push_back(
-        {Severity::kError, "legacy-tables-missing",
-         "the kernel has no legacy " + program + "s table " + name,
-         "uplinkd writes its chains there",
-         "modprobe " + module + "\necho " + module +
-             " >> /etc/modules-load.d/uplinkd.conf"});
-  }
-}
-
-// The module that brings an extension. Targets that only have a mark's or NAT's
-// name live in the module of the match or the table.
-std::string ModuleOf(const std::string& extension) {
-  static const std::map<std::string, std::string> kShared = {
-      {"MARK", "xt_mark"}, {"CONNMARK", "xt_connmark"}, {"SNAT", "xt_nat"}};
-  const auto shared = kShared.find(extension);
-  return shared == kShared.end() ? "xt_" + extension : shared->second;
-}
-
-void CheckExtensions(const std::map<std::string, Presence>& extensions,
-                     const std::string& kind, Findings& findings) {
-  for (const auto& [name, presence] : extensions) {
-    if (presence != Presence::kNo) continue;
-    const std::string module = ModuleOf(name);
-    findings.push_back(
-        {Severity::kError, "extension-missing",
-         "the kernel has no iptables " + kind + " " + name,
-         "the chains of the spec use it, and the kernel refuses a table with "
-         "something that it does not know",
-         "modprobe " + module + "\necho " + module +
-             " >> /etc/modules-load.d/uplinkd.conf"});
-  }
-}
-
 void CheckNftables(const HostFacts& host, Findings& findings) {
   // The tables that the iptables-nft programs make; other nftables tables
   // belong to people who know that they use nftables.
-  static const std::set<std::string> kNames = {"filter", "nat", "mangle", "raw",
-                                               "security"};
+  static const std::set<std::string> names = {"filter", "nat", "mangle", "raw",
+                                              "security"};
   std::vector<std::string> tables;
   for (const NftTable& table : host.nft_tables) {
-    if (table.family == "ip" && kNames.contains(table.name)) {
+    if (table.family == "ip" && names.contains(table.name)) {
       tables.push_back(table.family + " " + table.name);
     }
   }
@@ -304,14 +258,14 @@ void CheckTables(const HostFacts& host, const Expectation& expectation,
     foreign[route.key.table].push_back(&route);
   }
   for (const auto& [table, routes] : foreign) {
-    const std::string first = RenderRoute(*routes.front());
+    const Route& first = *routes.front();
     findings.push_back(
         {Severity::kWarning, "table-collision",
          "routing table " + std::to_string(table) + " of an uplink has " +
-             std::to_string(routes.size()) + " foreign routes, first: " + first,
+             Counted(routes.size(), "foreign route") +
+             ", first: " + RenderRoute(first),
          "they are left alone, and connections of that uplink may follow them",
-         IpCommand(routes.front()->key.destination.family(), "route del ") +
-             first + "\n" + mend});
+         RemoveRouteCommand(first) + "\n" + mend});
   }
   for (const PolicyRule& rule : host.rules) {
     if (IsOurs(rule) || !expectation.tables.contains(rule.table)) continue;
@@ -367,15 +321,14 @@ void CheckBypasses(const HostFacts& host, const Expectation& expectation,
     }
   }
   for (const auto& [uplink, routes] : pinned) {
-    const std::string first = RenderRoute(*routes.front());
+    const Route& first = *routes.front();
     findings.push_back(
         {Severity::kWarning, "bypass-route",
          "main pins " + Counted(routes.size(), "destination") + " to uplink " +
-             uplink + ", first: " + first,
+             uplink + ", first: " + RenderRoute(first),
          "main comes before every policy, so these stay on that uplink even if "
          "it is slow or dead, as the endpoint of a tunnel does",
-         IpCommand(routes.front()->key.destination.family(), "route del ") +
-             first +
+         RemoveRouteCommand(first) +
              "\n# and have a traffic rule choose, if it is to be another than "
              "the usual one"});
   }
@@ -469,9 +422,9 @@ std::vector<Finding> Diagnose(const HostFacts& host,
                               const Expectation& expectation) {
   Findings findings;
   CheckCapabilities(host, findings);
-  CheckLegacyTables(host, findings);
-  CheckExtensions(host.matches, "match", findings);
-  CheckExtensions(host.targets, "target", findings);
+  for (Finding& finding : FindMissingModules(host)) {
+    findings.push_back(std::move(finding));
+  }
   CheckInterfaces(host, expectation, findings);
   CheckForwarding(host, findings);
   CheckForwarding6(host, expectation, findings);

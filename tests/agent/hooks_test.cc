@@ -36,6 +36,7 @@ v1::Status StatusWith(const std::string& phase,
 
 std::vector<std::string> Messages(const std::vector<HookEvent>& events) {
   std::vector<std::string> messages;
+  messages.reserve(events.size());
   for (const HookEvent& event : events) {
     messages.push_back(std::string(HookEventName(event.kind)) + ": " +
                        event.message);

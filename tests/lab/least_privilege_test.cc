@@ -133,8 +133,8 @@ TEST_F(LeastPrivilege, IsEnoughForAllThatASpecCanAsk) {
   ASSERT_TRUE(OnRouter("ip rule del priority 20101\n"
                        "iptables-legacy -t mangle -F UPL-NEW")
                   .Ok());
-  EXPECT_TRUE(Eventually([&] { return OwnState(lab_->router()) == whole; },
-                         std::chrono::seconds(5)))
+  EXPECT_TRUE(
+      Eventually([&] { return OwnState(lab_->router()) == whole; }, kPatience))
       << agent_->Log();
   // A lost uplink: its connections are found and cut.
   ASSERT_TRUE(OnRouter("ip link set wan2 down").Ok());
