@@ -202,9 +202,9 @@ std::string Render(const RestoreMarkTarget& target) {
 // 2^log2 seconds; the shortest that the kernel knows is a quarter second.
 std::string Duration(int log2_seconds) {
   constexpr int kQuarterSecond = -2;
-  const std::uint64_t milliseconds = std::uint64_t{250}
-                                     << (log2_seconds - kQuarterSecond);
-  return std::to_string(milliseconds) + "ms";
+  const std::uint64_t count = std::uint64_t{250}  // of milliseconds
+                              << (log2_seconds - kQuarterSecond);
+  return std::to_string(count) + "ms";
 }
 
 std::string Render(const EstimateTarget& target) {
