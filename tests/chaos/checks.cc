@@ -74,17 +74,8 @@ std::string Foreign(const lab::Namespace& where) {
 
 // Without what follows from measurements.
 std::string Ours(const Chaos& chaos, const lab::Namespace& where) {
-  std::string text = lab::OwnState(where);
-  if (!chaos.spec().FollowsMeasurements()) return text;
-  std::string steady;
-  for (const std::string& line : LinesOf(text)) {
-    if (line.find("UPL-FATE") != std::string::npos ||
-        line.find("UPL-PICK") != std::string::npos) {
-      continue;
-    }
-    steady += line + "\n";
-  }
-  return steady;
+  return chaos.spec().FollowsMeasurements() ? lab::OwnStateWithoutChoice(where)
+                                            : lab::OwnState(where);
 }
 
 // The phase that an uplink has to be in; "": any but the three in which it

@@ -41,7 +41,7 @@ inline bool Eventually(const std::function<bool()>& holds,
 class AgentLab : public testing::Test {
  protected:
   // For what takes a moment on an idle machine.
-  static constexpr std::chrono::seconds kPatience{20};
+  static constexpr std::chrono::seconds kPatience{10};
 
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";

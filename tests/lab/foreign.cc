@@ -78,6 +78,13 @@ std::string OwnState(const Namespace& where) {
   }));
 }
 
+std::string OwnStateWithoutChoice(const Namespace& where) {
+  return Filter(OwnState(where), [](const std::string& line) {
+    return line.find("UPL-FATE") == std::string::npos &&
+           line.find("UPL-PICK") == std::string::npos;
+  });
+}
+
 bool AddForeignObjects(const Namespace& where, std::string* error) {
   const CommandResult result = Shell(where, R"(
 iptables-legacy -t mangle -N vpn-marks

@@ -23,6 +23,10 @@ std::string WithoutCounters(const std::string& text);
 // Only what is ours, in the same words, without counters; "" when nothing is.
 std::string OwnState(const Namespace& where);
 
+// The same without the choice of an uplink, which may follow measurements and
+// then moves by itself.
+std::string OwnStateWithoutChoice(const Namespace& where);
+
 // Puts rules, chains, routes and ip rules of somebody else everywhere that
 // uplinkd works: other tables, the same tables, the same builtin chains, with
 // counters. False with the program's words in `error` if that fails.
