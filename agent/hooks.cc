@@ -121,11 +121,11 @@ std::vector<HookEvent> HookEventsBetween(const v1::Status& before,
     }
   }
   if (after.corrections() > before.corrections()) {
-    events.push_back(
-        {HookEvent::Kind::kDrift,
-         {},
-         "repaired " +
-             Counted(after.corrections() - before.corrections(), "object")});
+    const std::uint64_t count = after.corrections() - before.corrections();
+    events.push_back({HookEvent::Kind::kDrift,
+                      {},
+                      Counted(count, "object") +
+                          (count == 1 ? " was" : " were") + " repaired"});
   }
   return events;
 }

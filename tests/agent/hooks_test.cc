@@ -79,12 +79,12 @@ TEST(HookEvents, TellOfRepairs) {
   v1::Status after = before;
   after.set_corrections(6);
   const std::vector<HookEvent> events = HookEventsBetween(before, after);
-  EXPECT_THAT(Messages(events), ElementsAre("drift: repaired 2 objects"));
+  EXPECT_THAT(Messages(events), ElementsAre("drift: 2 objects were repaired"));
   EXPECT_THAT(HookEnvironment(events[0], after),
               Not(Contains(HasSubstr("UPLINKD_UPLINK"))));
   before.set_corrections(5);
   EXPECT_THAT(Messages(HookEventsBetween(before, after)),
-              ElementsAre("drift: repaired 1 object"));
+              ElementsAre("drift: 1 object was repaired"));
 }
 
 TEST(HookEvents, HaveAnEnvironment) {
