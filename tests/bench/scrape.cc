@@ -21,8 +21,8 @@ constexpr int kOurPort = 9871;
 constexpr int kNodeExporterPort = 9100;
 constexpr double kTarget = 5;  // milliseconds
 
-// Hands over another spec as soon as the kernel holds the last one, so that
-// there is always a pass that writes.
+// Hands over another spec as soon as the kernel holds the last one and the
+// agent takes one more from the same caller (agent/gate.h): passes that write.
 class Passes {
  public:
   explicit Passes(lab::RouterAgent& agent)
@@ -34,25 +34,32 @@ class Passes {
     thread_.join();
   }
 
-  int done() const { return done_; }
+  // Waits until one is asked for; false if none is for a long time.
+  bool WaitForOne() const {
+    const Nanoseconds deadline = Now() + std::chrono::seconds(5);
+    while (!under_way_) {
+      if (Now() >= deadline) return Complain("there are no passes");
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    return true;
+  }
 
  private:
   void Run() {
-    while (!stop_) {
-      const int capacity = done_ % 2 == 0 ? 40 : 20;
-      const auto applied = agent_.Apply(
-          lab::LabSpec{.uplinks = kUplinks, .capacities = {capacity}}.Text());
-      if (!applied) {
-        Complain(applied.error().message);
-        return;
-      }
-      ++done_;
+    for (int i = 0; !stop_; ++i) {
+      const int capacity = i % 2 == 0 ? 40 : 20;
+      const std::string spec =
+          lab::LabSpec{.uplinks = kUplinks, .capacities = {capacity}}.Text();
+      under_way_ = true;
+      const bool applied = agent_.Apply(spec).has_value();
+      under_way_ = false;
+      if (!applied) std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
   }
 
   lab::RouterAgent& agent_;
   std::atomic<bool> stop_ = false;
-  std::atomic<int> done_ = 0;
+  std::atomic<bool> under_way_ = false;
   std::thread thread_;
 };
 
@@ -77,14 +84,15 @@ struct Times {
   std::vector<double> theirs;
 };
 
-// In turns, from within the router.
-std::optional<Times> ScrapeBoth(const lab::Lab& lab) {
+// In turns, from within the router, ours while a pass is asked for.
+std::optional<Times> ScrapeBoth(const lab::Lab& lab, const Passes& passes) {
   const Inside inside(lab.router());
   httplib::Client ours("127.0.0.1", kOurPort);
   httplib::Client theirs("127.0.0.1", kNodeExporterPort);
   if (!WaitForAnswer(ours) || !WaitForAnswer(theirs)) return std::nullopt;
   Times times;
   for (int i = 0; i < kScrapes; ++i) {
+    if (!passes.WaitForOne()) return std::nullopt;
     const std::optional<double> our_time = Scrape(ours);
     const std::optional<double> their_time = Scrape(theirs);
     if (!our_time || !their_time) return std::nullopt;
@@ -149,8 +157,7 @@ bool MeasureScrape() {
   std::optional<Times> times;
   {
     const Passes passes(**agent);
-    times = ScrapeBoth(*lab);
-    if (passes.done() == 0) return Complain("there was no pass meanwhile");
+    times = ScrapeBoth(*lab, passes);
   }
   const auto cost = CostOfScrape(*lab, (*agent)->process().pid());
   if (!times || !cost) return Complain("a scrape had no answer");
