@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(
   # build
-  cmake ninja-build g++ pkg-config ccache
+  cmake ninja-build g++ pkg-config
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev
   libnl-3-dev libnl-route-3-dev libnl-nf-3-dev libiptc-dev
   libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libexpected-dev

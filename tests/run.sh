@@ -113,7 +113,7 @@ check_with_gcc() {
 # What needs processors, and nothing else, goes on beside the tests of the lab
 # that run alone for a minute each, and mostly wait for slow lines. The kernel
 # gives it only what nobody else wants.
-alone='^lab\.(LeastConnections|Chaos)\.'
+alone='^lab\.(LeastConnections$|Chaos\.)'
 begin_meanwhile() {
   meanwhile_log=$(mktemp)
   {
@@ -136,22 +136,18 @@ passed=0
 broken=0
 skipped=0
 run_ctest() {  # run_ctest BUILD-DIRECTORY CTEST-ARGUMENT...
-  local directory=$1 report status=0 line
+  local directory=$1 report status=0 counts
   shift
   report=$PWD/$directory/report.xml
   rm -f "$report"
   ctest --test-dir "$directory" --output-on-failure --output-junit "$report" \
-    -j "$(nproc)" --no-tests=error "$@" || status=$?
-  if [[ -f $report ]]; then
-    line=$(tr '\n' ' ' <"$report" | grep -o '<testsuite [^>]*>' | tr '\t ' '\n\n')
-    number() { sed -n "s/^$1=\"\([0-9]*\)\".*/\1/p" <<<"$line" | head -1; }
-    local total failures skips disabled
-    total=$(number tests) failures=$(number failures)
-    skips=$(number skipped) disabled=$(number disabled)
-    skips=$((skips + disabled))
-    passed=$((passed + total - failures - skips))
-    broken=$((broken + failures))
-    skipped=$((skipped + skips))
+    --test-output-size-passed 1000000 -j "$(nproc)" --no-tests=error "$@" ||
+    status=$?
+  if [[ -f $report ]] && counts=$(tests/count_cases.py "$report"); then
+    read -ra counts <<<"$counts"
+    passed=$((passed + counts[0]))
+    broken=$((broken + counts[1]))
+    skipped=$((skipped + counts[2]))
   fi
   return "$status"
 }

@@ -95,14 +95,14 @@ TEST(Logging, ATextLineIsOneLineWithoutFields) {
 
 // systemd.journal-fields(7): capital letters, digits and underscores, no
 // digit or underscore in front.
-TEST(Journal, NamesFieldsAsTheJournalAllows) {
+TEST(Logging, NamesFieldsAsTheJournalAllows) {
   EXPECT_EQ(JournalName("uplink"), "UPLINKD_UPLINK");
   EXPECT_EQ(JournalName("before_since"), "UPLINKD_BEFORE_SINCE");
   EXPECT_EQ(JournalName("a=b\nc-\xc3\xb6"), "UPLINKD_A_B_C___");
   EXPECT_EQ(JournalName(std::string(100, 'x')).size(), 64u);
 }
 
-TEST(Journal, IsWhereStandardErrorLeadsByDeviceAndInode) {
+TEST(Logging, KnowsTheJournalByDeviceAndInode) {
   struct stat file {};
   ASSERT_EQ(fstat(STDERR_FILENO, &file), 0);
   const std::string stream =

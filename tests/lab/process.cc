@@ -19,8 +19,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// argv and envp as the kernel wants them, made before the fork: after it, a
-// process with threads may only make system calls.
+// argv and envp as the kernel wants them, made before the fork: after it, the
+// child, which has its parent's memory until it is another program, may only
+// make system calls.
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
   pointers.reserve(strings.size() + 1);
@@ -37,7 +38,9 @@ std::vector<std::string> Environment(
     if (added.contains(line.substr(0, line.find('=')))) continue;
     lines.push_back(line);
   }
-  for (const auto& [name, value] : added) lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : added) {
+    lines.emplace_back(name).append("=").append(value);
+  }
   return lines;
 }
 
@@ -64,9 +67,11 @@ Result<pid_t> Fork(const Namespace& where, std::vector<std::string> arguments,
                    const Standard& standard) {
   std::vector<char*> argument_pointers = Pointers(arguments);
   std::vector<char*> environment_pointers = Pointers(environment);
-  const pid_t pid = fork();
+  // A fork would copy the page tables of a program that is sanitized, which
+  // takes longer than what most children do.
+  const pid_t pid = vfork();
   if (pid < 0) {
-    return Fail(ErrorCode::kResourceExhausted, "fork", errno);
+    return Fail(ErrorCode::kResourceExhausted, "vfork", errno);
   }
   if (pid == 0) {
     Become(where, standard, argument_pointers.data(),
