@@ -10,7 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kNow{0};
+constexpr milliseconds kAtOnce{0};
 
 StatusPointer StatusOf(std::uint64_t generation) {
   auto status = std::make_shared<v1::Status>();
@@ -44,28 +44,28 @@ TEST(Bulletin, AWatcherStartsWithThePresentAndThenGetsEveryEventInOrder) {
   bulletin.Publish(StatusOf(3), nullptr, nullptr);
   bulletin.Publish(StatusOf(4), nullptr, EventOf("b"));
 
-  const auto first = watcher->Next(kNow);
+  const auto first = watcher->Next(kAtOnce);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->status->generation(), 1U);
   EXPECT_EQ(first->event, nullptr);
-  EXPECT_EQ(watcher->Next(kNow)->event->message(), "a");
-  const auto last = watcher->Next(kNow);
+  EXPECT_EQ(watcher->Next(kAtOnce)->event->message(), "a");
+  const auto last = watcher->Next(kAtOnce);
   EXPECT_EQ(last->event->message(), "b");
   EXPECT_EQ(last->status->generation(), 4U);
-  EXPECT_FALSE(watcher->Next(kNow));
+  EXPECT_FALSE(watcher->Next(kAtOnce));
 }
 
 TEST(Bulletin, AWatcherThatComesFirstGetsTheFirstStatus) {
   Bulletin bulletin;
   const auto watcher = bulletin.Subscribe();
-  EXPECT_FALSE(watcher->Next(kNow));
+  EXPECT_FALSE(watcher->Next(kAtOnce));
   bulletin.Publish(StatusOf(1), nullptr, nullptr);
   bulletin.Publish(StatusOf(2), nullptr, nullptr);
-  const auto first = watcher->Next(kNow);
+  const auto first = watcher->Next(kAtOnce);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->status->generation(), 1U);
   EXPECT_EQ(first->event, nullptr);
-  EXPECT_FALSE(watcher->Next(kNow));
+  EXPECT_FALSE(watcher->Next(kAtOnce));
 }
 
 TEST(Bulletin, ASlowWatcherLosesTheOldestEventsAndIsTold) {
@@ -74,12 +74,12 @@ TEST(Bulletin, ASlowWatcherLosesTheOldestEventsAndIsTold) {
   for (std::size_t i = 0; i < Bulletin::kMaxQueued + 3; ++i) {
     bulletin.Publish(StatusOf(i), nullptr, EventOf(std::to_string(i)));
   }
-  const auto first = watcher->Next(kNow);
+  const auto first = watcher->Next(kAtOnce);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->lost, 3U);
   EXPECT_EQ(first->event->message(), "3");
   std::size_t received = 1;
-  while (const auto news = watcher->Next(kNow)) {
+  while (const auto news = watcher->Next(kAtOnce)) {
     EXPECT_EQ(news->lost, 0U);
     ++received;
   }
@@ -127,14 +127,14 @@ TEST(Bulletin, WaitingHasAnEnd) {
   EXPECT_FALSE(bulletin.WaitUntil(bad, milliseconds(10), Never));
   EXPECT_FALSE(bulletin.WaitUntil(bad, seconds(20), [] { return true; }));
   const auto good = [](const v1::Status&) { return true; };
-  EXPECT_TRUE(bulletin.WaitUntil(good, kNow, Never));
+  EXPECT_TRUE(bulletin.WaitUntil(good, kAtOnce, Never));
 }
 
 TEST(Bulletin, ClosingWakesEverybody) {
   Bulletin bulletin;
   bulletin.Publish(StatusOf(1), nullptr, nullptr);
   const auto watcher = bulletin.Subscribe();
-  ASSERT_TRUE(watcher->Next(kNow));
+  ASSERT_TRUE(watcher->Next(kAtOnce));
   std::thread waiter([&] {
     EXPECT_FALSE(bulletin.WaitUntil([](const v1::Status&) { return false; },
                                     seconds(20), Never));

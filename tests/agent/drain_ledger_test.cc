@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/agent/noon.h"
 #include "tests/agent/temporary_directory.h"
 
 namespace uplinkd {
@@ -20,13 +21,9 @@ using std::chrono::system_clock;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::Noon;
 using ::testing::Pair;
 using testing::TemporaryDirectory;
-
-// 2026-11-26T12:00:00Z, an hour after the machine started.
-Instant Noon() {
-  return {hours(1), system_clock::time_point(seconds(1795694400))};
-}
 
 Instant Later(std::chrono::nanoseconds after) {
   return {

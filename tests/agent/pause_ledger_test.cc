@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/agent/noon.h"
 #include "tests/agent/temporary_directory.h"
 
 namespace uplinkd {
@@ -17,17 +18,13 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using std::chrono::system_clock;
 using ::testing::HasSubstr;
+using testing::Noon;
 using testing::TemporaryDirectory;
-
-// 2026-11-26T12:00:00Z, an hour after the machine started.
-Instant Noon() {
-  return {hours(1), system_clock::time_point(seconds(1795694400))};
-}
 
 // As the clocks stand if `elapsed` has passed and somebody set the time of day
 // by `jump`.
-Instant Later(std::chrono::nanoseconds elapsed,
-              system_clock::duration jump = {}) {
+Instant AfterNoon(std::chrono::nanoseconds elapsed,
+                  system_clock::duration jump = {}) {
   return {Noon().monotonic + elapsed,
           Noon().wall +
               std::chrono::duration_cast<system_clock::duration>(elapsed) +
@@ -39,7 +36,7 @@ class PauseLedgerTest : public ::testing::Test {
   void Begin() {
     const auto until = ledger_.Begin(minutes(5), "alice", "a modem", Noon());
     ASSERT_TRUE(until) << until.error().message;
-    EXPECT_EQ(*until, Later(minutes(5)).wall);
+    EXPECT_EQ(*until, AfterNoon(minutes(5)).wall);
   }
   PauseLedger Restored(const Instant& now) {
     PauseLedger ledger(state_.path());
@@ -63,8 +60,8 @@ TEST_F(PauseLedgerTest, LastsUntilItsTimeIsOverWhateverTheTimeOfDay) {
   ASSERT_NO_FATAL_FAILURE(Begin());
   EXPECT_EQ(ledger_.Words(),
             "paused until 2026-11-26T12:05:00Z by alice: a modem");
-  EXPECT_FALSE(ledger_.Over(Later(minutes(4), hours(1))));
-  EXPECT_TRUE(ledger_.Over(Later(minutes(5), -hours(1))));
+  EXPECT_FALSE(ledger_.Over(AfterNoon(minutes(4), hours(1))));
+  EXPECT_TRUE(ledger_.Over(AfterNoon(minutes(5), -hours(1))));
   EXPECT_TRUE(ledger_.active());
   ASSERT_TRUE(ledger_.End());
   EXPECT_FALSE(ledger_.active());
@@ -73,25 +70,25 @@ TEST_F(PauseLedgerTest, LastsUntilItsTimeIsOverWhateverTheTimeOfDay) {
 
 TEST_F(PauseLedgerTest, OutlivesARestart) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  const PauseLedger next = Restored(Later(minutes(2)));
+  const PauseLedger next = Restored(AfterNoon(minutes(2)));
   EXPECT_EQ(next.Words(), ledger_.Words());
-  EXPECT_FALSE(next.Over(Later(minutes(4))));
-  EXPECT_TRUE(next.Over(Later(minutes(5))));
-  EXPECT_TRUE(Restored(Later(hours(1))).Over(Later(hours(1))));
+  EXPECT_FALSE(next.Over(AfterNoon(minutes(4))));
+  EXPECT_TRUE(next.Over(AfterNoon(minutes(5))));
+  EXPECT_TRUE(Restored(AfterNoon(hours(1))).Over(AfterNoon(hours(1))));
 }
 
 TEST_F(PauseLedgerTest, NoClockMakesItLonger) {
   ASSERT_NO_FATAL_FAILURE(Begin());
-  const PauseLedger next = Restored(Later(minutes(1), -hours(24 * 365)));
-  EXPECT_FALSE(next.Over(Later(minutes(5))));
-  EXPECT_TRUE(next.Over(Later(minutes(6))));
+  const PauseLedger next = Restored(AfterNoon(minutes(1), -hours(24 * 365)));
+  EXPECT_FALSE(next.Over(AfterNoon(minutes(5))));
+  EXPECT_TRUE(next.Over(AfterNoon(minutes(6))));
 }
 
 // A clock that was set while the agent was away, by a day to either side.
 TEST_F(PauseLedgerTest, WithinABootNoSettingOfTheClockMovesItsEnd) {
   const auto in_boot = [](const std::string& boot, std::chrono::nanoseconds at,
                           system_clock::duration jump) {
-    Instant now = Later(at, jump);
+    Instant now = AfterNoon(at, jump);
     now.uptime = hours(1) + at;
     now.boot = boot;
     return now;
@@ -112,9 +109,9 @@ TEST_F(PauseLedgerTest, AFileMayNameAnyTime) {
   state_.Write("pause.json",
                R"({"until": "9999-12-31T23:59:59Z",)"
                R"("duration": "315576000000s", "uptime": "315576000000s"})");
-  const PauseLedger next = Restored(Later({}, -hours(490000)));
-  EXPECT_FALSE(next.Over(Later(hours(23))));
-  EXPECT_TRUE(next.Over(Later(kLongestPause)));
+  const PauseLedger next = Restored(AfterNoon({}, -hours(490000)));
+  EXPECT_FALSE(next.Over(AfterNoon(hours(23))));
+  EXPECT_TRUE(next.Over(AfterNoon(kLongestPause)));
   EXPECT_THAT(next.Words(), HasSubstr("paused until "));
 }
 
@@ -154,8 +151,8 @@ TEST_F(PauseLedgerTest, ThatShouldLastForEverLastsADay) {
   state_.Write("pause.json", R"({"until": "9999-12-31T23:59:59Z",)"
                              R"( "duration": "315576000000s"})");
   const PauseLedger ledger = Restored(Noon());
-  EXPECT_FALSE(ledger.Over(Later(kLongestPause - minutes(1))));
-  EXPECT_TRUE(ledger.Over(Later(kLongestPause)));
+  EXPECT_FALSE(ledger.Over(AfterNoon(kLongestPause - minutes(1))));
+  EXPECT_TRUE(ledger.Over(AfterNoon(kLongestPause)));
 }
 
 }  // namespace

@@ -27,9 +27,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::TemporaryDirectory;
 
-constexpr std::chrono::seconds kLong{60};
+constexpr std::chrono::seconds kPatience{60};
 
-constexpr const char* kSpec = R"(
+constexpr const char* kProcessSpec = R"(
 apiVersion: uplinkd/v1
 kind: Router
 metadata: {name: office}
@@ -73,7 +73,7 @@ class AgentProcess : public ::testing::Test {
   }
   // Waits until the agent's log says so; false if it never does.
   bool Says(const std::string& name, const std::string& words) {
-    const auto deadline = std::chrono::steady_clock::now() + kLong;
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
       if (Log(name).find(words) != std::string::npos) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -95,7 +95,7 @@ TEST_F(AgentProcess, EndsWellAndSoonOnSigtermAndSigint) {
     ASSERT_TRUE(Says(name, "serves on")) << Log(name);
     const auto began = std::chrono::steady_clock::now();
     agent.Signal(signal);
-    EXPECT_EQ(agent.Wait(kLong), kExitOk) << Log(name);
+    EXPECT_EQ(agent.Wait(kPatience), kExitOk) << Log(name);
     EXPECT_LT(std::chrono::steady_clock::now() - began,
               std::chrono::seconds(2));
     EXPECT_FALSE(directory_.Has(name + ".sock"));
@@ -106,13 +106,13 @@ TEST_F(AgentProcess, ASecondAgentInTheNamespaceRefusesAndNamesTheFirst) {
   Process first = Start("first");
   ASSERT_TRUE(Says("first", "serves on")) << Log("first");
   Process second = Start("second");
-  EXPECT_EQ(second.Wait(kLong), kExitCannotRun);
+  EXPECT_EQ(second.Wait(kPatience), kExitCannotRun);
   EXPECT_THAT(Log("second"), HasSubstr("another uplinkd"));
   EXPECT_THAT(Log("second"), HasSubstr(std::to_string(first.pid())));
   EXPECT_TRUE(first.Running());
   // After a crash of the first there is nothing to clear away.
   first.Signal(SIGKILL);
-  first.Wait(kLong);
+  first.Wait(kPatience);
   Process third = Start("third");
   EXPECT_TRUE(Says("third", "serves on")) << Log("third");
 }
@@ -130,10 +130,10 @@ TEST_F(AgentProcess, RefusesAMetricsAddressThatAnotherProgramHas) {
               0);
     ASSERT_EQ(listen(other.get(), 1), 0);
   });
-  directory_.Write("router.yaml", kSpec);
+  directory_.Write("router.yaml", kProcessSpec);
   Process agent =
       Start("a", {"--spec", directory_ / "router.yaml"}, "127.0.0.1:9871");
-  EXPECT_EQ(agent.Wait(kLong), kExitCannotRun);
+  EXPECT_EQ(agent.Wait(kPatience), kExitCannotRun);
   EXPECT_THAT(Log("a"),
               HasSubstr("cannot serve metrics on 127.0.0.1:9871: another "
                         "program listens there; see --metrics-listen"));
@@ -157,7 +157,7 @@ TEST_F(AgentProcess, RefusesABadSpecFileWithEveryFault) {
                    "  uplinks:\n    - {name: a, interfaze: wan1}\n"
                    "  balance: {algorithm: fastest}\n");
   Process agent = Start("a", {"--spec", directory_ / "bad.yaml"});
-  EXPECT_EQ(agent.Wait(kLong), kExitBadInput);
+  EXPECT_EQ(agent.Wait(kPatience), kExitBadInput);
   EXPECT_THAT(Log("a"), HasSubstr("bad.yaml:5:"));
   EXPECT_THAT(Log("a"), HasSubstr("interfaze"));
   EXPECT_THAT(Log("a"), HasSubstr("bad.yaml:6:"));
@@ -166,11 +166,11 @@ TEST_F(AgentProcess, RefusesABadSpecFileWithEveryFault) {
 
 // A broken commit must not cost a router its uplinks at the next reboot.
 TEST_F(AgentProcess, StartsWithTheLastGoodSpecIfTheFileIsBad) {
-  directory_.Write("router.yaml", kSpec);
+  directory_.Write("router.yaml", kProcessSpec);
   Process first = Start("a", {"--spec", directory_ / "router.yaml"});
   ASSERT_TRUE(Says("a", "serves on")) << Log("a");
   first.Signal(SIGTERM);
-  EXPECT_EQ(first.Wait(kLong), kExitOk);
+  EXPECT_EQ(first.Wait(kPatience), kExitOk);
   directory_.Write("router.yaml", "kind: Nonsense\n");
   Process second = Start("a", {"--spec", directory_ / "router.yaml"});
   ASSERT_TRUE(Says("a", "following the stored spec \"office\"")) << Log("a");
@@ -179,20 +179,20 @@ TEST_F(AgentProcess, StartsWithTheLastGoodSpecIfTheFileIsBad) {
 }
 
 TEST_F(AgentProcess, FollowsItsFileAndKeepsTheLastGoodSpec) {
-  directory_.Write("router.yaml", kSpec);
+  directory_.Write("router.yaml", kProcessSpec);
   Process agent = Start("a", {"--spec", directory_ / "router.yaml"});
   ASSERT_TRUE(Says("a", "serves on")) << Log("a");
   directory_.Write("router.yaml", "kind: Nonsense\n");
   ASSERT_TRUE(Says("a", "the last good spec is kept")) << Log("a");
   agent.Signal(SIGHUP);
   EXPECT_TRUE(agent.Running());
-  std::string next = kSpec;
+  std::string next = kProcessSpec;
   next.replace(next.find("office"), 6, "branch");
   directory_.Write("router.yaml", next);
   EXPECT_TRUE(Says("a", "accepted the spec \"branch\" as generation 2"))
       << Log("a");
   agent.Signal(SIGTERM);
-  EXPECT_EQ(agent.Wait(kLong), kExitOk);
+  EXPECT_EQ(agent.Wait(kPatience), kExitOk);
   EXPECT_THAT(directory_.Read("a.state/spec.json"), HasSubstr("branch"));
 }
 

@@ -37,7 +37,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::TemporaryDirectory;
 
-constexpr std::chrono::seconds kLong{20};
+constexpr std::chrono::seconds kStartPatience{20};
 
 // 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW, as /proc/PID/status prints it.
 constexpr const char* kNeededOnly = "0000000000003000";
@@ -56,7 +56,7 @@ class NotifySocket {
   }
 
   // The next message; "" when the patience is over.
-  std::string Next(std::chrono::milliseconds patience = kLong) const {
+  std::string Next(std::chrono::milliseconds patience = kStartPatience) const {
     const timeval wait{patience.count() / 1000, patience.count() % 1000 * 1000};
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     std::array<char, 512> message;
@@ -130,7 +130,7 @@ class ServiceManager : public ::testing::Test {
   std::optional<Namespace> namespace_;
 };
 
-constexpr const char* kSpec = R"(
+constexpr const char* kTwoUplinks = R"(
 apiVersion: uplinkd/v1
 kind: Router
 metadata: {name: office}
@@ -142,7 +142,7 @@ spec:
 
 TEST_F(ServiceManager, IsToldOfReadinessOnceTheKernelHoldsTheSpec) {
   const NotifySocket manager(directory_ / "notify");
-  directory_.Write("router.yaml", kSpec);
+  directory_.Write("router.yaml", kTwoUplinks);
   // As another program does for that long, so that no pass can write.
   UniqueFd lock(open((directory_ / "xtables.lock").c_str(),
                      O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -154,7 +154,7 @@ TEST_F(ServiceManager, IsToldOfReadinessOnceTheKernelHoldsTheSpec) {
   EXPECT_THAT(manager.Next(), HasSubstr("READY=1"));
   agent.Signal(SIGTERM);
   EXPECT_THAT(manager.Next(), HasSubstr("STOPPING=1"));
-  EXPECT_EQ(agent.Wait(kLong), kExitOk);
+  EXPECT_EQ(agent.Wait(kStartPatience), kExitOk);
 }
 
 TEST_F(ServiceManager, HearsFromTheEngineUntilThatIsStuck) {
@@ -168,7 +168,7 @@ TEST_F(ServiceManager, HearsFromTheEngineUntilThatIsStuck) {
   agent.Signal(SIGCONT);
   EXPECT_EQ(manager.Next(), "WATCHDOG=1");
   agent.Signal(SIGTERM);
-  EXPECT_EQ(agent.Wait(kLong), kExitOk);
+  EXPECT_EQ(agent.Wait(kStartPatience), kExitOk);
 }
 
 TEST_F(ServiceManager, GetsNoSignOfLifeThatItDoesNotAskFor) {
@@ -187,7 +187,7 @@ TEST_F(ServiceManager, StartedByRootTheAgentKeepsTwoCapabilities) {
                        (directory_ / "note.new") + " " + (directory_ / "note"));
   std::filesystem::permissions(directory_ / "hooks/note",
                                std::filesystem::perms::owner_all);
-  directory_.Write("router.yaml", kSpec);
+  directory_.Write("router.yaml", kTwoUplinks);
   Process agent = Start({}, {"--spec", directory_ / "router.yaml"});
   ASSERT_THAT(manager.Until("READY=1"), Contains(HasSubstr("READY=1")))
       << directory_.Read("log");
@@ -197,7 +197,7 @@ TEST_F(ServiceManager, StartedByRootTheAgentKeepsTwoCapabilities) {
         << set;
   }
   EXPECT_THAT(OfEachThread(agent.pid(), "NoNewPrivs"), Each("1"));
-  const auto deadline = std::chrono::steady_clock::now() + kLong;
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
   while (!directory_.Has("note") &&
          std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

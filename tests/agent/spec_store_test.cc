@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using testing::TemporaryDirectory;
 using testing::TwoUplinkSpec;
 
-StoredSpec Stored(std::uint64_t generation) {
+StoredSpec StoredAs(std::uint64_t generation) {
   StoredSpec stored;
   stored.generation = generation;
   stored.spec = TwoUplinkSpec();
@@ -59,7 +59,7 @@ TEST(SpecStore, HoldsNothingAtFirst) {
 
 TEST(SpecStore, GivesBackWhatWasSaved) {
   const TemporaryDirectory directory;
-  const StoredSpec stored = Stored(7);
+  const StoredSpec stored = StoredAs(7);
   ASSERT_TRUE(SpecStore(directory.path()).Save(stored));
   const auto loaded = SpecStore(directory.path()).Load();
   ASSERT_TRUE(loaded);
@@ -69,7 +69,7 @@ TEST(SpecStore, GivesBackWhatWasSaved) {
 
 TEST(SpecStore, KeepsEveryFieldOfASpec) {
   const TemporaryDirectory directory;
-  StoredSpec stored = Stored(1);
+  StoredSpec stored = StoredAs(1);
   stored.spec.lans.push_back({"lan1", {}});
   stored.spec.uplinks[0].address = testing::Ip("198.51.100.2");
   stored.spec.uplinks[0].gateway = testing::Ip("198.51.100.1");
@@ -96,7 +96,7 @@ TEST(SpecStore, KeepsEveryFieldOfASpec) {
 TEST(SpecStore, MakesItsDirectoryAndLeavesNoTemporaryFile) {
   const TemporaryDirectory directory;
   SpecStore store(directory / "deep/er");
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   EXPECT_TRUE(directory.Has("deep/er/spec.json"));
   EXPECT_FALSE(directory.Has("deep/er/spec.json.new"));
 }
@@ -105,7 +105,7 @@ TEST(SpecStore, MakesItsDirectoryAndLeavesNoTemporaryFile) {
 TEST(SpecStore, RefusesATornFileWhereverItWasCut) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(3)));
+  ASSERT_TRUE(store.Save(StoredAs(3)));
   const std::string whole = directory.Read("spec.json");
   // The last bytes are the closing brace and a line end.
   const std::size_t last = whole.find_last_of('}');
@@ -120,7 +120,7 @@ TEST(SpecStore, RefusesATornFileWhereverItWasCut) {
 TEST(SpecStore, RefusesWhatItDoesNotUnderstand) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(3)));
+  ASSERT_TRUE(store.Save(StoredAs(3)));
   const std::string good = directory.Read("spec.json");
   const auto with = [&](const std::string& from, const std::string& to) {
     std::string text = good;
@@ -146,7 +146,7 @@ TEST(SpecStore, RefusesWhatItDoesNotUnderstand) {
 TEST(SpecStore, RefusesAFileOfWhichABitFlipped) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  StoredSpec stored = Stored(3);
+  StoredSpec stored = StoredAs(3);
   stored.pending = PendingConfirm{{"night", std::chrono::minutes(10)},
                                   {{}, std::chrono::hours(1), "boot"},
                                   2,
@@ -182,18 +182,18 @@ std::string Unsealed(const std::string& text) {
 TEST(SpecStore, TakesAFileWithoutAChecksumAsItIs) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(3)));
+  ASSERT_TRUE(store.Save(StoredAs(3)));
   directory.Write("spec.json", Unsealed(directory.Read("spec.json")));
   const auto loaded = store.Load();
   ASSERT_TRUE(loaded) << loaded.error().message;
-  EXPECT_EQ(**loaded, Stored(3));
+  EXPECT_EQ(**loaded, StoredAs(3));
 }
 
 // As after a downgrade.
 TEST(SpecStore, SaysThatANewerVersionWroteTheFile) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(3)));
+  ASSERT_TRUE(store.Save(StoredAs(3)));
   std::string text = Unsealed(directory.Read("spec.json"));
   const std::string version = std::string("\"") + UPLINKD_VERSION + "\"";
   ASSERT_NE(text.find(version), std::string::npos);
@@ -218,16 +218,16 @@ TEST(SpecStore, KeepsWhateverStandsInItsPlaceAside) {
   EXPECT_EQ(loaded.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(loaded.error().message, HasSubstr("Is a directory"));
   EXPECT_TRUE(directory.Has("spec.json/deep"));
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   EXPECT_TRUE(directory.Has("spec.json.corrupt/deep"));
-  EXPECT_EQ(store.Load().value().value(), Stored(1));
+  EXPECT_EQ(store.Load().value().value(), StoredAs(1));
 }
 
 // As somebody may have written it by hand.
 TEST(SpecStore, ReadsTimesAsFarAsTheyGet) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  StoredSpec stored = Stored(3);
+  StoredSpec stored = StoredAs(3);
   stored.pending = PendingConfirm{
       {"night", std::chrono::minutes(5)}, Moment{}, 2, stored.spec};
   ASSERT_TRUE(store.Save(stored));
@@ -267,7 +267,7 @@ TEST(SpecStore, KeepsACorruptFileAsItIsUntilThereIsANewSpec) {
   EXPECT_EQ(directory.Read("spec.json"), "torn");
   EXPECT_FALSE(directory.Has("spec.json.corrupt"));
 
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   EXPECT_EQ(directory.Read("spec.json.corrupt"), "torn");
   EXPECT_TRUE(store.Load().value().has_value());
 }
@@ -275,22 +275,22 @@ TEST(SpecStore, KeepsACorruptFileAsItIsUntilThereIsANewSpec) {
 TEST(SpecStore, KeepsTheLastSpecWhenTheDiskIsFull) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   {
     const FileSizeLimit full(100);
-    const auto saved = store.Save(Stored(2));
+    const auto saved = store.Save(StoredAs(2));
     ASSERT_FALSE(saved);
     EXPECT_EQ(saved.error().code, ErrorCode::kResourceExhausted);
     EXPECT_THAT(saved.error().message, HasSubstr("spec.json"));
   }
-  EXPECT_EQ(store.Load().value().value(), Stored(1));
+  EXPECT_EQ(store.Load().value().value(), StoredAs(1));
   EXPECT_FALSE(directory.Has("spec.json.new"));
 }
 
 TEST(SpecStore, SaysWhyItCannotSave) {
   const TemporaryDirectory directory;
   directory.Write("file", "");
-  const auto saved = SpecStore(directory / "file").Save(Stored(1));
+  const auto saved = SpecStore(directory / "file").Save(StoredAs(1));
   ASSERT_FALSE(saved);
   EXPECT_THAT(saved.error().message, HasSubstr(directory / "file"));
 }
@@ -299,18 +299,18 @@ TEST(SpecStore, SaysWhyItCannotSave) {
 TEST(SpecStore, IgnoresALeftoverTemporaryFile) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   directory.Write("spec.json.new", "{\"format\"");
-  EXPECT_EQ(store.Load().value().value(), Stored(1));
-  ASSERT_TRUE(store.Save(Stored(2)));
-  EXPECT_EQ(store.Load().value().value(), Stored(2));
+  EXPECT_EQ(store.Load().value().value(), StoredAs(1));
+  ASSERT_TRUE(store.Save(StoredAs(2)));
+  EXPECT_EQ(store.Load().value().value(), StoredAs(2));
   EXPECT_FALSE(directory.Has("spec.json.new"));
 }
 
 TEST(SpecStore, ForgetsForGood) {
   const TemporaryDirectory directory;
   SpecStore store(directory.path());
-  ASSERT_TRUE(store.Save(Stored(1)));
+  ASSERT_TRUE(store.Save(StoredAs(1)));
   ASSERT_TRUE(store.Forget());
   EXPECT_FALSE(store.Load().value().has_value());
   EXPECT_TRUE(store.Forget());  // again

@@ -7,7 +7,7 @@
 namespace uplinkd {
 namespace {
 
-using Pair = std::pair<std::string, std::string>;
+using Labels = std::pair<std::string, std::string>;
 
 // A pass that adds a rule and removes a route.
 Report TwoSteps(StepResult first, StepResult second) {
@@ -38,8 +38,8 @@ TEST(Tally, CountsPassesByResultAndTrigger) {
   tally.Count(Report{}, {}, {}, Trigger::kPoll);
   tally.Count(Report{}, {}, {}, Trigger::kEvent);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
-  EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "poll")), 2U);
-  EXPECT_EQ(snapshot.passes.at(Pair("in-sync", "event")), 1U);
+  EXPECT_EQ(snapshot.passes.at(Labels("in-sync", "poll")), 2U);
+  EXPECT_EQ(snapshot.passes.at(Labels("in-sync", "event")), 1U);
 }
 
 TEST(Tally, CountsOperationsByObjectOperationAndResult) {
@@ -61,7 +61,7 @@ TEST(Tally, CountsRepairsOnlyIfTheyAreDriftAndDone) {
   EXPECT_EQ(tally.corrections(), 1U);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
   EXPECT_EQ(snapshot.corrections.size(), 1U);
-  EXPECT_EQ(snapshot.corrections.at(Pair("route", "extra")), 1U);
+  EXPECT_EQ(snapshot.corrections.at(Labels("route", "extra")), 1U);
 }
 
 TEST(Tally, CountsErrorsByOperationAndCode) {
@@ -75,15 +75,15 @@ TEST(Tally, CountsErrorsByOperationAndCode) {
   tally.Count(failed, {}, {}, Trigger::kRetry);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
   EXPECT_EQ(snapshot.errors.size(), 2U);
-  EXPECT_EQ(snapshot.errors.at(Pair("create", "permission-denied")), 1U);
-  EXPECT_EQ(snapshot.errors.at(Pair("read", "aborted")), 1U);
+  EXPECT_EQ(snapshot.errors.at(Labels("create", "permission-denied")), 1U);
+  EXPECT_EQ(snapshot.errors.at(Labels("read", "aborted")), 1U);
 }
 
 TEST(Tally, CountsWhatWasNotMended) {
   const Report report = TwoSteps(StepResult::kSkipped, StepResult::kDone);
   const auto pending = PendingOf(DeedsOf(report));
   EXPECT_EQ(pending.size(), 1U);
-  EXPECT_EQ(pending.at(Pair("rule", "missing")), 1U);
+  EXPECT_EQ(pending.at(Labels("rule", "missing")), 1U);
 }
 
 TEST(Tally, ForgetsUplinksThatAreGoneAndNoOther) {
@@ -97,7 +97,7 @@ TEST(Tally, ForgetsUplinksThatAreGoneAndNoOther) {
   EXPECT_EQ(snapshot.failovers.size(), 1U);
   EXPECT_EQ(snapshot.failovers.at("wan1"), 1U);
   EXPECT_EQ(snapshot.connections_cut.size(), 1U);
-  EXPECT_EQ(snapshot.connections_cut.at(Pair("wan1", "failover")), 3U);
+  EXPECT_EQ(snapshot.connections_cut.at(Labels("wan1", "failover")), 3U);
 }
 
 TEST(Tally, ADryRunHasNoDeeds) {

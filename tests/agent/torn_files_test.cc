@@ -22,7 +22,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::TemporaryDirectory;
 
-Instant Noon() {
+Instant NoonAfterABoot() {
   return {minutes(60),
           std::chrono::system_clock::time_point(seconds(1795694400)),
           minutes(60), "boot"};
@@ -43,12 +43,12 @@ StateFile DrainsFile() {
   return {"drains.json",
           [](const std::string& state) {
             DrainLedger ledger(state);
-            ASSERT_TRUE(ledger.Add("wan1", std::nullopt, Noon()));
-            ASSERT_TRUE(ledger.Add("wan2", minutes(5), Noon()));
+            ASSERT_TRUE(ledger.Add("wan1", std::nullopt, NoonAfterABoot()));
+            ASSERT_TRUE(ledger.Add("wan2", minutes(5), NoonAfterABoot()));
           },
           [](const std::string& state) {
             DrainLedger ledger(state);
-            Result<void> restored = ledger.Restore(Noon());
+            Result<void> restored = ledger.Restore(NoonAfterABoot());
             if (!restored) EXPECT_TRUE(ledger.Words().empty());
             (void)ledger.Words();
             (void)ledger.Deadlines();
@@ -60,14 +60,15 @@ StateFile PauseFile() {
   return {"pause.json",
           [](const std::string& state) {
             PauseLedger ledger(state);
-            ASSERT_TRUE(ledger.Begin(minutes(5), "alice", "a modem", Noon()));
+            ASSERT_TRUE(
+                ledger.Begin(minutes(5), "alice", "a modem", NoonAfterABoot()));
           },
           [](const std::string& state) {
             PauseLedger ledger(state);
-            Result<void> restored = ledger.Restore(Noon());
+            Result<void> restored = ledger.Restore(NoonAfterABoot());
             if (!restored) EXPECT_FALSE(ledger.active());
             (void)ledger.Words();
-            Instant later = Noon();
+            Instant later = NoonAfterABoot();
             later.monotonic += kLongestPause;
             if (ledger.active()) EXPECT_TRUE(ledger.Over(later));
             return restored;
@@ -81,7 +82,7 @@ StateFile HistoryFile() {
             StoredSpec stored;
             stored.generation = 1;
             stored.spec = testing::TwoUplinkSpec();
-            stored.origin = {Noon().wall, "alice", ""};
+            stored.origin = {NoonAfterABoot().wall, "alice", ""};
             ASSERT_TRUE(history.Note(stored));
           },
           [](const std::string& state) {

@@ -6,7 +6,7 @@ namespace uplinkd {
 namespace {
 
 using std::chrono::seconds;
-using Time = UplinkHistory::Time;
+using HistoryTime = UplinkHistory::Time;
 
 UplinkState In(const std::string& name, UplinkPhase phase) {
   UplinkState state;
@@ -17,11 +17,11 @@ UplinkState In(const std::string& name, UplinkPhase phase) {
 
 TEST(UplinkHistory, APhaseBeginsWhenItChanges) {
   UplinkHistory history;
-  history.Note({In("wan1", UplinkPhase::kReady)}, Time(seconds(10)));
-  history.Note({In("wan1", UplinkPhase::kReady)}, Time(seconds(20)));
-  EXPECT_EQ(history.all().at("wan1").since, Time(seconds(10)));
-  history.Note({In("wan1", UplinkPhase::kDown)}, Time(seconds(30)));
-  EXPECT_EQ(history.all().at("wan1").since, Time(seconds(30)));
+  history.Note({In("wan1", UplinkPhase::kReady)}, HistoryTime(seconds(10)));
+  history.Note({In("wan1", UplinkPhase::kReady)}, HistoryTime(seconds(20)));
+  EXPECT_EQ(history.all().at("wan1").since, HistoryTime(seconds(10)));
+  history.Note({In("wan1", UplinkPhase::kDown)}, HistoryTime(seconds(30)));
+  EXPECT_EQ(history.all().at("wan1").since, HistoryTime(seconds(30)));
 }
 
 TEST(UplinkHistory, CountsHowOftenADrainBegan) {
@@ -30,7 +30,7 @@ TEST(UplinkHistory, CountsHowOftenADrainBegan) {
   for (const UplinkPhase phase :
        {UplinkPhase::kReady, UplinkPhase::kDraining, UplinkPhase::kDraining,
         UplinkPhase::kReady, UplinkPhase::kDraining}) {
-    history.Note({In("wan1", phase)}, Time(seconds(++second)));
+    history.Note({In("wan1", phase)}, HistoryTime(seconds(++second)));
   }
   EXPECT_EQ(history.all().at("wan1").drains, 2U);
 }
@@ -39,15 +39,15 @@ TEST(UplinkHistory, ForgetsUplinksThatAreGone) {
   UplinkHistory history;
   history.Note(
       {In("wan1", UplinkPhase::kReady), In("wan2", UplinkPhase::kDraining)},
-      Time(seconds(1)));
-  history.Note({In("wan1", UplinkPhase::kReady)}, Time(seconds(2)));
+      HistoryTime(seconds(1)));
+  history.Note({In("wan1", UplinkPhase::kReady)}, HistoryTime(seconds(2)));
   EXPECT_EQ(history.all().size(), 1U);
   history.Note(
       {In("wan1", UplinkPhase::kReady), In("wan2", UplinkPhase::kReady)},
-      Time(seconds(3)));
+      HistoryTime(seconds(3)));
   EXPECT_EQ(history.all().at("wan2").drains, 0U);
-  EXPECT_EQ(history.all().at("wan2").since, Time(seconds(3)));
-  EXPECT_EQ(history.all().at("wan1").since, Time(seconds(1)));
+  EXPECT_EQ(history.all().at("wan2").since, HistoryTime(seconds(3)));
+  EXPECT_EQ(history.all().at("wan1").since, HistoryTime(seconds(1)));
 }
 
 }  // namespace

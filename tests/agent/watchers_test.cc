@@ -30,7 +30,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 
-constexpr std::chrono::seconds kLong{60};
+constexpr std::chrono::seconds kVeryLong{60};
 constexpr int kOfAConnection = 100;
 
 long FieldOfStatus(const std::string& name) {
@@ -78,7 +78,7 @@ class Watchers : public ::testing::Test {
   Watch Begin(v1::Agent::Stub& stub) {
     Watch watch;
     watch.context = std::make_unique<grpc::ClientContext>();
-    watch.context->set_deadline(std::chrono::system_clock::now() + kLong);
+    watch.context->set_deadline(std::chrono::system_clock::now() + kVeryLong);
     watch.stream = stub.Watch(watch.context.get(), v1::WatchRequest());
     return watch;
   }
@@ -101,7 +101,7 @@ class Watchers : public ::testing::Test {
     std::vector<microseconds> times;
     for (int i = 0; i < 51; ++i) {
       grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + kLong);
+      context.set_deadline(std::chrono::system_clock::now() + kVeryLong);
       v1::StatusResponse response;
       const auto began = steady_clock::now();
       const grpc::Status status =
@@ -170,7 +170,7 @@ TEST_F(Watchers, OneCallerHasNoMoreThanItsShare) {
   const grpc::Status status = one_more.stream->Finish();
   EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(), HasSubstr("watches 1024 times already"));
-  EXPECT_LT(Latency(), kLong);  // everything else is answered
+  EXPECT_LT(Latency(), kVeryLong);  // everything else is answered
 }
 
 TEST_F(Watchers, OneThatDoesNotKeepUpLosesTheOldestAndIsTold) {

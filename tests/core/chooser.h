@@ -22,6 +22,11 @@ inline std::string EstimatorOf(UplinkId id) {
   return "u" + std::to_string(id);
 }
 
+// The address of a client.
+inline std::uint32_t Client(std::uint32_t number) {
+  return 0x0a000000 + number;
+}
+
 // The chains of a choice, hung in prerouting, with the mark chains that they
 // go to.
 inline XtTableState TableOf(const Choice& choice) {

@@ -39,14 +39,14 @@ Spec WithPolicy(Algorithm algorithm, std::vector<Tier> tiers) {
   return spec;
 }
 
-Facts WithDown(std::vector<std::string> links) {
+Facts WithDown(const std::vector<std::string>& links) {
   Facts facts = FactsWithUplinks(4);
   for (const std::string& link : links) facts.links[link].carrier = false;
   return facts;
 }
 
-std::vector<UplinkId> Members(const Spec& spec, const Facts& facts,
-                              const std::string& policy = "voice") {
+std::vector<UplinkId> MembersOf(const Spec& spec, const Facts& facts,
+                                const std::string& policy = "voice") {
   const Choice choice =
       Compile(spec, facts).filters.at(Family::kIpv4).choices.at(policy);
   std::vector<UplinkId> ids;
@@ -58,33 +58,33 @@ TEST(CompilePolicy, TakesTheFirstTierWithAnUplinkThatWorks) {
   const Spec spec = WithPolicy(
       Algorithm::kWeightedRandom,
       {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}, {{"wan4", {}}}});
-  EXPECT_THAT(Members(spec, WithDown({})), ElementsAre(1, 3));
-  EXPECT_THAT(Members(spec, WithDown({"wan1"})), ElementsAre(3));
-  EXPECT_THAT(Members(spec, WithDown({"wan1", "wan3"})), ElementsAre(2));
-  EXPECT_THAT(Members(spec, WithDown({"wan1", "wan2", "wan3"})),
+  EXPECT_THAT(MembersOf(spec, WithDown({})), ElementsAre(1, 3));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan1"})), ElementsAre(3));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan1", "wan3"})), ElementsAre(2));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan1", "wan2", "wan3"})),
               ElementsAre(4));
-  EXPECT_THAT(Members(spec, WithDown({"wan1", "wan2", "wan3", "wan4"})),
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan1", "wan2", "wan3", "wan4"})),
               IsEmpty());
 }
 
 TEST(CompilePolicy, TakesAllUplinksWithoutTiers) {
   const Spec spec = WithPolicy(Algorithm::kSourceHash, {});
-  EXPECT_THAT(Members(spec, WithDown({"wan2"})), ElementsAre(1, 3, 4));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan2"})), ElementsAre(1, 3, 4));
 }
 
 TEST(CompilePolicy, FailsOverInTheOrderGiven) {
   const Spec spec = WithPolicy(Algorithm::kFailover,
                                {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}});
-  EXPECT_THAT(Members(spec, WithDown({})), ElementsAre(3));
-  EXPECT_THAT(Members(spec, WithDown({"wan3"})), ElementsAre(1));
-  EXPECT_THAT(Members(spec, WithDown({"wan1", "wan3"})), ElementsAre(2));
+  EXPECT_THAT(MembersOf(spec, WithDown({})), ElementsAre(3));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan3"})), ElementsAre(1));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan1", "wan3"})), ElementsAre(2));
 }
 
 TEST(CompilePolicy, OverflowFillsInTheOrderGiven) {
   const Spec spec = WithPolicy(Algorithm::kOverflow,
                                {{{"wan3", {}}, {"wan1", {}}, {"wan2", {}}}});
-  EXPECT_THAT(Members(spec, WithDown({})), ElementsAre(3, 1, 2));
-  EXPECT_THAT(Members(spec, WithDown({"wan3"})), ElementsAre(1, 2));
+  EXPECT_THAT(MembersOf(spec, WithDown({})), ElementsAre(3, 1, 2));
+  EXPECT_THAT(MembersOf(spec, WithDown({"wan3"})), ElementsAre(1, 2));
 }
 
 TEST(CompilePolicy, OverflowFillsUpToTheThreshold) {
@@ -108,7 +108,7 @@ TEST(CompilePolicy, AnIdleRouterGivesAllToTheFirstOfOverflow) {
 TEST(CompilePolicy, ANameWithoutAnUplinkIsNoMember) {
   // Diff of a spec that lost an uplink: Validate() has said so already.
   const Spec spec = WithPolicy(Algorithm::kWeightedRandom, {{{"gone", {}}}});
-  EXPECT_THAT(Members(spec, WithDown({})), IsEmpty());
+  EXPECT_THAT(MembersOf(spec, WithDown({})), IsEmpty());
 }
 
 TEST(CompilePolicy, WeighsByTheMemberThenTheUplinkThenTheCapacity) {

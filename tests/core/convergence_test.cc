@@ -30,7 +30,7 @@ using testing::RandomFacts;
 using testing::RandomWorld;
 using testing::World;
 
-const std::uint64_t kCases = testing::CasesOfALaw();
+const std::uint64_t world_cases = testing::CasesOfALaw();
 
 enum class Fault { kFails, kFailsAfterDoing, kDies };
 
@@ -83,7 +83,7 @@ Report PassWithFault(World& world, Fault fault, std::size_t n,
 TEST(Law3, ConvergesAfterAnyOneFaultAtAnyStep) {
   Random random(31);
   std::uint64_t cases = 0;
-  while (cases < kCases) {
+  while (cases < world_cases) {
     const World start = RandomWorld(random);
     World dry = start;
     const std::size_t steps = Pass(dry).plan.steps.size();
@@ -105,7 +105,7 @@ TEST(Law3, ConvergesAfterAnyOneFaultAtAnyStep) {
 
 TEST(Law3, ConvergesAfterAFailedRead) {
   Random random(32);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < world_cases; ++i) {
     World world = RandomWorld(random);
     const State before = world.kernel.Ours();
     world.kernel.read_error = AnyError(random);
@@ -119,7 +119,7 @@ TEST(Law3, ConvergesAfterAFailedRead) {
 TEST(Law3, CleanupConvergesAfterAnyOneFaultAtAnyStep) {
   Random random(33);
   std::uint64_t cases = 0;
-  while (cases < kCases) {
+  while (cases < world_cases) {
     const World start = RandomWorld(random);
     const std::size_t steps = MakeCleanupPlan(start.kernel.Ours()).steps.size();
     for (std::size_t n = 1; n <= steps; ++n) {
@@ -292,7 +292,7 @@ class Transition {
 
 TEST(Law6, MarksAlwaysLeadSomewhere) {
   Random random(61);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < world_cases; ++i) {
     Transition transition(random);
     World& world = transition.to();
     const auto fault = static_cast<Fault>(random.Below(3));
@@ -314,7 +314,7 @@ std::size_t MangleWrite(const World& world) {
 
 TEST(Law6, HooksAndTranslationsHoldAtEachStep) {
   Random random(62);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < world_cases; ++i) {
     Transition transition(random);
     World& world = transition.to();
     const State from = transition.from().kernel.Ours();
@@ -343,7 +343,7 @@ TEST(Law6, HooksAndTranslationsHoldAtEachStep) {
 TEST(Law6, OneCommitPerTableAndTwoForNatAtMost) {
   Random random(63);
   std::size_t twice = 0;
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < world_cases; ++i) {
     Transition transition(random);
     World& world = transition.to();
     std::map<XtTable, std::size_t> commits;
@@ -358,7 +358,7 @@ TEST(Law6, OneCommitPerTableAndTwoForNatAtMost) {
     twice += commits[XtTable::kNat] == 2 ? 1 : 0;
   }
   EXPECT_GT(twice, 0u);
-  EXPECT_LT(twice, kCases / 5);
+  EXPECT_LT(twice, world_cases / 5);
 }
 
 }  // namespace

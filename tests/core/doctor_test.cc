@@ -71,8 +71,9 @@ std::vector<Finding> FindingsWith(const std::function<void(HostFacts&)>& edit) {
   return Findings(host);
 }
 
-std::vector<std::string> Ids(const std::vector<Finding>& findings) {
+std::vector<std::string> FindingIds(const std::vector<Finding>& findings) {
   std::vector<std::string> ids;
+  ids.reserve(findings.size());
   for (const Finding& finding : findings) ids.push_back(finding.id);
   return ids;
 }
@@ -165,14 +166,15 @@ TEST(Doctor, PutsTheGravestFindingFirst) {
     host.conntrack = ConntrackFacts{0, 1024};
     host.forwarding = false;
   });
-  EXPECT_THAT(Ids(findings), ElementsAre("forwarding-off", "conntrack-small",
-                                         "agent-running"));
+  EXPECT_THAT(
+      FindingIds(findings),
+      ElementsAre("forwarding-off", "conntrack-small", "agent-running"));
 }
 
 TEST(Doctor, NamesTheMissingCapabilities) {
   const auto findings =
       FindingsWith([](HostFacts& host) { host.net_raw = false; });
-  ASSERT_THAT(Ids(findings), ElementsAre("capability-missing"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("capability-missing"));
   EXPECT_THAT(findings[0].what, HasSubstr("CAP_NET_RAW"));
   EXPECT_THAT(findings[0].what, Not(HasSubstr("CAP_NET_ADMIN")));
 }
@@ -180,7 +182,7 @@ TEST(Doctor, NamesTheMissingCapabilities) {
 TEST(Doctor, FindsAMissingLegacyTable) {
   const auto findings = FindingsWith(
       [](HostFacts& host) { host.xt_tables["nat"] = Presence::kNo; });
-  ASSERT_THAT(Ids(findings), ElementsAre("legacy-tables-missing"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("legacy-tables-missing"));
   EXPECT_THAT(findings[0].mend, HasSubstr("modprobe iptable_nat"));
 }
 
@@ -189,7 +191,7 @@ TEST(Doctor, NamesTheKernelsWordsWhereThereIsNoIptablesAtAll) {
     host.xt_tables = {{"mangle", Presence::kNo}, {"nat", Presence::kNo}};
     host.xt_error = "Protocol not available";
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("legacy-tables-missing"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("legacy-tables-missing"));
   EXPECT_THAT(findings[0].what, HasSubstr("Protocol not available"));
 }
 
@@ -206,7 +208,7 @@ TEST(Doctor, NamesTheModuleOfAMissingExtension) {
     host.matches["rateest"] = Presence::kNo;
     host.targets["CONNMARK"] = Presence::kNo;
   });
-  ASSERT_THAT(Ids(findings),
+  ASSERT_THAT(FindingIds(findings),
               ElementsAre("extension-missing", "extension-missing"));
   EXPECT_THAT(findings[0].mend, HasSubstr("modprobe xt_rateest"));
   EXPECT_THAT(findings[1].mend, HasSubstr("modprobe xt_connmark"));
@@ -216,7 +218,7 @@ TEST(Doctor, NamesTheTablesOfIptablesNft) {
   const auto findings = FindingsWith([](HostFacts& host) {
     host.nft_tables = {{"ip", "filter"}, {"ip", "mangle"}, {"ip6", "nat"}};
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("other-backend"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("other-backend"));
   EXPECT_THAT(findings[0].what, HasSubstr("ip filter, ip mangle"));
   EXPECT_THAT(findings[0].what, Not(HasSubstr("ip6")));
 }
@@ -232,14 +234,14 @@ TEST(Doctor, WarnsOfNetworkdThatDeletesForeignRules) {
   const auto findings = FindingsWith([](HostFacts& host) {
     host.networkd = {true, false, false, true};
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("networkd-deletes"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("networkd-deletes"));
   EXPECT_THAT(findings[0].what, HasSubstr("removes the rules of"));
   EXPECT_THAT(findings[0].mend,
               HasSubstr("ManageForeignRoutingPolicyRules=no"));
 }
 
 TEST(Doctor, WarnsOfNetworkdThatWillStartAtBoot) {
-  EXPECT_THAT(Ids(FindingsWith([](HostFacts& host) {
+  EXPECT_THAT(FindingIds(FindingsWith([](HostFacts& host) {
                 host.networkd = {false, true, true, false};
               })),
               ElementsAre("networkd-deletes"));
@@ -262,7 +264,7 @@ TEST(Doctor, FindsStrictReversePathFilteringOnUplinks) {
     host.links["wan0.7"] = {1, false};  // not in the spec
     host.links["lan0"] = {1, false};    // its sources are in main
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("rp-filter-strict"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("rp-filter-strict"));
   EXPECT_EQ(findings[0].severity, Severity::kError);
   EXPECT_THAT(findings[0].mend,
               HasSubstr("sysctl -w net.ipv4.conf.wan2.rp_filter=2"));
@@ -281,7 +283,7 @@ TEST(Doctor, SpellsLinksWithDotsAsSysctlWantsThem) {
   HostFacts host = GoodHost();
   host.links["eth0.10"] = {1, false};
   const auto findings = Diagnose(host, ExpectAnySpec());
-  ASSERT_THAT(Ids(findings), ElementsAre("rp-filter-strict"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("rp-filter-strict"));
   EXPECT_EQ(findings[0].severity, Severity::kWarning);
   EXPECT_THAT(findings[0].mend, HasSubstr("net.ipv4.conf.eth0/10.rp_filter"));
 }
@@ -289,13 +291,14 @@ TEST(Doctor, SpellsLinksWithDotsAsSysctlWantsThem) {
 TEST(Doctor, FindsForwardingOff) {
   const auto findings =
       FindingsWith([](HostFacts& host) { host.forwarding = false; });
-  ASSERT_THAT(Ids(findings), ElementsAre("forwarding-off"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("forwarding-off"));
   EXPECT_THAT(findings[0].mend, HasSubstr("net.ipv4.ip_forward=1"));
 }
 
 TEST(Doctor, FindsAConnectionTableThatIsFullOrSmall) {
   const auto ids = [](ConntrackFacts facts) {
-    return Ids(FindingsWith([&](HostFacts& host) { host.conntrack = facts; }));
+    return FindingIds(
+        FindingsWith([&](HostFacts& host) { host.conntrack = facts; }));
   };
   EXPECT_THAT(ids({80001, 100000}), ElementsAre("conntrack-full"));
   EXPECT_THAT(ids({80000, 100000}), IsEmpty());
@@ -315,7 +318,8 @@ TEST(Doctor, FindsForeignChainRulesThatTouchOurMarkBits) {
         {"nat OUTPUT rule 1", "-j MARK --set-xmark 0x1/0xffffffff", 0xffffffff,
          true}};
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("mark-collision", "mark-collision"));
+  ASSERT_THAT(FindingIds(findings),
+              ElementsAre("mark-collision", "mark-collision"));
   EXPECT_EQ(findings[0].severity, Severity::kError);
   EXPECT_THAT(findings[0].what, HasSubstr("writes mark bits 0xff of"));
   EXPECT_THAT(findings[0].what, HasSubstr("nat OUTPUT rule 1"));
@@ -341,7 +345,7 @@ TEST(Doctor, FindsForeignRulesThatLookAtOurMarkBits) {
     rule.mark = Mark{0x1, 0xffffffff};
     host.rules.push_back(rule);
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("mark-collision"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("mark-collision"));
   EXPECT_THAT(findings[0].what, HasSubstr("priority 30000"));
 }
 
@@ -353,7 +357,7 @@ TEST(Doctor, CountsForeignRoutesInOurTablesOnce) {
       host.foreign_routes.push_back(route);
     }
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("table-collision"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("table-collision"));
   EXPECT_THAT(findings[0].what, HasSubstr("table 12"));
   EXPECT_THAT(findings[0].what, HasSubstr("1000 foreign routes"));
 }
@@ -379,7 +383,7 @@ TEST(Doctor, FindsDestinationsThatMainPinsToAnUplink) {
                       MainRoute("192.0.2.7/32", "198.51.100.1"),
                       MainRoute("192.0.2.8/32", "198.51.100.1")};
   const auto findings = Findings(host);
-  ASSERT_THAT(Ids(findings), ElementsAre("bypass-route"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("bypass-route"));
   EXPECT_EQ(findings[0].what,
             "main pins 2 destinations to uplink wan1, first: 192.0.2.7/32 via "
             "198.51.100.1 dev wan1 table main proto 4");
@@ -403,7 +407,7 @@ TEST(Doctor, FindsForeignRulesThatLookUpOurTables) {
     rule.source = Net("10.1.0.0/16");
     host.rules.push_back(rule);
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("table-collision"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("table-collision"));
   EXPECT_THAT(findings[0].mend,
               HasSubstr("ip rule del priority 30000 from 10.1.0.0/16"));
 }
@@ -414,12 +418,12 @@ TEST(Doctor, FindsOurTableNumberUnderAnotherName) {
                         {12, "dsl", "/etc/iproute2/rt_tables"},
                         {99, "vpn", "/etc/iproute2/rt_tables"}};
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("table-collision"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("table-collision"));
   EXPECT_THAT(findings[0].what, HasSubstr("12 is already called dsl"));
 }
 
 TEST(Doctor, FindsForeignRulesAmongOurs) {
-  EXPECT_THAT(Ids(FindingsWith([](HostFacts& host) {
+  EXPECT_THAT(FindingIds(FindingsWith([](HostFacts& host) {
                 host.rules.push_back(Rule(kFirstPriority, 99));
                 host.rules.push_back(Rule(kLastPriority, 99));
               })),
@@ -431,7 +435,7 @@ TEST(Doctor, FindsForeignRulesAmongOurs) {
 }
 
 TEST(Doctor, FindsRulesThatSeeEveryPacketBeforeOurs) {
-  EXPECT_THAT(Ids(FindingsWith([](HostFacts& host) {
+  EXPECT_THAT(FindingIds(FindingsWith([](HostFacts& host) {
                 host.rules.push_back(Rule(1000, 254));
               })),
               ElementsAre("rule-shadows"));
@@ -455,7 +459,7 @@ TEST(Doctor, FindsInterfacesThatAreNotThere) {
     host.links.erase("wan2");
     host.links.erase("lan0");
   });
-  ASSERT_THAT(Ids(findings),
+  ASSERT_THAT(FindingIds(findings),
               ElementsAre("interface-missing", "interface-missing"));
   EXPECT_THAT(findings[0].what, HasSubstr("wan2 (uplink wan2)"));
   EXPECT_THAT(findings[1].what, HasSubstr("lan0 (LAN)"));
@@ -469,7 +473,7 @@ TEST(Doctor, NotesARunningAgentAndFindsItsObjectsInOrder) {
     host.rules.push_back(rule);
     host.rules.push_back(OurRule(kMainPriority, 254));
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("agent-running"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("agent-running"));
   EXPECT_EQ(findings[0].severity, Severity::kNote);
 }
 
@@ -477,7 +481,7 @@ TEST(Doctor, NotesWhatAnAgentLeftBehind) {
   const auto findings = FindingsWith([](HostFacts& host) {
     host.rules.push_back(OurRule(kMainPriority, 254));
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("left-behind"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("left-behind"));
   EXPECT_EQ(findings[0].severity, Severity::kNote);
   EXPECT_THAT(findings[0].mend, HasSubstr("uplinkctl cleanup --offline"));
 }
@@ -486,7 +490,7 @@ TEST(Doctor, SaysWhereItCouldNotLook) {
   const auto findings = FindingsWith([](HostFacts& host) {
     host.unread = {"nftables: Operation not permitted (EPERM)"};
   });
-  ASSERT_THAT(Ids(findings), ElementsAre("not-looked-at"));
+  ASSERT_THAT(FindingIds(findings), ElementsAre("not-looked-at"));
   EXPECT_THAT(findings[0].what, HasSubstr("nftables"));
 }
 

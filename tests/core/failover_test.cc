@@ -22,7 +22,6 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::SpecWithUplinks;
-using enum UplinkPhase;
 
 // Three uplinks wan1 to wan3 with the marks 1 to 3, all ready at first.
 class FailoverTest : public ::testing::Test {
@@ -33,7 +32,8 @@ class FailoverTest : public ::testing::Test {
     return failover_.PassEnded(spec_, States(wan1, wan2, wan3), now_);
   }
   // The same by a spec that has no uplink with that id.
-  std::vector<std::string> PassWithout(UplinkId id, UplinkPhase rest = kReady) {
+  std::vector<std::string> PassWithout(UplinkId id,
+                                       UplinkPhase rest = UplinkPhase::kReady) {
     std::vector<UplinkState> uplinks = States(rest, rest, rest);
     std::erase_if(uplinks, [id](const UplinkState& u) { return u.id == id; });
     return failover_.PassEnded(spec_, uplinks, now_);
@@ -84,32 +84,39 @@ class FailoverTest : public ::testing::Test {
 // ---- failover ----
 
 TEST_F(FailoverTest, CutsTheConnectionsOfAnUplinkThatFailed) {
-  EXPECT_THAT(Pass(kReady, kReady, kReady), IsEmpty());
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady),
+      IsEmpty());
   EXPECT_THAT(Due(), IsEmpty());
-  EXPECT_THAT(Pass(kReady, kWaiting, kReady), ElementsAre("wan2"));
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady),
+      ElementsAre("wan2"));
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailover)));
 }
 
 TEST_F(FailoverTest, TreatsEveryPhaseThatCarriesNothingAlike) {
-  for (const UplinkPhase phase : {kWaiting, kBlocked, kDisabled}) {
+  for (const UplinkPhase phase :
+       {UplinkPhase::kWaiting, UplinkPhase::kBlocked, UplinkPhase::kDisabled}) {
     failover_.Forget();
-    Pass(kReady, kReady, kReady);
-    Pass(kReady, phase, kReady);
+    Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+    Pass(UplinkPhase::kReady, phase, UplinkPhase::kReady);
     ASSERT_EQ(Due().size(), 1U) << UplinkPhaseName(phase);
     EXPECT_EQ(Due()[0].uplink, "wan2");
   }
 }
 
 TEST_F(FailoverTest, ADisabledUplinkIsCutButNotLost) {
-  Pass(kReady, kReady, kReady);
-  EXPECT_THAT(Pass(kReady, kDisabled, kReady), IsEmpty());
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kDisabled, UplinkPhase::kReady),
+      IsEmpty());
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kDisabled)));
 }
 
 // ---- an uplink leaves the spec ----
 
 TEST_F(FailoverTest, CutsWhatAnUplinkThatLeftTheSpecHad) {
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(PassWithout(2), IsEmpty());
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
   now_ += seconds(1);
@@ -120,46 +127,48 @@ TEST_F(FailoverTest, CutsWhatAnUplinkThatLeftTheSpecHad) {
 
 TEST_F(FailoverTest, WhatLeftTheSpecIsCutWhateverThePolicySaid) {
   spec_.balance.on_failover = OnFailover::kKeep;
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());  // it may return
   PassWithout(2);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
 }
 
 TEST_F(FailoverTest, WhatLeftTheSpecWaitsForAnUplinkThatWorks) {
-  Pass(kWaiting, kReady, kWaiting);
-  PassWithout(2, kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  PassWithout(2, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), IsEmpty());
   PassWithout(2);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
 }
 
 TEST_F(FailoverTest, WhatLeftTheSpecAndCameBackIsNotCut) {
-  Pass(kWaiting, kReady, kWaiting);
-  PassWithout(2, kWaiting);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  PassWithout(2, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, ARenamedUplinkKeepsItsConnections) {
-  Pass(kReady, kReady, kReady);
-  std::vector<UplinkState> uplinks = States(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  std::vector<UplinkState> uplinks =
+      States(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   uplinks[1].name = "cable";
   failover_.PassEnded(spec_, uplinks, now_);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, AnUplinkWithAnotherIdIsANewOne) {
-  Pass(kReady, kReady, kReady);
-  std::vector<UplinkState> uplinks = States(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  std::vector<UplinkState> uplinks =
+      States(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   uplinks[1].mark.value = 7;
   failover_.PassEnded(spec_, uplinks, now_);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kRemoved)));
 }
 
 TEST_F(FailoverTest, UnderAnotherMaskNothingIsCut) {
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   spec_.mark_mask = 0xff00;
   PassWithout(2);
   EXPECT_THAT(Due(), IsEmpty());
@@ -168,51 +177,53 @@ TEST_F(FailoverTest, UnderAnotherMaskNothingIsCut) {
 // ---- the second look ----
 
 TEST_F(FailoverTest, LooksForStragglersOnceASecondLater) {
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   Work();
   now_ += seconds(1) - Failover::Time(1);
   EXPECT_THAT(Due(), IsEmpty());
   now_ += Failover::Time(1);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailover, true)));
   now_ += minutes(10);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, SparesThoseOfAnUplinkThatReturnedBeforeTheSecondLook) {
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   Work();
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   now_ += seconds(2);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, CutsNothingWhenTheLastUplinkDies) {
-  Pass(kReady, kWaiting, kWaiting);
-  Pass(kWaiting, kWaiting, kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kWaiting, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, CutsOnceAnotherUplinkCanCarryThem) {
-  Pass(kReady, kWaiting, kWaiting);
-  Pass(kWaiting, kWaiting, kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kWaiting, UplinkPhase::kWaiting);
   now_ += minutes(3);
-  Pass(kWaiting, kReady, kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
   EXPECT_THAT(Work(), ElementsAre(CutOf(1, CutReason::kFailover)));
 }
 
 TEST_F(FailoverTest, AnUplinkThatDrainsCannotTakeConnectionsOver) {
-  Pass(kReady, kDraining, kWaiting);
-  Pass(kWaiting, kDraining, kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kDraining, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kDraining, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, KeepsThemWhereThePolicySaysSo) {
   spec_.balance.on_failover = OnFailover::kKeep;
-  Pass(kReady, kReady, kReady);
-  EXPECT_THAT(Pass(kReady, kWaiting, kReady), ElementsAre("wan2"));
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady),
+      ElementsAre("wan2"));
   EXPECT_THAT(Due(), IsEmpty());
 }
 
@@ -220,50 +231,54 @@ TEST_F(FailoverTest, TheSaferWordWinsOnASharedUplink) {
   Policy voice = PolicyOver({{"wan2", "wan3"}});
   voice.on_failover = OnFailover::kKeep;
   spec_.policies = {voice};
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
   // wan1 is no member of that policy.
-  Pass(kWaiting, kWaiting, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), ElementsAre(CutOf(1, CutReason::kFailover)));
 }
 
 TEST_F(FailoverTest, EveryPolicyMustHaveAnotherUplink) {
   spec_.policies = {PolicyOver({{"wan2"}})};
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, AnUplinkThatATrafficRuleNamesIsNotReplaced) {
   spec_.traffic = {{"guests", {}, {}, "wan2"}};
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, NorIsOneThatTheRoutersOwnConnectionsUse) {
   spec_.local_use = "wan2";
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, TheFirstPassCutsNothing) {
-  EXPECT_THAT(Pass(kReady, kWaiting, kReady), IsEmpty());
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady),
+      IsEmpty());
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, UnderAnotherMarkItIsAnotherUplink) {
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   spec_.mark_mask = 0xff00;
-  EXPECT_THAT(Pass(kReady, kWaiting, kReady), IsEmpty());
+  EXPECT_THAT(
+      Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady),
+      IsEmpty());
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, TriesAgainLaterAndLaterAfterAFailure) {
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   std::vector<Failover::Time> waits;
   for (int i = 0; i < 8; ++i) {
     ASSERT_EQ(Due().size(), 1U);
@@ -284,16 +299,16 @@ TEST_F(FailoverTest, TriesAgainLaterAndLaterAfterAFailure) {
 
 TEST_F(FailoverTest, KeepsConnectionsWhereTheyAreAtFailback) {
   PreferInOrder(OnFailback::kKeep);
-  Pass(kWaiting, kReady, kReady);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   now_ += minutes(60);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, CutsTheLowerTiersAtFailback) {
   PreferInOrder(OnFailback::kCut);
-  Pass(kWaiting, kReady, kReady);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback),
                                   CutOf(3, CutReason::kFailback)));
   now_ += minutes(60);
@@ -302,20 +317,20 @@ TEST_F(FailoverTest, CutsTheLowerTiersAtFailback) {
 
 TEST_F(FailoverTest, CutsNoTierAboveTheOneThatServesAgain) {
   PreferInOrder(OnFailback::kCut);
-  Pass(kDraining, kWaiting, kReady);
-  Pass(kDraining, kReady, kReady);
+  Pass(UplinkPhase::kDraining, UplinkPhase::kWaiting, UplinkPhase::kReady);
+  Pass(UplinkPhase::kDraining, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Work(), ElementsAre(CutOf(3, CutReason::kFailback)));
 }
 
 TEST_F(FailoverTest, DrainsTheLowerTiersUntilTheDeadline) {
   PreferInOrder(OnFailback::kDrain);
   spec_.balance.drain_deadline = minutes(2);
-  Pass(kWaiting, kReady, kWaiting);
-  Pass(kReady, kReady, kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kWaiting);
   EXPECT_EQ(failover_.FailbackDrains(),
             (Failover::Deadlines{{"wan2", now_ + minutes(2)}}));
   now_ += minutes(2) - Failover::Time(1);
-  Pass(kReady, kReady, kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), IsEmpty());
   now_ += Failover::Time(1);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback)));
@@ -324,9 +339,9 @@ TEST_F(FailoverTest, DrainsTheLowerTiersUntilTheDeadline) {
 
 TEST_F(FailoverTest, ADrainEndsWhenTheLowerTierIsNeededAgain) {
   PreferInOrder(OnFailback::kDrain);
-  Pass(kWaiting, kReady, kWaiting);
-  Pass(kReady, kReady, kWaiting);
-  Pass(kWaiting, kReady, kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
   EXPECT_THAT(failover_.FailbackDrains(), IsEmpty());
   now_ += minutes(10);
   for (const Cut& cut : Due()) EXPECT_EQ(cut.uplink, "wan1");
@@ -336,8 +351,8 @@ TEST_F(FailoverTest, ForFailoverEachMemberIsATierOfItsOwn) {
   spec_.balance.algorithm = Algorithm::kFailover;
   spec_.balance.tiers = {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}};
   spec_.balance.on_failback = OnFailback::kCut;
-  Pass(kReady, kReady, kWaiting);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Work(), ElementsAre(CutOf(1, CutReason::kFailback),
                                   CutOf(2, CutReason::kFailback)));
 }
@@ -348,11 +363,11 @@ TEST_F(FailoverTest, WithAffinityTheMembersOfATierAreAlike) {
   spec_.balance.affinity.by = AffinityKey::kSource;
   spec_.balance.tiers = {{{"wan3", {}}, {"wan1", {}}}, {{"wan2", {}}}};
   spec_.balance.on_failback = OnFailback::kCut;
-  Pass(kReady, kReady, kWaiting);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Work(), IsEmpty());
-  Pass(kWaiting, kReady, kWaiting);
-  Pass(kWaiting, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Due(), Contains(CutOf(2, CutReason::kFailback)));
 }
 
@@ -361,8 +376,8 @@ TEST_F(FailoverTest, AnUplinkThatAnotherPolicyStillUsesIsNoLowerTier) {
   Policy voice = PolicyOver({{"wan2"}, {"wan1"}});
   voice.on_failback = OnFailback::kCut;
   spec_.policies = {voice};
-  Pass(kWaiting, kReady, kReady);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Due(), ElementsAre(CutOf(3, CutReason::kFailback)));
 }
 
@@ -372,8 +387,8 @@ TEST_F(FailoverTest, TheLongestDeadlineWins) {
   voice.on_failback = OnFailback::kDrain;
   voice.drain_deadline = minutes(7);
   spec_.policies = {voice};
-  Pass(kWaiting, kReady, kReady);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Work(), ElementsAre(CutOf(3, CutReason::kFailback)));
   now_ += minutes(7);
   EXPECT_THAT(Work(), ElementsAre(CutOf(2, CutReason::kFailback)));
@@ -382,9 +397,9 @@ TEST_F(FailoverTest, TheLongestDeadlineWins) {
 TEST_F(FailoverTest, ASpecThatMovesTheTiersIsNoFailback) {
   PreferInOrder(OnFailback::kCut);
   std::swap(spec_.balance.tiers[0], spec_.balance.tiers[1]);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   PreferInOrder(OnFailback::kCut);
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
@@ -392,8 +407,8 @@ TEST_F(FailoverTest, ASpecThatMovesTheTiersIsNoFailback) {
 
 TEST_F(FailoverTest, CutsWhatIsLeftAtAnOperatorsDeadline) {
   deadlines_ = {{"wan2", now_ + minutes(5)}};
-  Pass(kReady, kReady, kReady);
-  Pass(kReady, kDraining, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kDraining, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
   now_ += minutes(5);
   EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));
@@ -401,24 +416,24 @@ TEST_F(FailoverTest, CutsWhatIsLeftAtAnOperatorsDeadline) {
 
 TEST_F(FailoverTest, ADeadlineWaitsForAnotherUplink) {
   deadlines_ = {{"wan2", now_}};
-  Pass(kWaiting, kDraining, kWaiting);
+  Pass(UplinkPhase::kWaiting, UplinkPhase::kDraining, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), IsEmpty());
   now_ += minutes(5);
-  Pass(kReady, kDraining, kWaiting);
+  Pass(UplinkPhase::kReady, UplinkPhase::kDraining, UplinkPhase::kWaiting);
   EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));
 }
 
 TEST_F(FailoverTest, ADeadlineWaitsUntilTheUplinkGetsNoNewConnections) {
   deadlines_ = {{"wan2", now_}};
-  Pass(kReady, kReady, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
 }
 
 TEST_F(FailoverTest, ADeadlineHoldsForAnUplinkThatWasUnpluggedMeanwhile) {
   spec_.balance.on_failover = OnFailover::kKeep;
   deadlines_ = {{"wan2", now_ + minutes(5)}};
-  Pass(kReady, kDraining, kReady);
-  Pass(kReady, kWaiting, kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kDraining, UplinkPhase::kReady);
+  Pass(UplinkPhase::kReady, UplinkPhase::kWaiting, UplinkPhase::kReady);
   EXPECT_THAT(Due(), IsEmpty());
   now_ += minutes(5);
   EXPECT_THAT(Due(), ElementsAre(CutOf(2, CutReason::kDrain)));

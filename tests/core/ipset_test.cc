@@ -38,7 +38,7 @@ Spec Office() {
   return spec;
 }
 
-Facts With(std::set<std::string> ipsets) {
+Facts WithSets(std::set<std::string> ipsets) {
   Facts facts = FactsWithUplinks(3);
   facts.ipsets = std::move(ipsets);
   return facts;
@@ -64,7 +64,7 @@ TEST(Ipset, ASetIsOneMatch) {
   spec.traffic[0].match.source_set = "phones";
   spec.traffic[1].except.destination_set = "servers";
   ASSERT_THAT(Validate(spec), IsEmpty());
-  EXPECT_THAT(Words(Compile(spec, With({"phones", "servers"}))),
+  EXPECT_THAT(Words(Compile(spec, WithSets({"phones", "servers"}))),
               ElementsAre("-m set --match-set phones src -g UPL-ONLY-2",
                           "-m set ! --match-set servers dst -g UPL-ONLY-3",
                           "-g UPL-FATE"));
@@ -75,7 +75,7 @@ TEST(Ipset, BothAddressesMustBeInTheirSets) {
   spec.traffic = {To("voice", "wan2")};
   spec.traffic[0].match.source_set = "phones";
   spec.traffic[0].match.destination_set = "servers";
-  const Desired desired = Compile(spec, With({"phones", "servers"}));
+  const Desired desired = Compile(spec, WithSets({"phones", "servers"}));
   Oracles oracles;
   oracles.ipsets["phones"] = {Ip("192.168.10.5")};
   oracles.ipsets["servers"] = {Ip("192.0.2.80")};
@@ -99,16 +99,16 @@ TEST(Ipset, ARuleWaitsForItsSetsAndTheOthersDoNot) {
   spec.traffic[0].except.destination_set = "servers";
   spec.traffic[1].except.source_set = "phones";
   // Neither matching all nor none would be what was asked for.
-  Desired desired = Compile(spec, With({"servers"}));
+  Desired desired = Compile(spec, WithSets({"servers"}));
   EXPECT_THAT(Words(desired), ElementsAre("-g UPL-ONLY-1", "-g UPL-FATE"));
   EXPECT_THAT(desired.warnings,
               ElementsAre("there is no ipset phones of IPv4 addresses: "
                           "traffic rules that wait for it, and are left out "
                           "until then: voice, guests"));
-  desired = Compile(spec, With({"phones"}));
+  desired = Compile(spec, WithSets({"phones"}));
   EXPECT_EQ(Words(desired).size(), 3U);
   EXPECT_EQ(desired.warnings.size(), 1U);
-  desired = Compile(spec, With({"phones", "servers"}));
+  desired = Compile(spec, WithSets({"phones", "servers"}));
   EXPECT_THAT(desired.warnings, IsEmpty());
 }
 

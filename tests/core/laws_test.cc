@@ -31,7 +31,7 @@ using testing::RandomSpec;
 using testing::RandomWorld;
 using testing::World;
 
-const std::uint64_t kCases = testing::CasesOfALaw();
+const std::uint64_t law_cases = testing::CasesOfALaw();
 
 TEST(Generators, MakeValidSpecs) {
   Random random(1);
@@ -76,7 +76,7 @@ TEST(Generators, MakeEveryKindOfCase) {
 
 TEST(Law1, ASecondPassPlansNothing) {
   Random random(11);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     World world = RandomWorld(random);
     const Report first = Pass(world);
     ASSERT_TRUE(first.result == PassResult::kChanged ||
@@ -93,7 +93,7 @@ TEST(Law1, ASecondPassPlansNothing) {
 
 TEST(Law2, APlanTurnsObservedIntoDesired) {
   Random random(12);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     const World world = RandomWorld(random);
     State state = world.kernel.Ours();
     const Plan plan = MakePlan(world.desired, state);
@@ -105,7 +105,7 @@ TEST(Law2, APlanTurnsObservedIntoDesired) {
 
 TEST(Law4, ForeignStateStaysAsItIs) {
   Random random(14);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     World world = RandomWorld(random);
     const FakeKernel::Foreign before = world.kernel.AllForeign();
     Pass(world);
@@ -121,7 +121,7 @@ TEST(Law4, ForeignStateStaysAsItIs) {
 TEST(Law4, AForeignRouteWithAKeyOfOursStays) {
   Random random(15);
   std::size_t conflicts = 0;
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     World world = RandomWorld(random);
     Route foreign = random.AnyOf(world.desired.state.routes).second;
     foreign.protocol = 4;
@@ -132,7 +132,7 @@ TEST(Law4, AForeignRouteWithAKeyOfOursStays) {
     ASSERT_EQ(report.result, PassResult::kFailed) << "case " << i;
     ASSERT_EQ(world.kernel.AllForeign(), before) << "case " << i;
   }
-  EXPECT_EQ(conflicts, kCases);
+  EXPECT_EQ(conflicts, law_cases);
 }
 
 // What a pass remembers of the one before never shows in what it plans.
@@ -140,7 +140,7 @@ TEST(PassMemory, MakesNoDifferenceToThePlan) {
   Random random(17);
   World world = RandomWorld(random);
   std::optional<PassMemory> memory;
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     // Edits alone would make the spec ever larger.
     if (random.Chance(5)) world = RandomWorld(random);
     switch (random.Below(5)) {
@@ -165,7 +165,7 @@ TEST(PassMemory, MakesNoDifferenceToThePlan) {
 
 TEST(Cleanup, LeavesNothingOfOursAndEverythingElse) {
   Random random(16);
-  for (std::uint64_t i = 0; i < kCases; ++i) {
+  for (std::uint64_t i = 0; i < law_cases; ++i) {
     World world = RandomWorld(random);
     const FakeKernel::Foreign before = world.kernel.AllForeign();
     const Report report = CleanUp(world.kernel, false, testing::StoppedClock());

@@ -202,8 +202,8 @@ TEST(DiffTables, ReplacesAJumpThatWasChanged) {
 
 // ---- ApplyEdits ----
 
-ChainEdit EditOf(Kind kind, std::string chain, std::size_t position = 0,
-                 const ChainRule& rule = {}) {
+ChainEdit TableEdit(Kind kind, std::string chain, std::size_t position = 0,
+                    const ChainRule& rule = {}) {
   ChainEdit edit;
   edit.kind = kind;
   edit.chain = std::move(chain);
@@ -216,16 +216,16 @@ TEST(ApplyEdits, RefusesWhatDoesNotFit) {
   const XtTableState state{{{"UPL-A", Rules("ab")}},
                            {{XtHook::kPrerouting, {{1, Jump("UPL-A")}}}}};
   for (const ChainEdit& edit : {
-           EditOf(Kind::kCreateChain, "UPL-A"),
-           EditOf(Kind::kFlushChain, "UPL-B"),
-           EditOf(Kind::kDeleteChain, "UPL-A"),  // not empty
-           EditOf(Kind::kDeleteChain, "UPL-B"),
-           EditOf(Kind::kInsertRule, "UPL-A", 3),
-           EditOf(Kind::kInsertRule, "UPL-B", 0),
-           EditOf(Kind::kDeleteRule, "UPL-A", 2),
-           EditOf(Kind::kDeleteRule, "UPL-A", 0, Rule("b")),
-           EditOf(Kind::kDeleteJump, "", 0, Jump("UPL-A")),
-           EditOf(Kind::kDeleteJump, "", 1, Jump("UPL-B")),
+           TableEdit(Kind::kCreateChain, "UPL-A"),
+           TableEdit(Kind::kFlushChain, "UPL-B"),
+           TableEdit(Kind::kDeleteChain, "UPL-A"),  // not empty
+           TableEdit(Kind::kDeleteChain, "UPL-B"),
+           TableEdit(Kind::kInsertRule, "UPL-A", 3),
+           TableEdit(Kind::kInsertRule, "UPL-B", 0),
+           TableEdit(Kind::kDeleteRule, "UPL-A", 2),
+           TableEdit(Kind::kDeleteRule, "UPL-A", 0, Rule("b")),
+           TableEdit(Kind::kDeleteJump, "", 0, Jump("UPL-A")),
+           TableEdit(Kind::kDeleteJump, "", 1, Jump("UPL-B")),
        }) {
     const Result<XtTableState> edited = ApplyEdits(state, {edit});
     ASSERT_FALSE(edited.has_value());
@@ -237,12 +237,13 @@ TEST(ApplyEdits, MovesTheOtherJumpsOfTheHook) {
   const XtTableState state =
       WithJumps({{1, Jump("UPL-A")}, {4, Jump("UPL-A")}});
   EXPECT_EQ(
-      ApplyEdits(state, {EditOf(Kind::kInsertJump, "", 2, Jump("UPL-A"))})
+      ApplyEdits(state, {TableEdit(Kind::kInsertJump, "", 2, Jump("UPL-A"))})
           .value(),
       WithJumps({{1, Jump("UPL-A")}, {2, Jump("UPL-A")}, {5, Jump("UPL-A")}}));
-  EXPECT_EQ(ApplyEdits(state, {EditOf(Kind::kDeleteJump, "", 1, Jump("UPL-A"))})
-                .value(),
-            WithJumps({{3, Jump("UPL-A")}}));
+  EXPECT_EQ(
+      ApplyEdits(state, {TableEdit(Kind::kDeleteJump, "", 1, Jump("UPL-A"))})
+          .value(),
+      WithJumps({{3, Jump("UPL-A")}}));
 }
 
 // ---- WithStillUsed ----

@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using testing::Ip;
 using testing::Net;
 
-Route DefaultRouteVia(std::string_view gateway) {
+Route Wan1RouteVia(std::string_view gateway) {
   Route route;
   route.key.table = 11;
   route.next_hops.push_back({"wan1", Ip(gateway), 1, false});
@@ -50,7 +50,7 @@ std::string OneCommand(Change change) {
 // ---- routes ----
 
 TEST(Render, SaysRoutesAsIpDoes) {
-  Route route = DefaultRouteVia("198.51.100.1");
+  Route route = Wan1RouteVia("198.51.100.1");
   EXPECT_EQ(RenderRoute(route),
             "default via 198.51.100.1 dev wan1 table 11 proto 117");
   route.next_hops[0].onlink = true;
@@ -64,7 +64,7 @@ TEST(Render, SaysRoutesAsIpDoes) {
 }
 
 TEST(Render, SaysTheScopeOfARouteWithoutGateway) {
-  Route route = DefaultRouteVia("198.51.100.1");
+  Route route = Wan1RouteVia("198.51.100.1");
   route.next_hops[0].gateway.reset();
   EXPECT_EQ(RenderRoute(route),
             "default dev wan1 scope global table 11 proto 117");
@@ -82,7 +82,7 @@ TEST(Render, SaysRoutesThatLeadNowhere) {
 }
 
 TEST(Render, SaysNextHopsLast) {
-  Route route = DefaultRouteVia("198.51.100.1");
+  Route route = Wan1RouteVia("198.51.100.1");
   route.next_hops[0].weight = 4;
   route.next_hops.push_back({"ppp0", std::nullopt, 1, false});
   EXPECT_EQ(RenderRoute(route),
@@ -92,7 +92,7 @@ TEST(Render, SaysNextHopsLast) {
 }
 
 TEST(Render, ShowsWhatItHasNoWordsForButKeepsCommandsClean) {
-  Route route = DefaultRouteVia("198.51.100.1");
+  Route route = Wan1RouteVia("198.51.100.1");
   route.extra = "realm 5";
   EXPECT_EQ(RenderRoute(route),
             "default via 198.51.100.1 dev wan1 table 11 proto 117 (realm 5)");
@@ -111,11 +111,11 @@ TEST(Render, SaysIpv6) {
 }
 
 TEST(Render, TellsNewRoutesFromReplacedOnes) {
-  const Route route = DefaultRouteVia("198.51.100.1");
+  const Route route = Wan1RouteVia("198.51.100.1");
   EXPECT_EQ(OneCommand(PutRoute{route, std::nullopt}),
             "+ ip route replace default via 198.51.100.1 dev wan1 table 11"
             " proto 117");
-  EXPECT_EQ(OneCommand(PutRoute{route, DefaultRouteVia("198.51.100.9")}),
+  EXPECT_EQ(OneCommand(PutRoute{route, Wan1RouteVia("198.51.100.9")}),
             "~ ip route replace default via 198.51.100.1 dev wan1 table 11"
             " proto 117");
 }
@@ -245,6 +245,8 @@ TEST(Render, SaysEveryTarget) {
 
 // ---- steps ----
 
+using Kind = ChainEdit::Kind;
+
 ChainEdit EditOf(ChainEdit::Kind kind, std::string chain, ChainRule rule = {},
                  std::size_t position = 0) {
   ChainEdit edit;
@@ -257,7 +259,6 @@ ChainEdit EditOf(ChainEdit::Kind kind, std::string chain, ChainRule rule = {},
 }
 
 TEST(Render, SaysEveryEditAsACommand) {
-  using Kind = ChainEdit::Kind;
   const ChainRule rule = RuleTo(JumpTarget{"UPL-MARK-1", true});
   const ChainRule jump = RuleTo(JumpTarget{"UPL-PREROUTING", false});
   EditXtTable edits;
@@ -300,7 +301,6 @@ TEST(Render, InsertsARuleThatOnlyCounts) {
 }
 
 TEST(Render, DeletesByNumberWhatItHasNoWordsFor) {
-  using Kind = ChainEdit::Kind;
   const auto command = [](const ChainRule& rule) {
     return RenderEdit(XtTable::kNat,
                       EditOf(Kind::kDeleteRule, "UPL-SNAT", rule, 4))
@@ -326,9 +326,9 @@ TEST(Render, GivesTheReasonOfTheStepToItsLine) {
 
 TEST(Render, KeepsTheOrderOfThePlan) {
   Plan plan;
-  plan.steps = {StepOf(PutRoute{DefaultRouteVia("192.0.2.1"), std::nullopt}),
+  plan.steps = {StepOf(PutRoute{Wan1RouteVia("192.0.2.1"), std::nullopt}),
                 StepOf(AddRule{}),
-                StepOf(RemoveRoute{DefaultRouteVia("192.0.2.1")})};
+                StepOf(RemoveRoute{Wan1RouteVia("192.0.2.1")})};
   std::string signs;
   for (const PlanLine& line : RenderPlan(plan)) {
     signs += line.object + line.sign;

@@ -24,7 +24,7 @@ Spec ThreeUplinks() {
   return spec;
 }
 
-Spec With(UplinkMode mode) {
+Spec WithMode(UplinkMode mode) {
   Spec spec = ThreeUplinks();
   spec.uplinks[1].mode = mode;
   return spec;
@@ -41,7 +41,7 @@ std::vector<UplinkId> Members(const Desired& desired) {
 
 TEST(Draining, TakesAnUplinkOutOfTheChoicesAndOfItsTrafficRules) {
   const Desired desired =
-      Compile(With(UplinkMode::kDraining), FactsWithUplinks(3));
+      Compile(WithMode(UplinkMode::kDraining), FactsWithUplinks(3));
   EXPECT_THAT(Members(desired), ElementsAre(1, 3));
   EXPECT_FALSE(desired.filters.at(Family::kIpv4).only.at(2));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDraining);
@@ -52,7 +52,7 @@ TEST(Draining, TakesAnUplinkOutOfTheChoicesAndOfItsTrafficRules) {
 TEST(Draining, LeavesAllElseAsItIs) {
   const Facts facts = FactsWithUplinks(3);
   const Desired before = Compile(ThreeUplinks(), facts);
-  const Desired desired = Compile(With(UplinkMode::kDraining), facts);
+  const Desired desired = Compile(WithMode(UplinkMode::kDraining), facts);
   EXPECT_EQ(desired.state.routes, before.state.routes);
   EXPECT_EQ(desired.state.rules, before.state.rules);
   EXPECT_EQ(desired.filters.at(Family::kIpv4).nat,
@@ -65,7 +65,7 @@ TEST(Draining, LeavesAllElseAsItIs) {
 
 TEST(Draining, ByAnOperatorIsTheSameInOtherWords) {
   Facts facts = FactsWithUplinks(3);
-  const Desired by_spec = Compile(With(UplinkMode::kDraining), facts);
+  const Desired by_spec = Compile(WithMode(UplinkMode::kDraining), facts);
   facts.draining["wan2"] = "draining until noon";
   const Desired desired = Compile(ThreeUplinks(), facts);
   EXPECT_EQ(desired.filters.at(Family::kIpv4),
@@ -75,7 +75,7 @@ TEST(Draining, ByAnOperatorIsTheSameInOtherWords) {
 }
 
 TEST(Draining, TakesAnUplinkOutOfTheMultipathRoute) {
-  Spec spec = With(UplinkMode::kDraining);
+  Spec spec = WithMode(UplinkMode::kDraining);
   spec.balance.algorithm = Algorithm::kMultipath;
   const Desired desired = Compile(spec, FactsWithUplinks(3));
   const Route& route =
@@ -89,7 +89,7 @@ TEST(Draining, TakesAnUplinkOutOfTheMultipathRoute) {
 TEST(Draining, AnUplinkWithoutItsLinkWaits) {
   Facts facts = FactsWithUplinks(3);
   facts.links.erase("wan2");
-  const Desired desired = Compile(With(UplinkMode::kDraining), facts);
+  const Desired desired = Compile(WithMode(UplinkMode::kDraining), facts);
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kWaiting);
 }
 
@@ -98,7 +98,7 @@ TEST(Disabled, IsAsIfTheLinkWereMissing) {
   without.links.erase("wan2");
   const Desired missing = Compile(ThreeUplinks(), without);
   const Desired desired =
-      Compile(With(UplinkMode::kDisabled), FactsWithUplinks(3));
+      Compile(WithMode(UplinkMode::kDisabled), FactsWithUplinks(3));
   EXPECT_EQ(desired.state.routes, missing.state.routes);
   EXPECT_EQ(desired.state.rules, missing.state.rules);
   EXPECT_EQ(desired.filters.at(Family::kIpv4).choices,
@@ -112,7 +112,7 @@ TEST(Disabled, IsAsIfTheLinkWereMissing) {
 }
 
 TEST(Disabled, IsNeitherTranslatedNorMeasured) {
-  Spec spec = With(UplinkMode::kDisabled);
+  Spec spec = WithMode(UplinkMode::kDisabled);
   spec.uplinks[1].nat = Nat::kMasquerade;
   const Desired desired = Compile(spec, FactsWithUplinks(3));
   for (const SourceNat& nat : desired.filters.at(Family::kIpv4).nat) {
@@ -127,7 +127,7 @@ TEST(Disabled, IsNeitherTranslatedNorMeasured) {
 TEST(Disabled, WinsOverAnOperatorsDrain) {
   Facts facts = FactsWithUplinks(3);
   facts.draining["wan2"] = "draining";
-  EXPECT_EQ(Compile(With(UplinkMode::kDisabled), facts).uplinks[1].phase,
+  EXPECT_EQ(Compile(WithMode(UplinkMode::kDisabled), facts).uplinks[1].phase,
             UplinkPhase::kDisabled);
 }
 

@@ -57,17 +57,17 @@ TEST(ValidateHealth, FindsNothingWrongWithGoodOnes) {
 
 // A good health, one thing done to it, and all that Validate() then says, after
 // "spec.uplinks[1].health.".
-struct Case {
+struct HealthCase {
   const char* name;
   std::function<void(Health&)> spoil;
   const char* fault;
 };
 
-void PrintTo(const Case& test_case, std::ostream* out) {
+void PrintTo(const HealthCase& test_case, std::ostream* out) {
   *out << test_case.name;
 }
 
-class ValidateEachHealth : public ::testing::TestWithParam<Case> {};
+class ValidateEachHealth : public ::testing::TestWithParam<HealthCase> {};
 
 TEST_P(ValidateEachHealth, SaysWhatIsWrong) {
   Health health = GoodHealth();
@@ -77,7 +77,7 @@ TEST_P(ValidateEachHealth, SaysWhatIsWrong) {
       ElementsAre(std::string("spec.uplinks[1].health.") + GetParam().fault));
 }
 
-std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
+std::string HealthCaseName(const ::testing::TestParamInfo<HealthCase>& info) {
   return info.param.name;
 }
 
@@ -89,118 +89,133 @@ std::function<void(Health&)> Probing(Kind probe) {
 INSTANTIATE_TEST_SUITE_P(
     Probes, ValidateEachHealth,
     ::testing::Values(
-        Case{"None", [](Health& h) { h.probes.clear(); },
-             "probes: at least one probe is needed; without health the uplink "
-             "is not probed"},
-        Case{"TooMany",
-             [](Health& h) {
-               for (std::uint16_t port = 1; h.probes.size() < 17; ++port) {
-                 h.probes.push_back(TcpProbe{Ip("192.0.2.1"), port});
-               }
-             },
-             "probes: 17 probes are too many; at most 16 are supported"},
-        Case{"Twice", Probing(ArpProbe{}),
-             "probes[5]: \"arp gateway\" is "
-             "spec.uplinks[1].health.probes[0] already"},
-        Case{"Ipv6", Probing(IcmpProbe{Ip("2001:db8::1")}),
-             "probes[0].icmp: 2001:db8::1 is IPv6, which this uplink does not "
-             "carry; ask another target, or write family: both"},
-        Case{"ArpForIpv6", Probing(ArpProbe{Ip("2001:db8::1")}),
-             "probes[0].arp: 2001:db8::1 is IPv6; ARP is asked for IPv4"},
-        Case{"Loopback", Probing(TcpProbe{Ip("127.0.0.1"), 80}),
-             "probes[0].tcp: 127.0.0.1 is in 127.0.0.0/8, the loopback "
-             "network"},
-        Case{"Own", Probing(IcmpProbe{Ip("198.51.100.2")}),
-             "probes[0].icmp: 198.51.100.2 is this router's own address on "
-             "uplink \"wan1\", which says nothing about a line"},
-        Case{"NoPort", Probing(TcpProbe{Ip("192.0.2.1"), 0}),
-             "probes[0].tcp: 0 is no port; use 1 to 65535"},
-        Case{"Multicast", Probing(ArpProbe{Ip("224.0.0.1")}),
-             "probes[0].arp: 224.0.0.1 is in 224.0.0.0/4, multicast"},
-        Case{"NoServer", Probing(DnsProbe{Address(), "example.net"}),
-             "probes[0].dns.server: 0.0.0.0 is in 0.0.0.0/8, the unspecified "
-             "network"},
-        Case{"NoName", Probing(DnsProbe{Ip("192.0.2.53"), ""}),
-             "probes[0].dns.name: is needed: the name to ask for"},
-        Case{"BadName", Probing(DnsProbe{Ip("192.0.2.53"), "a b"}),
-             "probes[0].dns.name: \"a b\" is not a host name; write it like "
-             "www.example.net"}),
-    CaseName);
+        HealthCase{
+            "None", [](Health& h) { h.probes.clear(); },
+            "probes: at least one probe is needed; without health the uplink "
+            "is not probed"},
+        HealthCase{"TooMany",
+                   [](Health& h) {
+                     for (std::uint16_t port = 1; h.probes.size() < 17;
+                          ++port) {
+                       h.probes.push_back(TcpProbe{Ip("192.0.2.1"), port});
+                     }
+                   },
+                   "probes: 17 probes are too many; at most 16 are supported"},
+        HealthCase{"Twice", Probing(ArpProbe{}),
+                   "probes[5]: \"arp gateway\" is "
+                   "spec.uplinks[1].health.probes[0] already"},
+        HealthCase{
+            "Ipv6", Probing(IcmpProbe{Ip("2001:db8::1")}),
+            "probes[0].icmp: 2001:db8::1 is IPv6, which this uplink does not "
+            "carry; ask another target, or write family: both"},
+        HealthCase{"ArpForIpv6", Probing(ArpProbe{Ip("2001:db8::1")}),
+                   "probes[0].arp: 2001:db8::1 is IPv6; ARP is asked for IPv4"},
+        HealthCase{"Loopback", Probing(TcpProbe{Ip("127.0.0.1"), 80}),
+                   "probes[0].tcp: 127.0.0.1 is in 127.0.0.0/8, the loopback "
+                   "network"},
+        HealthCase{
+            "Own", Probing(IcmpProbe{Ip("198.51.100.2")}),
+            "probes[0].icmp: 198.51.100.2 is this router's own address on "
+            "uplink \"wan1\", which says nothing about a line"},
+        HealthCase{"NoPort", Probing(TcpProbe{Ip("192.0.2.1"), 0}),
+                   "probes[0].tcp: 0 is no port; use 1 to 65535"},
+        HealthCase{"Multicast", Probing(ArpProbe{Ip("224.0.0.1")}),
+                   "probes[0].arp: 224.0.0.1 is in 224.0.0.0/4, multicast"},
+        HealthCase{
+            "NoServer", Probing(DnsProbe{Address(), "example.net"}),
+            "probes[0].dns.server: 0.0.0.0 is in 0.0.0.0/8, the unspecified "
+            "network"},
+        HealthCase{"NoName", Probing(DnsProbe{Ip("192.0.2.53"), ""}),
+                   "probes[0].dns.name: is needed: the name to ask for"},
+        HealthCase{
+            "BadName", Probing(DnsProbe{Ip("192.0.2.53"), "a b"}),
+            "probes[0].dns.name: \"a b\" is not a host name; write it like "
+            "www.example.net"}),
+    HealthCaseName);
 
 INSTANTIATE_TEST_SUITE_P(
     Http, ValidateEachHealth,
     ::testing::Values(
-        Case{"Ftp",
-             Probing(HttpProbe{"ftp://a.example/", Ip("192.0.2.80"), {}, ""}),
-             "probes[0].http.url: \"ftp://a.example/\" is not a URL for a "
-             "probe; write it like http://check.example/path"},
-        Case{"NoAddress", Probing(HttpProbe{"http://a.example/", {}, {}, ""}),
-             "probes[0].http.address: is needed, since probes resolve no "
-             "names: the address of \"a.example\""},
-        Case{"TwoAddresses",
-             Probing(HttpProbe{"http://192.0.2.81/", Ip("192.0.2.80"), {}, ""}),
-             "probes[0].http.address: is not needed: the URL has an address; "
-             "leave the field out"},
-        Case{"LoopbackInTheUrl",
-             Probing(HttpProbe{"http://127.0.0.1/", {}, {}, ""}),
-             "probes[0].http.url: 127.0.0.1 is in 127.0.0.0/8, the loopback "
-             "network"},
-        Case{"LoopbackBesideTheUrl",
-             Probing(HttpProbe{"http://a.example/", Ip("127.0.0.1"), {}, ""}),
-             "probes[0].http.address: 127.0.0.1 is in 127.0.0.0/8, the "
-             "loopback network"},
-        Case{"Status", Probing(HttpProbe{"http://192.0.2.81/", {}, 600, ""}),
-             "probes[0].http.status: 600 is no status of HTTP; use 100 to "
-             "599"},
-        Case{"Text",
-             Probing(HttpProbe{
-                 "http://192.0.2.81/", {}, {}, std::string(257, 'a')}),
-             "probes[0].http.text: is longer than 256 bytes"}),
-    CaseName);
+        HealthCase{
+            "Ftp",
+            Probing(HttpProbe{"ftp://a.example/", Ip("192.0.2.80"), {}, ""}),
+            "probes[0].http.url: \"ftp://a.example/\" is not a URL for a "
+            "probe; write it like http://check.example/path"},
+        HealthCase{"NoAddress",
+                   Probing(HttpProbe{"http://a.example/", {}, {}, ""}),
+                   "probes[0].http.address: is needed, since probes resolve no "
+                   "names: the address of \"a.example\""},
+        HealthCase{
+            "TwoAddresses",
+            Probing(HttpProbe{"http://192.0.2.81/", Ip("192.0.2.80"), {}, ""}),
+            "probes[0].http.address: is not needed: the URL has an address; "
+            "leave the field out"},
+        HealthCase{
+            "LoopbackInTheUrl",
+            Probing(HttpProbe{"http://127.0.0.1/", {}, {}, ""}),
+            "probes[0].http.url: 127.0.0.1 is in 127.0.0.0/8, the loopback "
+            "network"},
+        HealthCase{
+            "LoopbackBesideTheUrl",
+            Probing(HttpProbe{"http://a.example/", Ip("127.0.0.1"), {}, ""}),
+            "probes[0].http.address: 127.0.0.1 is in 127.0.0.0/8, the "
+            "loopback network"},
+        HealthCase{
+            "Status", Probing(HttpProbe{"http://192.0.2.81/", {}, 600, ""}),
+            "probes[0].http.status: 600 is no status of HTTP; use 100 to "
+            "599"},
+        HealthCase{"Text",
+                   Probing(HttpProbe{
+                       "http://192.0.2.81/", {}, {}, std::string(257, 'a')}),
+                   "probes[0].http.text: is longer than 256 bytes"}),
+    HealthCaseName);
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, ValidateEachHealth,
     ::testing::Values(
-        Case{"NoQuorum", [](Health& h) { h.quorum = 0; },
-             "quorum: 0 answers would always do; use 1 or more"},
-        Case{"LargeQuorum", [](Health& h) { h.quorum = 7; },
-             "quorum: 7 answers can never come from 6 probes"},
-        Case{"ShortInterval",
-             [](Health& h) {
-               h.interval = h.timeout = 99ms;
-               h.latency.reset();
-             },
-             "interval: 99ms is not between 100ms and 1h"},
-        Case{"LongInterval", [](Health& h) { h.interval = 1h + 1ms; },
-             "interval: 3600001ms is not between 100ms and 1h"},
-        Case{"ShortTimeout",
-             [](Health& h) {
-               h.timeout = 9ms;
-               h.latency.reset();
-             },
-             "timeout: 9ms is too short; use 10ms or more"},
-        Case{"LongTimeout", [](Health& h) { h.timeout = 1001ms; },
-             "timeout: 1001ms is longer than the interval, 1000ms; a round "
-             "must end before the next one begins"},
-        Case{"NoDown", [](Health& h) { h.down = 0; },
-             "down: 0 is not a number of rounds; use 1 to 1000"},
-        Case{"ManyUp", [](Health& h) { h.up = 1001; },
-             "up: 1001 is not a number of rounds; use 1 to 1000"},
-        Case{"LossOfMoreThanAll", [](Health& h) { h.loss->degraded = 10001; },
-             "loss.degraded: is more than 100%"},
-        Case{"LossOrder", [](Health& h) { h.loss->recovered = 2000; },
-             "loss.recovered: must be less than degraded, or a value in "
-             "between would be both"},
-        Case{"LatencyOrder", [](Health& h) { h.latency->recovered = 400ms; },
-             "latency.recovered: must be less than degraded, or a value in "
-             "between would be both"},
-        Case{"LatencyBeyondTheTimeout",
-             [](Health& h) { h.latency->degraded = 751ms; },
-             "latency.degraded: 751ms is longer than the timeout, 750ms, "
-             "after which an answer counts as lost"},
-        Case{"NoLatency", [](Health& h) { h.latency->recovered = 0ms; },
-             "latency.recovered: 0ms is faster than any line"}),
-    CaseName);
+        HealthCase{"NoQuorum", [](Health& h) { h.quorum = 0; },
+                   "quorum: 0 answers would always do; use 1 or more"},
+        HealthCase{"LargeQuorum", [](Health& h) { h.quorum = 7; },
+                   "quorum: 7 answers can never come from 6 probes"},
+        HealthCase{"ShortInterval",
+                   [](Health& h) {
+                     h.interval = h.timeout = 99ms;
+                     h.latency.reset();
+                   },
+                   "interval: 99ms is not between 100ms and 1h"},
+        HealthCase{"LongInterval", [](Health& h) { h.interval = 1h + 1ms; },
+                   "interval: 3600001ms is not between 100ms and 1h"},
+        HealthCase{"ShortTimeout",
+                   [](Health& h) {
+                     h.timeout = 9ms;
+                     h.latency.reset();
+                   },
+                   "timeout: 9ms is too short; use 10ms or more"},
+        HealthCase{
+            "LongTimeout", [](Health& h) { h.timeout = 1001ms; },
+            "timeout: 1001ms is longer than the interval, 1000ms; a round "
+            "must end before the next one begins"},
+        HealthCase{"NoDown", [](Health& h) { h.down = 0; },
+                   "down: 0 is not a number of rounds; use 1 to 1000"},
+        HealthCase{"ManyUp", [](Health& h) { h.up = 1001; },
+                   "up: 1001 is not a number of rounds; use 1 to 1000"},
+        HealthCase{"LossOfMoreThanAll",
+                   [](Health& h) { h.loss->degraded = 10001; },
+                   "loss.degraded: is more than 100%"},
+        HealthCase{"LossOrder", [](Health& h) { h.loss->recovered = 2000; },
+                   "loss.recovered: must be less than degraded, or a value in "
+                   "between would be both"},
+        HealthCase{
+            "LatencyOrder", [](Health& h) { h.latency->recovered = 400ms; },
+            "latency.recovered: must be less than degraded, or a value in "
+            "between would be both"},
+        HealthCase{"LatencyBeyondTheTimeout",
+                   [](Health& h) { h.latency->degraded = 751ms; },
+                   "latency.degraded: 751ms is longer than the timeout, 750ms, "
+                   "after which an answer counts as lost"},
+        HealthCase{"NoLatency", [](Health& h) { h.latency->recovered = 0ms; },
+                   "latency.recovered: 0ms is faster than any line"}),
+    HealthCaseName);
 
 }  // namespace
 }  // namespace uplinkd

@@ -16,7 +16,7 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr int kCases = 10'000;
+constexpr int kFills = 10'000;
 constexpr double kTiny = 1e-9;
 
 TEST(WaterFill, GivesTheWidthsWhereLevelsAreEqual) {
@@ -83,7 +83,7 @@ double Rounding(const RandomVessels& random) {
 
 TEST(WaterFill, SharesAreNeverNegativeAndSumToOne) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     const std::vector<double> shares = WaterFill(random.vessels, random.poured);
     ASSERT_EQ(shares.size(), random.vessels.size());
@@ -94,7 +94,7 @@ TEST(WaterFill, SharesAreNeverNegativeAndSumToOne) {
 
 TEST(WaterFill, LevelsOutAllThatGetAnything) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     const std::vector<double> shares = WaterFill(random.vessels, random.poured);
     // Where the water stands, from what each vessel holds in the end.
@@ -119,7 +119,7 @@ TEST(WaterFill, LevelsOutAllThatGetAnything) {
 
 TEST(WaterFill, IgnoresTheOrder) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     const auto sorted = [&] {
       std::vector<double> shares = WaterFill(random.vessels, random.poured);
@@ -137,7 +137,7 @@ TEST(WaterFill, IgnoresTheOrder) {
 
 TEST(WaterFill, WhoHoldsMoreGetsLess) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     const std::vector<double> before = WaterFill(random.vessels, random.poured);
     const std::size_t fuller = random.Draw(0, before.size() - 1);
@@ -155,7 +155,7 @@ TEST(WaterFill, WhoHoldsMoreGetsLess) {
 
 TEST(WaterFill, MuchMoreWaterThanThereWasGivesTheWidths) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     double width = 0;
     for (const Vessel& vessel : random.vessels) width += vessel.width;
@@ -176,7 +176,7 @@ TEST(InParts, RoundsToTheLargestRemainders) {
 
 TEST(InParts, AreAsManyAsWantedAndNoneIsAWholeOneOff) {
   RandomVessels random;
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kFills; ++i) {
     random.Make();
     const std::vector<double> shares = WaterFill(random.vessels, random.poured);
     const std::vector<std::uint64_t> parts = InParts(shares, 1000);

@@ -13,6 +13,7 @@ namespace uplinkd {
 namespace {
 
 using testing::Chooser;
+using testing::Client;
 using ::testing::ElementsAre;
 using testing::kChoosing;
 using testing::kMask;
@@ -28,10 +29,6 @@ Choice Remembering(Choice choice) {
     choice.memory->uplinks.push_back(member.id);
   }
   return choice;
-}
-
-std::uint32_t Client(std::uint32_t number) {
-  return 0x0a000000 + number;
 }
 
 std::vector<std::string> Words(const Chain& chain) {

@@ -12,16 +12,13 @@ namespace uplinkd {
 namespace {
 
 using testing::Chooser;
+using testing::Client;
 using ::testing::ElementsAre;
 using testing::kChoosing;
 using testing::kMask;
 using testing::Log2;
 using testing::MakeChoice;
 using testing::TableOf;
-
-std::uint32_t Client(std::uint32_t number) {
-  return 0x0a000000 + number;
-}
 
 // ---- what all have in common ----
 
@@ -91,6 +88,7 @@ TEST(XtChoice, ThrowsDiceByWeight) {
 
 std::vector<std::string> NamesOf(const std::map<std::string, Chain>& chains) {
   std::vector<std::string> names;
+  names.reserve(chains.size());
   for (const auto& [name, chain] : chains) names.push_back(name);
   return names;
 }

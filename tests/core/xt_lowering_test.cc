@@ -61,7 +61,7 @@ class Router {
   std::uint32_t dice_ = 0;
 };
 
-Packet FromLan(std::string_view destination = "192.0.2.80") {
+Packet LanPacket(std::string_view destination = "192.0.2.80") {
   Packet packet;
   packet.in_interface = "lan0";
   packet.source = Ip("192.168.10.5");
@@ -91,7 +91,7 @@ TEST(XtLowering, CostsAnEstablishedPacketTwoRules) {
       Router router(
           Compile(SpecWithUplinks(count, algorithm), FactsWithUplinks(count)));
       for (const char* interface : {"lan0", "wan1"}) {
-        Packet packet = FromLan();
+        Packet packet = LanPacket();
         packet.in_interface = interface;
         packet.is_new = false;
         packet.connmark = 1;
@@ -151,7 +151,7 @@ TEST(XtLowering, CostsANewConnectionItsRulesAndItsChoice) {
     for (const std::uint32_t count : {2U, 3U, 8U, 32U}) {
       const Spec spec = SpecWithRules(algorithm, count, kRules);
       const Desired desired = Compile(spec, FactsWithUplinks(count));
-      Packet packet = FromLan();
+      Packet packet = LanPacket();
       const Walk walk = Router(desired).Send(XtHook::kPrerouting, packet);
       ASSERT_NE(packet.connmark, 0U);
       int estimates = 0;
@@ -207,7 +207,7 @@ TEST(XtLowering, DivertsNothingInternal) {
        {"192.168.10.77", "198.51.100.1", "203.0.113.2", "224.0.0.251",
         "255.255.255.255"}) {
     Router router(TwoUplinks(Algorithm::kWeightedRandom));
-    Packet packet = FromLan(destination);
+    Packet packet = LanPacket(destination);
     router.Send(XtHook::kPrerouting, packet);
     EXPECT_EQ(packet.connmark, 0U) << destination;
   }
@@ -215,11 +215,11 @@ TEST(XtLowering, DivertsNothingInternal) {
 
 TEST(XtLowering, BalancesOnlyTheSourcesOfTheLans) {
   Router router(TwoUplinks(Algorithm::kWeightedRandom));
-  Packet stranger = FromLan();
+  Packet stranger = LanPacket();
   stranger.source = Ip("192.168.99.5");
   router.Send(XtHook::kPrerouting, stranger);
   EXPECT_EQ(stranger.connmark, 0U);
-  Packet vpn = FromLan();
+  Packet vpn = LanPacket();
   vpn.in_interface = "tun0";
   router.Send(XtHook::kPrerouting, vpn);
   EXPECT_EQ(vpn.connmark, 0U);
@@ -229,7 +229,7 @@ TEST(XtLowering, LeavesForeignMarkBitsAlone) {
   Spec spec = TwoUplinkSpec();
   spec.mark_mask = 0xff00;
   Router router(Compile(spec, TwoUplinkFacts()));
-  Packet packet = FromLan();
+  Packet packet = LanPacket();
   packet.mark = 0xabcd00ef;
   packet.connmark = 0x12340056;
   router.Send(XtHook::kPrerouting, packet);
@@ -253,7 +253,7 @@ TEST(XtLoweringLaw, EveryNewLanConnectionGetsTheFateOfAReadyUplink) {
     const bool chooses =
         spec.balance.algorithm != Algorithm::kMultipath && !ready.empty();
     Router router(desired);
-    Packet packet = FromLan();
+    Packet packet = LanPacket();
     const Walk walk = router.Send(XtHook::kPrerouting, packet);
     ASSERT_EQ(walk.marks_set, chooses ? 1 : 0);
     ASSERT_EQ(packet.mark, packet.connmark);
@@ -293,7 +293,7 @@ TEST(XtLoweringLaw, WhatComesInByAnUplinkThatIsSetUpGetsItsFate) {
 TEST(XtLowering, RemembersWhatTheRouteChose) {
   const Desired desired = TwoUplinks(Algorithm::kMultipath);
   Router router(desired);
-  Packet packet = FromLan();
+  Packet packet = LanPacket();
   router.Send(XtHook::kPrerouting, packet);
   EXPECT_EQ(packet.connmark, 0U);
   packet.out_interface = "wan2";
@@ -325,7 +325,7 @@ std::map<std::string, std::uint64_t> Estimated(Measure measure, XtHook hook,
 }
 
 TEST(XtLowering, EstimatesTheDirectionsThatAreMeasured) {
-  Packet out = FromLan();
+  Packet out = LanPacket();
   out.out_interface = "wan2";
   const Packet in = FromUplink("wan2");
   const auto download = Estimated(Measure::kDownload, XtHook::kPrerouting, in);

@@ -37,7 +37,7 @@ using testing::XtInterpreter;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 
-TrafficRule To(const std::string& name, std::string use) {
+TrafficRule RuleTo(const std::string& name, std::string use) {
   TrafficRule rule;
   rule.name = name;
   rule.use = std::move(use);
@@ -45,9 +45,10 @@ TrafficRule To(const std::string& name, std::string use) {
 }
 
 // What the chains of a spec do with a packet.
-class Router {
+class TrafficRouter {
  public:
-  explicit Router(const Spec& spec, const Facts& facts = FactsWithUplinks(4))
+  explicit TrafficRouter(const Spec& spec,
+                         const Facts& facts = FactsWithUplinks(4))
       : mangle_(*Compile(spec, facts).state.tables.at(XtTable::kMangle)) {
     oracles_.dice = [] { return 0U; };
   }
@@ -76,7 +77,7 @@ class Router {
   Oracles oracles_;
 };
 
-Packet FromLan(std::uint8_t protocol = kTcp, std::uint16_t port = 443) {
+Packet LanPacketTo(std::uint8_t protocol = kTcp, std::uint16_t port = 443) {
   Packet packet;
   packet.in_interface = "lan0";
   packet.source = Ip("192.168.10.5");
@@ -87,15 +88,15 @@ Packet FromLan(std::uint8_t protocol = kTcp, std::uint16_t port = 443) {
 }
 
 // Four uplinks, all new connections by default to wan1.
-Spec Office() {
+Spec FourUplinks() {
   Spec spec = SpecWithUplinks(4, Algorithm::kFailover);
   spec.balance.tiers = {{{"wan1", {}}}};
   return spec;
 }
 
 TEST(XtTraffic, ARuleOfSingleValuesIsOneChainRule) {
-  Spec spec = Office();
-  TrafficRule rule = To("sip", "wan2");
+  Spec spec = FourUplinks();
+  TrafficRule rule = RuleTo("sip", "wan2");
   rule.match.protocol = kUdp;
   rule.match.source = {Net("192.168.10.0/28")};
   rule.match.destination_ports = {{5060, 5060}, {10000, 20000}};
@@ -104,7 +105,7 @@ TEST(XtTraffic, ARuleOfSingleValuesIsOneChainRule) {
   rule.except.destination = {Net("198.51.100.0/24")};
   spec.traffic = {rule};
   EXPECT_THAT(
-      Router(spec).Line(),
+      TrafficRouter(spec).Line(),
       ElementsAre("-i lan0 -s 192.168.10.0/28 ! -d 198.51.100.0/24 -p 17"
                   " -m multiport --dports 5060,10000:20000 -m dscp --dscp 0x2e"
                   " -g UPL-ONLY-2",
@@ -112,36 +113,36 @@ TEST(XtTraffic, ARuleOfSingleValuesIsOneChainRule) {
 }
 
 TEST(XtTraffic, TheFirstRuleThatMatchesDecides) {
-  Spec spec = Office();
-  TrafficRule web = To("web", "wan2");
+  Spec spec = FourUplinks();
+  TrafficRule web = RuleTo("web", "wan2");
   web.match.protocol = kTcp;
-  TrafficRule https = To("https", "wan3");
+  TrafficRule https = RuleTo("https", "wan3");
   https.match.protocol = kTcp;
   https.match.destination_ports = {{443, 443}};
   spec.traffic = {https, web};
-  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 443)), 3U);
-  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 80)), 2U);
-  EXPECT_EQ(Router(spec).MarkFor(FromLan(kUdp, 443)), 1U);
+  EXPECT_EQ(TrafficRouter(spec).MarkFor(LanPacketTo(kTcp, 443)), 3U);
+  EXPECT_EQ(TrafficRouter(spec).MarkFor(LanPacketTo(kTcp, 80)), 2U);
+  EXPECT_EQ(TrafficRouter(spec).MarkFor(LanPacketTo(kUdp, 443)), 1U);
   spec.traffic = {web, https};
-  EXPECT_EQ(Router(spec).MarkFor(FromLan(kTcp, 443)), 2U);
+  EXPECT_EQ(TrafficRouter(spec).MarkFor(LanPacketTo(kTcp, 443)), 2U);
 }
 
 TEST(XtTraffic, UseMainLeavesAConnectionAlone) {
-  Spec spec = Office();
-  spec.traffic = {To("all", kUseMain)};
-  Packet packet = FromLan();
-  Router(spec).Send(packet);
+  Spec spec = FourUplinks();
+  spec.traffic = {RuleTo("all", kUseMain)};
+  Packet packet = LanPacketTo();
+  TrafficRouter(spec).Send(packet);
   EXPECT_EQ(packet.mark, 0U);
   EXPECT_EQ(packet.connmark, 0U);
 }
 
 TEST(XtTraffic, AnUplinkThatIsDownIsUnreachableAndNothingElse) {
-  Spec spec = Office();
-  spec.traffic = {To("all", "wan2")};
+  Spec spec = FourUplinks();
+  spec.traffic = {RuleTo("all", "wan2")};
   Facts facts = FactsWithUplinks(4);
   facts.links["wan2"].carrier = false;
-  Packet packet = FromLan();
-  Router(spec, facts).Send(packet);
+  Packet packet = LanPacketTo();
+  TrafficRouter(spec, facts).Send(packet);
   EXPECT_EQ(packet.mark, 0xfeU);
   EXPECT_EQ(packet.connmark, 0U);
   EXPECT_THAT(testing::RuleLines(Compile(spec, facts)),
@@ -149,9 +150,9 @@ TEST(XtTraffic, AnUplinkThatIsDownIsUnreachableAndNothingElse) {
 }
 
 TEST(XtTraffic, WhatTheHealthOfAnUplinkChangesIsOneSmallChain) {
-  Spec spec = Office();
+  Spec spec = FourUplinks();
   for (int i = 0; i < 1000; ++i) {
-    TrafficRule rule = To("rule" + std::to_string(i), "wan2");
+    TrafficRule rule = RuleTo("rule" + std::to_string(i), "wan2");
     rule.match.protocol = kTcp;
     rule.match.destination_ports = {{static_cast<std::uint16_t>(i), 0}};
     rule.match.destination_ports[0].last = static_cast<std::uint16_t>(i);
@@ -159,8 +160,8 @@ TEST(XtTraffic, WhatTheHealthOfAnUplinkChangesIsOneSmallChain) {
   }
   Facts down = FactsWithUplinks(4);
   down.links["wan2"].carrier = false;
-  const Router before(spec);
-  const Router after(spec, down);
+  const TrafficRouter before(spec);
+  const TrafficRouter after(spec, down);
   std::vector<std::string> changed;
   for (const auto& [name, chain] : before.chains()) {
     if (!after.chains().contains(name) || after.chains().at(name) != chain) {
@@ -227,14 +228,14 @@ bool Matches(const TrafficRule& rule, const Packet& packet) {
 }
 
 TEST(XtTraffic, ABudgetIsAskedLast) {
-  Spec spec = Office();
-  TrafficRule rule = To("bulk", "wan2");
+  Spec spec = FourUplinks();
+  TrafficRule rule = RuleTo("bulk", "wan2");
   rule.match.protocol = kTcp;
   rule.match.limit = RateLimit{10, std::chrono::minutes(1), 2};
   rule.except.source = {Net("192.168.10.7/32")};
   spec.traffic = {rule};
   EXPECT_THAT(
-      Router(spec).Line(),
+      TrafficRouter(spec).Line(),
       ElementsAre("! -s 192.168.10.7/32 -p 6 -m hashlimit --hashlimit-upto "
                   "10/min --hashlimit-burst 2 --hashlimit-name "
                   "upl-bulk-f50b8ccf -g UPL-ONLY-2",
@@ -242,29 +243,29 @@ TEST(XtTraffic, ABudgetIsAskedLast) {
   // With lists in it, the rule leaves the line; its budget is the last stage.
   spec.traffic[0].match.source = {Net("192.168.10.0/28"),
                                   Net("192.168.10.32/28")};
-  Router router(spec);
+  TrafficRouter router(spec);
   for (int i = 0; i < 5; ++i) {
-    Packet other = FromLan();
+    Packet other = LanPacketTo();
     other.source = Ip("192.168.10.99");
     EXPECT_EQ(router.MarkFor(other), 1U);
-    Packet excepted = FromLan();
+    Packet excepted = LanPacketTo();
     excepted.source = Ip("192.168.10.7");
     EXPECT_EQ(router.MarkFor(excepted), 1U);
   }
   // None of those has used any of it up.
-  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
-  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
-  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 2U);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 2U);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 1U);
 }
 
 TEST(XtTraffic, WhatIsAboveABudgetCanBeTheMatch) {
-  Spec spec = Office();
-  TrafficRule rule = To("flood", "wan2");
+  Spec spec = FourUplinks();
+  TrafficRule rule = RuleTo("flood", "wan2");
   rule.except.limit = RateLimit{10, std::chrono::seconds(1), 1};
   spec.traffic = {rule};
-  Router router(spec);
-  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
-  EXPECT_EQ(router.MarkFor(FromLan()), 2U);
+  TrafficRouter router(spec);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 1U);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 2U);
 }
 
 TEST(XtTraffic, ABudgetWithOtherNumbersHasAnotherName) {
@@ -273,11 +274,11 @@ TEST(XtTraffic, ABudgetWithOtherNumbersHasAnotherName) {
        {RateLimit{10}, RateLimit{11}, RateLimit{10, std::chrono::minutes(1)},
         RateLimit{10, std::chrono::seconds(1), 6},
         RateLimit{10, std::chrono::seconds(1), 5, LimitKey::kSource}}) {
-    Spec spec = Office();
-    TrafficRule rule = To("bulk", "wan2");
+    Spec spec = FourUplinks();
+    TrafficRule rule = RuleTo("bulk", "wan2");
     rule.match.limit = limit;
     spec.traffic = {rule};
-    const std::string words = Router(spec).Line().front();
+    const std::string words = TrafficRouter(spec).Line().front();
     names.insert(words.substr(words.find("--hashlimit-name")));
   }
   EXPECT_EQ(names.size(), 5U);
@@ -295,19 +296,19 @@ Packet FromRouter(std::uint32_t uid = 0) {
 }
 
 TEST(XtLocal, WithoutAWordMainRoutesThem) {
-  Router router(Office());
+  TrafficRouter router(FourUplinks());
   Packet packet = FromRouter();
   EXPECT_EQ(router.Send(packet, XtHook::kOutput).Total(), 1);
   EXPECT_EQ(packet.mark, 0U);
 }
 
 TEST(XtLocal, HaveTheFateOfThePolicyOnce) {
-  Spec spec = Office();
+  Spec spec = FourUplinks();
   spec.local_use = kBalance;
   spec.balance.tiers = {{{"wan3", {}}}};
   Facts facts = FactsWithUplinks(4);
   facts.default_source = facts.links.at("wan1").addresses.at(0).local;
-  Router router(spec, facts);
+  TrafficRouter router(spec, facts);
   Packet packet = FromRouter();
   packet.source = *facts.default_source;
   router.Send(packet, XtHook::kOutput);
@@ -320,11 +321,11 @@ TEST(XtLocal, HaveTheFateOfThePolicyOnce) {
 }
 
 TEST(XtLocal, BoundToAnUplinkTheyKeepToIt) {
-  Spec spec = Office();
+  Spec spec = FourUplinks();
   spec.local_use = "wan3";
   Facts facts = FactsWithUplinks(4);
   facts.default_source = facts.links.at("wan1").addresses.at(0).local;
-  Router router(spec, facts);
+  TrafficRouter router(spec, facts);
   for (const auto& [link, mark] :
        std::map<std::string, std::uint32_t>{{"wan1", 3}, {"wan2", 2}}) {
     Packet packet = FromRouter();
@@ -335,9 +336,9 @@ TEST(XtLocal, BoundToAnUplinkTheyKeepToIt) {
 }
 
 TEST(XtLocal, InternalDestinationsStayWithMain) {
-  Spec spec = Office();
+  Spec spec = FourUplinks();
   spec.local_use = "wan3";
-  Router router(spec);
+  TrafficRouter router(spec);
   for (const char* destination : {"192.168.10.5", "224.0.0.5"}) {
     Packet packet = FromRouter();
     packet.destination = Ip(destination);
@@ -351,12 +352,12 @@ TEST(XtLocal, InternalDestinationsStayWithMain) {
 }
 
 TEST(XtLocal, RulesWithAUidAreForThemAlone) {
-  Spec spec = Office();
-  TrafficRule rule = To("backup", "wan2");
+  Spec spec = FourUplinks();
+  TrafficRule rule = RuleTo("backup", "wan2");
   rule.match.uid = {{34, 34}, {1000, 1999}};
   rule.except.uid = {{1500, 1500}};
   spec.traffic = {rule};
-  Router router(spec);
+  TrafficRouter router(spec);
   const auto mark_of = [&router](std::uint32_t uid) {
     Packet packet = FromRouter(uid);
     router.Send(packet, XtHook::kOutput);
@@ -366,7 +367,7 @@ TEST(XtLocal, RulesWithAUidAreForThemAlone) {
   EXPECT_EQ(mark_of(1999), 2U);
   EXPECT_EQ(mark_of(1500), 0U);
   EXPECT_EQ(mark_of(0), 0U);
-  EXPECT_EQ(router.MarkFor(FromLan()), 1U);
+  EXPECT_EQ(router.MarkFor(LanPacketTo()), 1U);
 }
 
 class RandomTraffic {
@@ -379,7 +380,7 @@ class RandomTraffic {
     std::vector<TrafficRule> rules;
     for (std::uint32_t i = Below(5); i > 0; --i) {
       constexpr const char* kUses[] = {"wan2", "voice", "main", "balance"};
-      TrafficRule rule = To("rule" + std::to_string(i), kUses[Below(4)]);
+      TrafficRule rule = RuleTo("rule" + std::to_string(i), kUses[Below(4)]);
       rule.match = Match();
       rule.match.protocol = Below(2) == 0 ? kTcp : kUdp;
       if (Below(2) == 0) rule.except = Match();
@@ -389,7 +390,7 @@ class RandomTraffic {
   }
 
   Packet SomePacket() {
-    Packet packet = FromLan(Below(2) == 0 ? kTcp : kUdp);
+    Packet packet = LanPacketTo(Below(2) == 0 ? kTcp : kUdp);
     packet.in_interface = "lan" + std::to_string(Below(2));
     packet.source = Address::FromIpv4(0xc0a80a00 + Below(16));
     packet.destination = Address::FromIpv4(0xc0000200 + Below(16));
@@ -451,14 +452,14 @@ TEST(XtTrafficLaw, TheChainsDecideAsTheRulesSay) {
   RandomTraffic random;
   int by_a_rule = 0;
   for (int i = 0; i < 10'000; ++i) {
-    Spec spec = Office();
+    Spec spec = FourUplinks();
     spec.lans.push_back({"lan1", {Net("192.168.10.0/24")}});
     Policy voice;
     voice.name = "voice";
     voice.tiers = {{{"wan3", {}}}};
     spec.policies = {voice};
     spec.traffic = random.Rules();
-    Router router(spec);
+    TrafficRouter router(spec);
     for (int j = 0; j < 5; ++j) {
       const Packet packet = random.SomePacket();
       const auto rule =

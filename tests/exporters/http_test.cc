@@ -11,7 +11,7 @@
 namespace uplinkd {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 SnapshotPointer Generation(std::uint64_t generation) {
   auto snapshot = std::make_shared<MetricsSnapshot>();

@@ -8,8 +8,8 @@
 namespace uplinkd {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 MetricsSnapshot OneUplink() {
   MetricsSnapshot s;

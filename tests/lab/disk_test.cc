@@ -23,7 +23,7 @@ std::string WhyUnsaved(const v1::Status& status) {
   return saved == nullptr ? "" : saved->reason();
 }
 
-LabSpec NewSpec() {
+LabSpec OtherSpec() {
   return {.algorithm = "round-robin", .capacities = {7, 3}, .revision = "2"};
 }
 
@@ -73,7 +73,7 @@ class Disk : public AgentLab {
   // A file that cannot be saved is followed, and is saved later.
   void FollowAFileMeanwhile(const std::string& reason,
                             const std::function<void()>& mend) {
-    const std::string path = WriteSpec(NewSpec());
+    const std::string path = WriteSpec(OtherSpec());
     ASSERT_NO_FATAL_FAILURE(KillAgent());
     ASSERT_NO_FATAL_FAILURE(StartAgent({.arguments = {"--spec", path}}));
     ASSERT_NO_FATAL_FAILURE(WaitFor([](const v1::Status& status) {
@@ -102,7 +102,7 @@ class Disk : public AgentLab {
 TEST_F(Disk, WhileItIsFullAnApplyIsRefusedAndAFileIsFollowed) {
   ASSERT_NO_FATAL_FAILURE(BeginOnSmallDisk());
   disk_->Fill();
-  ExpectRefused(agent_->Ctl({"apply", "-f", WriteSpec(NewSpec())}),
+  ExpectRefused(agent_->Ctl({"apply", "-f", WriteSpec(OtherSpec())}),
                 "No space left on device");
   ExpectRefused(agent_->Ctl({"drain", "wan1"}), "No space left on device");
   EXPECT_EQ(agent_->Status()->generation(), 1U);
@@ -118,7 +118,7 @@ TEST_F(Disk, WhileItIsReadOnlyNothingIsPromisedOrTakenAway) {
   ASSERT_NO_FATAL_FAILURE(BeginOnSmallDisk());
   ASSERT_TRUE(disk_->SetReadOnly(true));
   constexpr const char* kWords = "Read-only file system";
-  ExpectRefused(agent_->Ctl({"apply", "-f", WriteSpec(NewSpec())}), kWords);
+  ExpectRefused(agent_->Ctl({"apply", "-f", WriteSpec(OtherSpec())}), kWords);
   ExpectRefused(agent_->Ctl({"pause", "--for", "1m"}), kWords);
   ExpectRefused(agent_->Ctl({"drain", "wan1"}), kWords);
   ExpectRefused(agent_->Ctl({"cleanup"}), kWords);
@@ -129,7 +129,7 @@ TEST_F(Disk, WhileItIsReadOnlyNothingIsPromisedOrTakenAway) {
 TEST_F(Disk, OneThatBecomesReadOnlyKeepsNoSpecThatNobodyConfirms) {
   ASSERT_NO_FATAL_FAILURE(BeginOnSmallDisk());
   const CommandResult applied =
-      agent_->Ctl({"apply", "-f", WriteSpec(NewSpec()), "--confirm-within",
+      agent_->Ctl({"apply", "-f", WriteSpec(OtherSpec()), "--confirm-within",
                    "3s", "--confirm-id", "night"});
   ASSERT_EQ(applied.exit_code, 0) << applied.output;
   ASSERT_TRUE(disk_->SetReadOnly(true));
@@ -152,17 +152,17 @@ TEST_F(Disk, OneThatBecomesReadOnlyKeepsNoSpecThatNobodyConfirms) {
   EXPECT_THAT(agent_->Ctl({"history"}).output, HasSubstr("rolled-back"));
 }
 
-struct Damage {
+struct FileDamage {
   const char* name;
   const char* script;  // for each FILE of the state
   bool kept;           // what was there is kept aside
 };
 
-std::ostream& operator<<(std::ostream& stream, const Damage& damage) {
+std::ostream& operator<<(std::ostream& stream, const FileDamage& damage) {
   return stream << damage.name;
 }
 
-class Damaged : public Disk, public testing::WithParamInterface<Damage> {};
+class Damaged : public Disk, public testing::WithParamInterface<FileDamage> {};
 
 TEST_P(Damaged, StateLeavesTheKernelAloneUntilThereIsASpec) {
   ASSERT_NO_FATAL_FAILURE(BuildLab());
@@ -213,10 +213,11 @@ TEST_P(Damaged, StateLeavesTheKernelAloneUntilThereIsASpec) {
 INSTANTIATE_TEST_SUITE_P(
     Disk, Damaged,
     testing::Values(
-        Damage{"ByZeros", "truncate -s 0 $FILE; truncate -s 4096 $FILE", true},
-        Damage{"ByADirectory", "rm $FILE; mkdir -p $FILE/lost", true},
-        Damage{"ByItsMode", "chmod 000 $FILE", true},
-        Damage{"ByItsLoss", "rm -r $FILE", false}),
+        FileDamage{"ByZeros", "truncate -s 0 $FILE; truncate -s 4096 $FILE",
+                   true},
+        FileDamage{"ByADirectory", "rm $FILE; mkdir -p $FILE/lost", true},
+        FileDamage{"ByItsMode", "chmod 000 $FILE", true},
+        FileDamage{"ByItsLoss", "rm -r $FILE", false}),
     [](const auto& parameter) { return parameter.param.name; });
 
 }  // namespace

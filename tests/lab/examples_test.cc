@@ -160,10 +160,10 @@ TEST_F(Example, PppoeBranch) {
 }
 
 TEST_F(Example, MultipathRoutedSubnet) {
-  constexpr int kClients = 100;
+  constexpr int kAddresses = 100;
   ASSERT_NO_FATAL_FAILURE(
       Begin("multipath-routed-subnet",
-            {.client_addresses = kClients, .check_sources = false}));
+            {.client_addresses = kAddresses, .check_sources = false}));
   // Both providers route the subnet to the router, and the world to them.
   for (const std::size_t n : {1U, 2U}) {
     ASSERT_TRUE(Shell(lab_->provider(n),
@@ -174,7 +174,7 @@ TEST_F(Example, MultipathRoutedSubnet) {
       Shell(lab_->server(), "ip route add 192.168.10.0/24 via 198.19.1.1")
           .Ok());
   // Nothing is translated: the server sees every client itself.
-  EXPECT_EQ(Shares(kClients, kClients).size(), std::size_t{kClients});
+  EXPECT_EQ(Shares(kAddresses, kAddresses).size(), std::size_t{kAddresses});
   // Two thirds of them by the first, give or take three times the usual.
   const auto sent = [this](std::size_t n) {
     return std::stoi(OnRouter("conntrack -L -m " + std::to_string(n) +
@@ -182,7 +182,7 @@ TEST_F(Example, MultipathRoutedSubnet) {
                          .output);
   };
   EXPECT_THAT(sent(1), AllOf(Ge(52), Le(81)));
-  EXPECT_EQ(sent(1) + sent(2), kClients);
+  EXPECT_EQ(sent(1) + sent(2), kAddresses);
 }
 
 }  // namespace

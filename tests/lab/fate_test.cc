@@ -5,17 +5,17 @@
 namespace uplinkd::lab {
 namespace {
 
-constexpr int kClients = 100;
+constexpr int kFateClients = 100;
 
 class Fate : public AgentLab,
              public testing::WithParamInterface<const char*> {};
 
 TEST_P(Fate, LastsAsLongAsTheConnection) {
   LabSpec spec{.algorithm = GetParam(), .capacities = {30, 10}};
-  ASSERT_NO_FATAL_FAILURE(Begin({.client_addresses = kClients}, spec));
+  ASSERT_NO_FATAL_FAILURE(Begin({.client_addresses = kFateClients}, spec));
   std::vector<Connection> connections;
   std::vector<std::string> first;
-  ASSERT_NO_FATAL_FAILURE(Connect(300, kClients, &connections, &first));
+  ASSERT_NO_FATAL_FAILURE(Connect(300, kFateClients, &connections, &first));
   for (int round = 2; round < 7; ++round) {
     ASSERT_TRUE(OnRouter(kForeignCommit).Ok());
     // Other weights, so that the choice itself is written anew.
@@ -33,10 +33,10 @@ TEST_P(Fate, LastsAsLongAsTheConnection) {
 
 TEST_P(Fate, LastsThroughARestartOfTheAgent) {
   const LabSpec spec{.algorithm = GetParam()};
-  ASSERT_NO_FATAL_FAILURE(Begin({.client_addresses = kClients}, spec));
+  ASSERT_NO_FATAL_FAILURE(Begin({.client_addresses = kFateClients}, spec));
   std::vector<Connection> connections;
   std::vector<std::string> first;
-  ASSERT_NO_FATAL_FAILURE(Connect(100, kClients, &connections, &first));
+  ASSERT_NO_FATAL_FAILURE(Connect(100, kFateClients, &connections, &first));
   ASSERT_NO_FATAL_FAILURE(StopAgent());
   ASSERT_NO_FATAL_FAILURE(StartAgent());
   ASSERT_NO_FATAL_FAILURE(WaitFor(InSync));

@@ -13,7 +13,7 @@ using ::testing::Key;
 using ::testing::Le;
 using ::testing::Pair;
 
-constexpr int kClients = 100;
+constexpr std::size_t kShareClients = 100;
 
 class Shares : public AgentLab {};
 
@@ -37,20 +37,20 @@ TEST_F(Shares, OfRoundRobinAreExactWhileOthersCommit) {
 
 TEST_F(Shares, OfSourceHashKeepAClientOnItsUplink) {
   ASSERT_NO_FATAL_FAILURE(
-      Begin({.client_addresses = kClients},
+      Begin({.client_addresses = kShareClients},
             {.algorithm = "source-hash", .capacities = {30, 10}}));
   std::vector<Connection> connections;
   std::vector<std::string> answers;
   ASSERT_NO_FATAL_FAILURE(
-      Connect(3 * kClients, kClients, &connections, &answers));
-  for (std::size_t i = 0; i < kClients; ++i) {
-    EXPECT_EQ(answers[i + kClients], answers[i])
+      Connect(3 * kShareClients, kShareClients, &connections, &answers));
+  for (std::size_t i = 0; i < kShareClients; ++i) {
+    EXPECT_EQ(answers[i + kShareClients], answers[i])
         << ClientAddress(static_cast<int>(i));
-    EXPECT_EQ(answers[i + 2 * kClients], answers[i])
+    EXPECT_EQ(answers[i + 2 * kShareClients], answers[i])
         << ClientAddress(static_cast<int>(i));
   }
   // 100 clients at 3:1 spread with a standard deviation of 4.3.
-  answers.resize(kClients);
+  answers.resize(kShareClients);
   EXPECT_THAT(Tally(answers),
               ElementsAre(Pair(UplinkAddress(1), AllOf(Ge(54), Le(96))),
                           Pair(UplinkAddress(2), AllOf(Ge(4), Le(46)))));
@@ -58,9 +58,9 @@ TEST_F(Shares, OfSourceHashKeepAClientOnItsUplink) {
 
 TEST_F(Shares, OfMultipathFollowTheWeights) {
   ASSERT_NO_FATAL_FAILURE(
-      Begin({.client_addresses = kClients},
+      Begin({.client_addresses = kShareClients},
             {.algorithm = "multipath", .capacities = {30, 10}}));
-  EXPECT_THAT(AgentLab::Shares(kClients, kClients),
+  EXPECT_THAT(AgentLab::Shares(kShareClients, kShareClients),
               ElementsAre(Pair(UplinkAddress(1), AllOf(Ge(54), Le(96))),
                           Pair(UplinkAddress(2), AllOf(Ge(4), Le(46)))));
 }

@@ -35,8 +35,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr XtTable kMangle = XtTable::kMangle;
-
 // What `work` returns in a child process.
 std::string InChild(const std::function<std::string()>& work) {
   std::array<int, 2> ends{};
@@ -119,8 +117,9 @@ class XtablesFaults : public NetnsTest {
     Xtables xtables(1s);
     const auto tables = xtables.Observe();
     if (!tables) return tables.error().message;
-    if (tables->at(kMangle)->Empty()) return "empty";
-    return *tables->at(kMangle) == OneChain() ? "one chain" : "something";
+    if (tables->at(XtTable::kMangle)->Empty()) return "empty";
+    return *tables->at(XtTable::kMangle) == OneChain() ? "one chain"
+                                                       : "something";
   }
 
   // The outcome of building OneChain() in a process that gets `answer`.
@@ -128,7 +127,8 @@ class XtablesFaults : public NetnsTest {
     return InChild([=] {
       Answer(system_call, option, answer);
       Xtables xtables(1s);
-      return Describe(xtables.Execute(Rebuild(kMangle, {}, OneChain())));
+      return Describe(
+          xtables.Execute(Rebuild(XtTable::kMangle, {}, OneChain())));
     });
   }
 };
@@ -257,7 +257,7 @@ TEST_F(XtablesFaults, LosesNothingToAWriterWithoutTheLock) {
   Xtables xtables(1s);
   XtTableState empty;
   empty.chains["UPL-A"];
-  ASSERT_EQ(xtables.Execute(Rebuild(kMangle, {}, empty)).result,
+  ASSERT_EQ(xtables.Execute(Rebuild(XtTable::kMangle, {}, empty)).result,
             StepResult::kDone);
 
   std::thread writer([] {
@@ -271,8 +271,10 @@ TEST_F(XtablesFaults, LosesNothingToAWriterWithoutTheLock) {
       EXPECT_EQ(tables.error().code, ErrorCode::kAborted);
       continue;
     }
-    const Outcome outcome = xtables.Execute(
-        {kMangle, *tables->at(kMangle), {InsertRule("UPL-A", written, {})}});
+    const Outcome outcome =
+        xtables.Execute({XtTable::kMangle,
+                         *tables->at(XtTable::kMangle),
+                         {InsertRule("UPL-A", written, {})}});
     if (outcome.result == StepResult::kDone) {
       ++written;
     } else {
@@ -283,7 +285,7 @@ TEST_F(XtablesFaults, LosesNothingToAWriterWithoutTheLock) {
 
   const auto tables = xtables.Observe();
   ASSERT_TRUE(tables);
-  EXPECT_EQ(tables->at(kMangle)->chains.at("UPL-A").size(), kRounds);
+  EXPECT_EQ(tables->at(XtTable::kMangle)->chains.at("UPL-A").size(), kRounds);
   EXPECT_EQ(uplinkd::Run("iptables-legacy -t mangle -S theirs | grep -c '^-A'"),
             std::to_string(kRounds) + "\n");
 }
@@ -304,13 +306,14 @@ TEST_F(XtablesFaults, TakesTurnsWithTheProgram) {
     XtTableState next = state;
     next.chains["UPL-" + std::to_string(i % 3)] = Chain(3);
     next.chains.erase("UPL-" + std::to_string((i + 1) % 3));
-    const Outcome outcome = xtables.Execute(Rebuild(kMangle, state, next));
+    const Outcome outcome =
+        xtables.Execute(Rebuild(XtTable::kMangle, state, next));
     EXPECT_EQ(outcome.result, StepResult::kDone) << outcome.error.message;
     state = next;
     std::this_thread::sleep_for(1ms);
   }
   program.join();
-  EXPECT_EQ(*xtables.Observe()->at(kMangle), state);
+  EXPECT_EQ(*xtables.Observe()->at(XtTable::kMangle), state);
 }
 
 TEST_F(XtablesFaults, LosesNoCountOfAForeignRule) {
@@ -324,7 +327,7 @@ TEST_F(XtablesFaults, LosesNoCountOfAForeignRule) {
   for (int i = 0; i < 100; ++i) {
     XtTableState next = OneChain();
     next.chains["UPL-B"] = Chain(static_cast<std::size_t>(i % 5));
-    ASSERT_EQ(xtables.Execute(Rebuild(kMangle, state, next)).result,
+    ASSERT_EQ(xtables.Execute(Rebuild(XtTable::kMangle, state, next)).result,
               StepResult::kDone);
     state = next;
   }
