@@ -130,7 +130,7 @@ class ServiceManager : public ::testing::Test {
   std::optional<Namespace> namespace_;
 };
 
-constexpr const char* kTwoUplinks = R"(
+constexpr const char* kSmallSpec = R"(
 apiVersion: uplinkd/v1
 kind: Router
 metadata: {name: office}
@@ -142,7 +142,7 @@ spec:
 
 TEST_F(ServiceManager, IsToldOfReadinessOnceTheKernelHoldsTheSpec) {
   const NotifySocket manager(directory_ / "notify");
-  directory_.Write("router.yaml", kTwoUplinks);
+  directory_.Write("router.yaml", kSmallSpec);
   // As another program does for that long, so that no pass can write.
   UniqueFd lock(open((directory_ / "xtables.lock").c_str(),
                      O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -187,7 +187,7 @@ TEST_F(ServiceManager, StartedByRootTheAgentKeepsTwoCapabilities) {
                        (directory_ / "note.new") + " " + (directory_ / "note"));
   std::filesystem::permissions(directory_ / "hooks/note",
                                std::filesystem::perms::owner_all);
-  directory_.Write("router.yaml", kTwoUplinks);
+  directory_.Write("router.yaml", kSmallSpec);
   Process agent = Start({}, {"--spec", directory_ / "router.yaml"});
   ASSERT_THAT(manager.Until("READY=1"), Contains(HasSubstr("READY=1")))
       << directory_.Read("log");

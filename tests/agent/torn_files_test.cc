@@ -10,6 +10,7 @@
 #include "agent/drain_ledger.h"
 #include "agent/pause_ledger.h"
 #include "agent/spec_history.h"
+#include "tests/agent/noon.h"
 #include "tests/agent/temporary_directory.h"
 #include "tests/core/builders.h"
 
@@ -17,15 +18,16 @@ namespace uplinkd {
 namespace {
 
 using std::chrono::minutes;
-using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::Noon;
 using testing::TemporaryDirectory;
 
 Instant NoonAfterABoot() {
-  return {minutes(60),
-          std::chrono::system_clock::time_point(seconds(1795694400)),
-          minutes(60), "boot"};
+  Instant noon = Noon();
+  noon.uptime = noon.monotonic;
+  noon.boot = "boot";
+  return noon;
 }
 
 struct StateFile {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "reconciler/facts.h"
 #include "reconciler/ip.h"
@@ -95,6 +96,13 @@ inline Facts FactsWithUplinks(std::uint32_t count) {
                           network + "2/24", network + "1"));
   }
   return facts;
+}
+
+inline TrafficRule RuleTo(const std::string& name, std::string use) {
+  TrafficRule rule;
+  rule.name = name;
+  rule.use = std::move(use);
+  return rule;
 }
 
 // The spec of the README, ids assigned.

@@ -18,6 +18,7 @@ using testing::FactsWithUplinks;
 using ::testing::HasSubstr;
 using testing::Ip;
 using ::testing::IsEmpty;
+using testing::MembersOf;
 using ::testing::Not;
 using testing::SpecWithUplinks;
 using testing::TableText;
@@ -39,26 +40,19 @@ Facts With(const std::map<std::string, HealthState>& states) {
   return facts;
 }
 
-std::vector<UplinkId> Members(const Spec& spec, const Facts& facts,
-                              const std::string& policy = kBalance) {
-  const Choice choice =
-      Compile(spec, facts).filters.at(Family::kIpv4).choices.at(policy);
-  std::vector<UplinkId> ids;
-  for (const Member& member : choice.members) ids.push_back(member.id);
-  return ids;
-}
-
 TEST(CompileHealth, AnUplinkWithoutAVerdictCarriesConnections) {
-  EXPECT_THAT(Members(ProbedSpec(), With({})), ElementsAre(1, 2, 3));
-  EXPECT_THAT(Members(ProbedSpec(), With({{"wan2", HealthState::kUnknown}})),
-              ElementsAre(1, 2, 3));
+  EXPECT_THAT(MembersOf(Compile(ProbedSpec(), With({}))), ElementsAre(1, 2, 3));
+  EXPECT_THAT(
+      MembersOf(Compile(ProbedSpec(), With({{"wan2", HealthState::kUnknown}}))),
+      ElementsAre(1, 2, 3));
 }
 
 TEST(CompileHealth, AnUplinkThatIsDownGetsNoNewConnections) {
   const Desired desired =
       Compile(ProbedSpec(), With({{"wan2", HealthState::kDown}}));
-  EXPECT_THAT(Members(ProbedSpec(), With({{"wan2", HealthState::kDown}})),
-              ElementsAre(1, 3));
+  EXPECT_THAT(
+      MembersOf(Compile(ProbedSpec(), With({{"wan2", HealthState::kDown}}))),
+      ElementsAre(1, 3));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDown);
   EXPECT_EQ(desired.uplinks[1].reason, "for a reason");
   EXPECT_EQ(desired.uplinks[1].share, 0);
@@ -108,14 +102,16 @@ TEST(CompileHealth, ARuleForThisUplinkAloneIsToldThatItIsDown) {
 TEST(CompileHealth, ADegradedUplinkIsSecondChoiceWithinItsTier) {
   Spec spec = ProbedSpec();
   spec.balance.tiers = {{{"wan1", {}}, {"wan2", {}}}, {{"wan3", {}}}};
-  EXPECT_THAT(Members(spec, With({{"wan1", HealthState::kDegraded}})),
-              ElementsAre(2));
+  EXPECT_THAT(
+      MembersOf(Compile(spec, With({{"wan1", HealthState::kDegraded}}))),
+      ElementsAre(2));
   // Both of them: they are still better than the next tier.
-  EXPECT_THAT(Members(spec, With({{"wan1", HealthState::kDegraded},
-                                  {"wan2", HealthState::kDegraded}})),
-              ElementsAre(1, 2));
-  EXPECT_THAT(Members(spec, With({{"wan1", HealthState::kDegraded},
-                                  {"wan2", HealthState::kDown}})),
+  EXPECT_THAT(
+      MembersOf(Compile(spec, With({{"wan1", HealthState::kDegraded},
+                                    {"wan2", HealthState::kDegraded}}))),
+      ElementsAre(1, 2));
+  EXPECT_THAT(MembersOf(Compile(spec, With({{"wan1", HealthState::kDegraded},
+                                            {"wan2", HealthState::kDown}}))),
               ElementsAre(1));
   EXPECT_EQ(
       Compile(spec, With({{"wan1", HealthState::kDegraded}})).uplinks[0].phase,
@@ -125,15 +121,17 @@ TEST(CompileHealth, ADegradedUplinkIsSecondChoiceWithinItsTier) {
 TEST(CompileHealth, FailoverPassesOverADegradedUplink) {
   Spec spec = ProbedSpec(Algorithm::kFailover);
   spec.balance.tiers = {{{"wan1", {}}, {"wan2", {}}}, {{"wan3", {}}}};
-  EXPECT_THAT(Members(spec, With({{"wan1", HealthState::kDegraded}})),
-              ElementsAre(2));
+  EXPECT_THAT(
+      MembersOf(Compile(spec, With({{"wan1", HealthState::kDegraded}}))),
+      ElementsAre(2));
 }
 
 TEST(CompileHealth, WithAllDownThePolicyIsAtItsLastResort) {
-  EXPECT_THAT(Members(ProbedSpec(), With({{"wan1", HealthState::kDown},
-                                          {"wan2", HealthState::kDown},
-                                          {"wan3", HealthState::kDown}})),
-              IsEmpty());
+  EXPECT_THAT(
+      MembersOf(Compile(ProbedSpec(), With({{"wan1", HealthState::kDown},
+                                            {"wan2", HealthState::kDown},
+                                            {"wan3", HealthState::kDown}}))),
+      IsEmpty());
 }
 
 TEST(CompileHealth, ALostCarrierIsToldBeforeAnOldVerdict) {
@@ -145,8 +143,8 @@ TEST(CompileHealth, ALostCarrierIsToldBeforeAnOldVerdict) {
 }
 
 TEST(CompileHealth, AVerdictCountsOnlyWhileTheSpecAsksForProbes) {
-  EXPECT_THAT(Members(SpecWithUplinks(3, Algorithm::kWeightedRandom),
-                      With({{"wan2", HealthState::kDown}})),
+  EXPECT_THAT(MembersOf(Compile(SpecWithUplinks(3, Algorithm::kWeightedRandom),
+                                With({{"wan2", HealthState::kDown}}))),
               ElementsAre(1, 2, 3));
 }
 

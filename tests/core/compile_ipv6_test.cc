@@ -19,6 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Ip;
 using ::testing::IsEmpty;
+using testing::MembersOf;
 using testing::Net;
 using ::testing::Not;
 using testing::RouteLines;
@@ -135,16 +136,8 @@ TEST(CompileIpv6, WritesEachRuleTwiceWhereBothAreCarried) {
 
 TEST(CompileIpv6, SpreadsOverTheUplinksThatCarryTheFamily) {
   const Desired desired = Compile(DualSpec(), DualFacts());
-  const auto members = [&](Family family) {
-    std::vector<UplinkId> ids;
-    for (const Member& member :
-         desired.filters.at(family).choices.at(kBalance).members) {
-      ids.push_back(member.id);
-    }
-    return ids;
-  };
-  EXPECT_THAT(members(Family::kIpv4), ElementsAre(1));
-  EXPECT_THAT(members(Family::kIpv6), ElementsAre(1, 2));
+  EXPECT_THAT(MembersOf(desired), ElementsAre(1));
+  EXPECT_THAT(MembersOf(desired, kBalance, Family::kIpv6), ElementsAre(1, 2));
 }
 
 TEST(CompileIpv6, LeavesAloneWhatMeansSomethingOnALinkOnly) {

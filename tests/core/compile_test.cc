@@ -17,6 +17,7 @@ using testing::FactsWithUplinks;
 using ::testing::HasSubstr;
 using testing::Ip;
 using ::testing::IsEmpty;
+using testing::MembersOf;
 using testing::Net;
 using ::testing::Not;
 using testing::RouteLines;
@@ -32,15 +33,6 @@ const UplinkState& UplinkNamed(const Desired& desired, std::string_view name) {
       [&](const UplinkState& uplink) { return uplink.name == name; });
   EXPECT_NE(found, desired.uplinks.end());
   return *found;
-}
-
-std::vector<UplinkId> MemberIds(const Desired& desired) {
-  std::vector<UplinkId> ids;
-  for (const Member& member :
-       desired.filters.at(Family::kIpv4).choices.at(kBalance).members) {
-    ids.push_back(member.id);
-  }
-  return ids;
 }
 
 TEST(Compile, SaysWhatBecameOfEachUplink) {
@@ -94,7 +86,7 @@ TEST_P(CompileWaiting, NamesWhatIsMissing) {
   EXPECT_EQ(wan2.reason, GetParam().reason);
   EXPECT_EQ(wan2.share, 0);
   EXPECT_EQ(UplinkNamed(desired, "wan1").share, 1);
-  EXPECT_THAT(MemberIds(desired), ElementsAre(1));
+  EXPECT_THAT(MembersOf(desired), ElementsAre(1));
   EXPECT_FALSE(desired.filters.at(Family::kIpv4).arrivals.contains("wan2"));
   // Its connections must not fall through to another uplink.
   EXPECT_THAT(RouteLines(desired, 12),
@@ -176,7 +168,7 @@ TEST(Compile, RetriesABlockedUplinkButGivesItNothing) {
   const UplinkState& wan2 = UplinkNamed(desired, "wan2");
   EXPECT_EQ(wan2.phase, UplinkPhase::kBlocked);
   EXPECT_EQ(wan2.reason, "route refused: Nexthop has invalid gateway");
-  EXPECT_THAT(MemberIds(desired), ElementsAre(1));
+  EXPECT_THAT(MembersOf(desired), ElementsAre(1));
   EXPECT_FALSE(desired.filters.at(Family::kIpv4).arrivals.contains("wan2"));
   const Desired unblocked = Compile(TwoUplinkSpec(), TwoUplinkFacts());
   EXPECT_EQ(desired.state.routes, unblocked.state.routes);

@@ -1,4 +1,5 @@
-// What Compile() made, as text: in the words of ip(8) and iptables-save(8).
+// What Compile() made, in short: as text, in the words of ip(8) and
+// iptables-save(8), and who is chosen from.
 #ifndef UPLINKD_TESTS_CORE_DESIRED_TEXT_H_
 #define UPLINKD_TESTS_CORE_DESIRED_TEXT_H_
 
@@ -46,6 +47,18 @@ inline std::string TableText(const Desired& desired, XtTable table) {
     }
   }
   return text.str();
+}
+
+// The uplinks that a policy chooses from.
+inline std::vector<UplinkId> MembersOf(const Desired& desired,
+                                       const std::string& policy = kBalance,
+                                       Family family = Family::kIpv4) {
+  std::vector<UplinkId> ids;
+  for (const Member& member :
+       desired.filters.at(family).choices.at(policy).members) {
+    ids.push_back(member.id);
+  }
+  return ids;
 }
 
 }  // namespace uplinkd::testing

@@ -21,15 +21,9 @@ using testing::Ip;
 using ::testing::IsEmpty;
 using testing::Oracles;
 using testing::Packet;
+using testing::RuleTo;
 using testing::SpecWithUplinks;
 using testing::XtInterpreter;
-
-TrafficRule To(std::string name, std::string use) {
-  TrafficRule rule;
-  rule.name = std::move(name);
-  rule.use = std::move(use);
-  return rule;
-}
 
 // All new connections by default to wan1.
 Spec Office() {
@@ -60,7 +54,7 @@ std::vector<std::string> Words(const Desired& desired) {
 
 TEST(Ipset, ASetIsOneMatch) {
   Spec spec = Office();
-  spec.traffic = {To("voice", "wan2"), To("guests", "wan3")};
+  spec.traffic = {RuleTo("voice", "wan2"), RuleTo("guests", "wan3")};
   spec.traffic[0].match.source_set = "phones";
   spec.traffic[1].except.destination_set = "servers";
   ASSERT_THAT(Validate(spec), IsEmpty());
@@ -72,7 +66,7 @@ TEST(Ipset, ASetIsOneMatch) {
 
 TEST(Ipset, BothAddressesMustBeInTheirSets) {
   Spec spec = Office();
-  spec.traffic = {To("voice", "wan2")};
+  spec.traffic = {RuleTo("voice", "wan2")};
   spec.traffic[0].match.source_set = "phones";
   spec.traffic[0].match.destination_set = "servers";
   const Desired desired = Compile(spec, WithSets({"phones", "servers"}));
@@ -94,7 +88,8 @@ TEST(Ipset, BothAddressesMustBeInTheirSets) {
 
 TEST(Ipset, ARuleWaitsForItsSetsAndTheOthersDoNot) {
   Spec spec = Office();
-  spec.traffic = {To("voice", "wan2"), To("guests", "wan3"), To("all", "wan1")};
+  spec.traffic = {RuleTo("voice", "wan2"), RuleTo("guests", "wan3"),
+                  RuleTo("all", "wan1")};
   spec.traffic[0].match.source_set = "phones";
   spec.traffic[0].except.destination_set = "servers";
   spec.traffic[1].except.source_set = "phones";
@@ -114,14 +109,14 @@ TEST(Ipset, ARuleWaitsForItsSetsAndTheOthersDoNot) {
 
 TEST(Ipset, WithoutAHostTheyAreThere) {
   Spec spec = Office();
-  spec.traffic = {To("voice", "wan2")};
+  spec.traffic = {RuleTo("voice", "wan2")};
   spec.traffic[0].match.source_set = "phones";
   EXPECT_EQ(IpsetsOf(spec), std::set<std::string>{"phones"});
   EXPECT_THAT(Compile(spec, AssumeFacts(spec).facts).warnings, IsEmpty());
 }
 
 TEST(Ipset, OnlyTheSameSetIsCovered) {
-  TrafficRule phones = To("phones", "wan1");
+  TrafficRule phones = RuleTo("phones", "wan1");
   phones.match.source_set = "phones";
   TrafficRule both = phones;
   both.match.destination_set = "servers";

@@ -8,6 +8,7 @@
 
 #include "reconciler/compile.h"
 #include "tests/core/builders.h"
+#include "tests/core/desired_text.h"
 
 namespace uplinkd {
 namespace {
@@ -16,6 +17,7 @@ using ::testing::ElementsAre;
 using testing::FactsWithUplinks;
 using ::testing::IsEmpty;
 using ::testing::Key;
+using testing::MembersOf;
 using testing::SpecWithUplinks;
 
 Spec ThreeUplinks() {
@@ -30,19 +32,10 @@ Spec WithMode(UplinkMode mode) {
   return spec;
 }
 
-std::vector<UplinkId> Members(const Desired& desired) {
-  std::vector<UplinkId> ids;
-  for (const Member& member :
-       desired.filters.at(Family::kIpv4).choices.at(kBalance).members) {
-    ids.push_back(member.id);
-  }
-  return ids;
-}
-
 TEST(Draining, TakesAnUplinkOutOfTheChoicesAndOfItsTrafficRules) {
   const Desired desired =
       Compile(WithMode(UplinkMode::kDraining), FactsWithUplinks(3));
-  EXPECT_THAT(Members(desired), ElementsAre(1, 3));
+  EXPECT_THAT(MembersOf(desired), ElementsAre(1, 3));
   EXPECT_FALSE(desired.filters.at(Family::kIpv4).only.at(2));
   EXPECT_EQ(desired.uplinks[1].phase, UplinkPhase::kDraining);
   EXPECT_EQ(desired.uplinks[1].reason, "draining by the spec");

@@ -24,20 +24,27 @@ inline std::vector<std::string> Faults(const Spec& spec) {
   return lines;
 }
 
-// A good spec, one thing done to it, and all that Validate() then says.
-struct Case {
+// Something good, one thing done to it, and all that Validate() then says.
+template <typename Good>
+struct Spoiled {
   const char* name;
-  std::function<void(Spec&)> spoil;
+  std::function<void(Good&)> spoil;
   const char* fault;
 };
+using Case = Spoiled<Spec>;
 
-inline void PrintTo(const Case& test_case, std::ostream* out) {
+template <typename Good>
+void PrintTo(const Spoiled<Good>& test_case, std::ostream* out) {
   *out << test_case.name;
 }
 
-inline std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
-  return info.param.name;
-}
+struct CaseName {
+  template <typename Good>
+  std::string operator()(
+      const ::testing::TestParamInfo<Spoiled<Good>>& info) const {
+    return info.param.name;
+  }
+};
 
 // For TEST_P of a suite's own: a macro of GoogleTest's wants one per file.
 class ValidateCase : public ::testing::TestWithParam<Case> {

@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.lans[0].networks[0]: 192.168.10.0/24 is IPv4, which no "
              "uplink of this spec carries"}),
-    CaseName);
+    CaseName());
 
 TEST(ValidateFamilies, TakesWhatIsRight) {
   Spec spec = testing::TwoUplinkSpec();

@@ -9,11 +9,13 @@
 #include <string>
 
 #include "tests/core/builders.h"
+#include "tests/core/validate_cases.h"
 
 namespace uplinkd {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::CaseName;
 using ::testing::ElementsAre;
 using testing::Ip;
 using ::testing::IsEmpty;
@@ -39,11 +41,7 @@ std::vector<std::string> Faults(const Health& health) {
   Spec spec = TwoUplinkSpec();
   spec.uplinks[0].address = Ip("198.51.100.2");
   spec.uplinks[1].health = health;
-  std::vector<std::string> lines;
-  for (const Violation& violation : Validate(spec)) {
-    lines.push_back(violation.field + ": " + violation.message);
-  }
-  return lines;
+  return testing::Faults(spec);
 }
 
 TEST(ValidateHealth, FindsNothingWrongWithGoodOnes) {
@@ -55,17 +53,8 @@ TEST(ValidateHealth, FindsNothingWrongWithGoodOnes) {
   EXPECT_THAT(Faults(health), IsEmpty());
 }
 
-// A good health, one thing done to it, and all that Validate() then says, after
-// "spec.uplinks[1].health.".
-struct HealthCase {
-  const char* name;
-  std::function<void(Health&)> spoil;
-  const char* fault;
-};
-
-void PrintTo(const HealthCase& test_case, std::ostream* out) {
-  *out << test_case.name;
-}
+// What Validate() says comes after "spec.uplinks[1].health.".
+using HealthCase = testing::Spoiled<Health>;
 
 class ValidateEachHealth : public ::testing::TestWithParam<HealthCase> {};
 
@@ -75,10 +64,6 @@ TEST_P(ValidateEachHealth, SaysWhatIsWrong) {
   EXPECT_THAT(
       Faults(health),
       ElementsAre(std::string("spec.uplinks[1].health.") + GetParam().fault));
-}
-
-std::string HealthCaseName(const ::testing::TestParamInfo<HealthCase>& info) {
-  return info.param.name;
 }
 
 template <typename Kind>
@@ -131,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
             "BadName", Probing(DnsProbe{Ip("192.0.2.53"), "a b"}),
             "probes[0].dns.name: \"a b\" is not a host name; write it like "
             "www.example.net"}),
-    HealthCaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Http, ValidateEachHealth,
@@ -168,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
                    Probing(HttpProbe{
                        "http://192.0.2.81/", {}, {}, std::string(257, 'a')}),
                    "probes[0].http.text: is longer than 256 bytes"}),
-    HealthCaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, ValidateEachHealth,
@@ -215,7 +200,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "after which an answer counts as lost"},
         HealthCase{"NoLatency", [](Health& h) { h.latency->recovered = 0ms; },
                    "latency.recovered: 0ms is faster than any line"}),
-    HealthCaseName);
+    CaseName());
 
 }  // namespace
 }  // namespace uplinkd

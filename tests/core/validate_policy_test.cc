@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.policies: 65 policies are too many; at most 64 are "
              "supported"}),
-    CaseName);
+    CaseName());
 
 TEST(Validate, AnUplinkOutsideAPolicyNeedsNoCapacityForIt) {
   Spec spec = TwoUplinkSpec();

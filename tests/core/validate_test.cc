@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
              "metadata.name: may hold no line breaks or control characters"},
         Case{"Revision", [](Spec& s) { s.revision = std::string(129, 'a'); },
              "metadata.revision: is longer than 128 bytes"}),
-    CaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Interfaces, ValidateEach,
@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.lans[1].interface: \"lan0\" is a LAN already; list all its "
              "networks there"}),
-    CaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Addresses, ValidateEach,
@@ -160,7 +160,7 @@ INSTANTIATE_TEST_SUITE_P(
              [](Spec& s) { s.uplinks[0].address = Ip("192.168.10.7"); },
              "spec.uplinks[0].address: 192.168.10.7 is in 192.168.10.0/24, a "
              "network of LAN \"lan0\""}),
-    CaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, ValidateEach,
@@ -208,7 +208,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"BaseWraps", [](Spec& s) { s.table_base = 0xffffffff; },
              "spec.tables.base: 4294967295 is not a table for us; use 1 to "
              "2147483647, but not 253, 254 or 255"}),
-    CaseName);
+    CaseName());
 
 INSTANTIATE_TEST_SUITE_P(
     Balance, ValidateEach,
@@ -277,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(
              "spec.uplinks[0].capacity: is more than 34.35 Gbit/s, the most "
              "that the kernel's rate estimator can compare; use another "
              "algorithm"}),
-    CaseName);
+    CaseName());
 
 Case EstimatorCase(const char* name, int interval, int window,
                    const char* fault) {
@@ -315,7 +315,7 @@ INSTANTIATE_TEST_SUITE_P(
                       "spec.balance.estimator.window: 600ms is not the "
                       "interval (250ms) doubled once or more; use 500ms or "
                       "1s")),
-    CaseName);
+    CaseName());
 
 TEST(Validate, TakesEveryIntervalAndWindowOfTheKernel) {
   Spec spec = TwoUplinkSpec();

@@ -173,7 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
              },
              "spec.traffic[1]: is never reached: spec.traffic[0] (\"sip\") "
              "takes all that it matches"}),
-    CaseName);
+    CaseName());
 
 }  // namespace
 }  // namespace uplinkd

@@ -12,11 +12,13 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "reconciler/chain.h"
 #include "reconciler/source_coin.h"
+#include "tests/core/builders.h"
 
 namespace uplinkd::testing {
 
@@ -35,6 +37,15 @@ struct Packet {
   std::uint32_t mark = 0;
   std::uint32_t connmark = 0;  // of its connection
 };
+
+// Of a client, to somewhere.
+inline Packet LanPacket(std::string_view destination = "192.0.2.80") {
+  Packet packet;
+  packet.in_interface = "lan0";
+  packet.source = Ip("192.168.10.5");
+  packet.destination = Ip(destination);
+  return packet;
+}
 
 // The kernel's side of the matches.
 struct Oracles {

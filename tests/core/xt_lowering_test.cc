@@ -23,6 +23,7 @@ using testing::FactsWithUplinks;
 using ::testing::HasSubstr;
 using testing::Ip;
 using ::testing::Key;
+using testing::LanPacket;
 using ::testing::Not;
 using testing::Oracles;
 using testing::Packet;
@@ -60,14 +61,6 @@ class Router {
   Oracles oracles_;
   std::uint32_t dice_ = 0;
 };
-
-Packet LanPacket(std::string_view destination = "192.0.2.80") {
-  Packet packet;
-  packet.in_interface = "lan0";
-  packet.source = Ip("192.168.10.5");
-  packet.destination = Ip(destination);
-  return packet;
-}
 
 Packet FromUplink(const std::string& interface) {
   Packet packet;

@@ -27,22 +27,17 @@ using testing::FactsWithUplinks;
 using ::testing::HasSubstr;
 using testing::Ip;
 using ::testing::IsEmpty;
+using testing::LanPacket;
 using testing::Net;
 using testing::Oracles;
 using testing::Packet;
+using testing::RuleTo;
 using testing::SpecWithUplinks;
 using testing::Walk;
 using testing::XtInterpreter;
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
-
-TrafficRule RuleTo(const std::string& name, std::string use) {
-  TrafficRule rule;
-  rule.name = name;
-  rule.use = std::move(use);
-  return rule;
-}
 
 // What the chains of a spec do with a packet.
 class TrafficRouter {
@@ -78,10 +73,7 @@ class TrafficRouter {
 };
 
 Packet LanPacketTo(std::uint8_t protocol = kTcp, std::uint16_t port = 443) {
-  Packet packet;
-  packet.in_interface = "lan0";
-  packet.source = Ip("192.168.10.5");
-  packet.destination = Ip("192.0.2.80");
+  Packet packet = LanPacket();
   packet.protocol = protocol;
   packet.destination_port = port;
   return packet;

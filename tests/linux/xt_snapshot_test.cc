@@ -268,8 +268,8 @@ TEST_F(XtSnapshotTest, CostsLittleMoreThanTheKernelsDump) {
   std::printf("bare dump %.3f ms, read %.3f ms, ratio %.2f\n",
               static_cast<double>(floor.count()) / 1e6,
               static_cast<double>(read.count()) / 1e6, ratio);
-  // 1.3, or 2.2 with sanitizers; the bound leaves room for company.
-  EXPECT_LT(ratio, 3);
+  // 1.3 on an idle machine; the bound leaves room for sanitizers and company.
+  EXPECT_LT(ratio, 2.5);
 }
 
 }  // namespace
