@@ -16,20 +16,12 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/moment.h"
 #include "reconciler/health.h"
 #include "reconciler/result.h"
 #include "reconciler/spec.h"
 
 namespace uplinkd {
-
-// One moment, by both clocks.
-struct Moment {
-  std::chrono::system_clock::time_point wall;
-  std::chrono::nanoseconds uptime{};  // since the boot, also while asleep
-  std::string boot;                   // the kernel's id of the boot
-
-  friend auto operator<=>(const Moment&, const Moment&) = default;
-};
 
 // Long enough for a round trip, and for a night.
 inline constexpr std::chrono::seconds kShortestConfirm{1};

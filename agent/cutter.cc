@@ -150,7 +150,7 @@ std::vector<std::string> Cutter::Warnings(const Instant& now) const {
   }
   for (const auto& [uplink, at] : drains) {
     const auto wall = std::chrono::round<std::chrono::seconds>(
-        now.wall + (at - now.monotonic));
+        now.moment.wall + (at - now.monotonic));
     warnings.push_back("what is left of the connections of " + uplink +
                        " is cut at " + TimeUtil::ToString(ToProto(wall)) +
                        ", since a higher tier serves again");

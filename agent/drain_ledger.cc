@@ -25,18 +25,6 @@ nanoseconds MostOf(const v1::DrainState& state) {
 
 }  // namespace
 
-StoredEnd EndAfter(nanoseconds duration, const Instant& now) {
-  return {now.wall + floor<DrainLedger::WallTime::duration>(duration), duration,
-          now.uptime + duration, now.boot};
-}
-
-nanoseconds TimeUntil(const StoredEnd& end, const Instant& now) {
-  if (!now.boot.empty() && now.boot == end.boot) {
-    return std::min(end.uptime - now.uptime, end.most);
-  }
-  return std::min<nanoseconds>(end.wall - now.wall, end.most);
-}
-
 DrainLedger::DrainLedger(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/drains.json") {}
 
@@ -57,7 +45,8 @@ void DrainLedger::TakeUp(const v1::Drains& stored, const Instant& now) {
     if (!state.has_deadline()) continue;
     const StoredEnd end{FromProto(state.deadline()), MostOf(state),
                         FromProto(state.uptime()), state.boot()};
-    deadline = Deadline{end, now.monotonic + TimeUntil(end, now), state.over()};
+    deadline =
+        Deadline{end, now.monotonic + TimeUntil(end, now.moment), state.over()};
   }
 }
 
@@ -68,7 +57,7 @@ Result<std::optional<DrainLedger::WallTime>> DrainLedger::Add(
   std::optional<Deadline>& deadline = drains[uplink];
   deadline.reset();
   if (after) {
-    StoredEnd end = EndAfter(*after, now);
+    StoredEnd end = EndAfter(*after, now.moment);
     end.wall = floor<seconds>(end.wall);
     deadline = Deadline{std::move(end), now.monotonic + *after, false};
   }

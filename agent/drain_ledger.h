@@ -1,10 +1,8 @@
 // DrainLedger: the uplinks that operators drain, until when, also on disk.
 //
 // One JSON file, drains.json in the state directory. A deadline is counted by
-// the monotonic clock while the agent runs, by the time since the boot over its
-// restarts, and by the time of day over a reboot: no setting of a clock moves
-// it within a boot, and none makes it later than it was meant to be. For one
-// thread.
+// the monotonic clock while the agent runs, and as a StoredEnd over its
+// restarts. For one thread.
 #ifndef UPLINKD_AGENT_DRAIN_LEDGER_H_
 #define UPLINKD_AGENT_DRAIN_LEDGER_H_
 
@@ -14,7 +12,9 @@
 #include <set>
 #include <string>
 
+#include "agent/moment.h"
 #include "agent/save_fault.h"
+#include "agent/stored_end.h"
 #include "reconciler/failover.h"
 #include "reconciler/result.h"
 
@@ -23,31 +23,6 @@ class Drains;
 }  // namespace uplinkd::v1
 
 namespace uplinkd {
-
-// One moment, on all clocks.
-struct Instant {
-  std::chrono::nanoseconds monotonic{};
-  std::chrono::system_clock::time_point wall = {};
-  // See Moment.
-  std::chrono::nanoseconds uptime{};
-  std::string boot = {};
-};
-
-// When something ends that was begun in this run or an earlier one.
-struct StoredEnd {
-  std::chrono::system_clock::time_point wall;
-  std::chrono::nanoseconds most{};  // it was to last, from its beginning
-  std::chrono::nanoseconds
-      uptime{};           // at its end, in the boot that it began in
-  std::string boot = {};  // which is this one; "": nobody knows
-
-  friend bool operator==(const StoredEnd&, const StoredEnd&) = default;
-};
-StoredEnd EndAfter(std::chrono::nanoseconds duration, const Instant& now);
-
-// How long it still is, negative if it is over: in the same boot to the
-// nanosecond, else by the time of day, but `most` at most.
-std::chrono::nanoseconds TimeUntil(const StoredEnd& end, const Instant& now);
 
 class DrainLedger {
  public:

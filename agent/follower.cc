@@ -6,8 +6,8 @@
 #include <ctime>
 #include <utility>
 
-#include "agent/boot_clock.h"
 #include "agent/event_log.h"
+#include "agent/moment.h"
 #include "agent/name_files.h"
 #include "agent/removal_notice.h"
 #include "agent/request_log.h"
@@ -50,9 +50,7 @@ Follower::Follower(FollowerOptions options, Bulletin& bulletin,
       started_(options_.clocks.wall()) {}
 
 Instant Follower::Now() const {
-  Moment moment = options_.clocks.moment();
-  return {options_.clocks.monotonic(), options_.clocks.wall(), moment.uptime,
-          std::move(moment.boot)};
+  return {options_.clocks.monotonic(), options_.clocks.moment()};
 }
 
 void Follower::SpecChanged(const std::optional<Spec>& before) {

@@ -36,14 +36,14 @@ void PauseLedger::TakeUp(const v1::PauseState& stored, const Instant& now) {
       FromProto(stored.duration()), nanoseconds(0), kLongestPause);
   const StoredEnd end{FromProto(stored.until()), most,
                       FromProto(stored.uptime()), stored.boot()};
-  pause_ = Pause{end.wall, now.monotonic + TimeUntil(end, now), stored.from(),
-                 stored.reason()};
+  pause_ = Pause{end.wall, now.monotonic + TimeUntil(end, now.moment),
+                 stored.from(), stored.reason()};
 }
 
 Result<PauseLedger::WallTime> PauseLedger::Begin(
     std::chrono::milliseconds duration, const std::string& from,
     const std::string& reason, const Instant& now) {
-  const StoredEnd end = EndAfter(duration, now);
+  const StoredEnd end = EndAfter(duration, now.moment);
   const WallTime until = floor<seconds>(end.wall);
   v1::PauseState stored;
   *stored.mutable_until() = ToProto(until);

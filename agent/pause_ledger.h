@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/drain_ledger.h"
+#include "agent/moment.h"
 #include "reconciler/result.h"
 
 namespace uplinkd::v1 {

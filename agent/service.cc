@@ -11,6 +11,7 @@
 #include "agent/tracer.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
+#include "proto/plan_lines.h"
 
 namespace uplinkd {
 namespace {

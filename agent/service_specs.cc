@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "agent/service.h"
+#include "agent/wire.h"
+#include "proto/plan_lines.h"
 
 namespace uplinkd {
 namespace {

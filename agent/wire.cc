@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "proto/plan_lines.h"
 #include "reconciler/render.h"
 
 namespace uplinkd {
@@ -37,15 +38,6 @@ std::chrono::nanoseconds Bounded(std::int64_t seconds, std::int32_t nanos) {
          std::chrono::nanoseconds(nanos);
 }
 
-v1::PlanLine ToPlanLine(PlanLine line) {
-  v1::PlanLine message;
-  message.set_sign(std::string(1, line.sign));
-  message.set_command(std::move(line.command));
-  message.set_reason(std::move(line.reason));
-  message.set_object(std::move(line.object));
-  return message;
-}
-
 }  // namespace
 
 grpc::Status ToGrpcStatus(const Error& error) {
@@ -75,23 +67,6 @@ std::chrono::system_clock::time_point FromProto(
 
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration) {
   return Bounded(duration.seconds(), duration.nanos());
-}
-
-google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
-    const Report& report) {
-  google::protobuf::RepeatedPtrField<v1::PlanLine> lines;
-  for (std::size_t i = 0; i < report.plan.steps.size(); ++i) {
-    for (PlanLine& line : RenderStep(report.plan.steps[i])) {
-      v1::PlanLine message = ToPlanLine(std::move(line));
-      if (i < report.outcomes.size()) {
-        const Outcome& outcome = report.outcomes[i];
-        message.set_result(std::string(StepResultName(outcome.result)));
-        message.set_error(outcome.error.message);
-      }
-      *lines.Add() = std::move(message);
-    }
-  }
-  return lines;
 }
 
 v1::Event ToEvent(const Report& report, Trigger trigger,

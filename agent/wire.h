@@ -6,7 +6,6 @@
 #define UPLINKD_AGENT_WIRE_H_
 
 #include <google/protobuf/duration.pb.h>
-#include <google/protobuf/repeated_ptr_field.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <grpcpp/support/status.h>
 
@@ -31,11 +30,6 @@ google::protobuf::Duration ToProto(std::chrono::nanoseconds duration);
 std::chrono::system_clock::time_point FromProto(
     const google::protobuf::Timestamp& time);
 std::chrono::nanoseconds FromProto(const google::protobuf::Duration& duration);
-
-// The plan of a report, one line per object, with what became of it unless it
-// was not executed.
-google::protobuf::RepeatedPtrField<v1::PlanLine> ToPlanLines(
-    const Report& report);
 
 // What a watcher is told about a pass.
 v1::Event ToEvent(const Report& report, Trigger trigger,

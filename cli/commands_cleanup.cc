@@ -4,6 +4,7 @@
 
 #include "cli/plan_text.h"
 #include "cli/session.h"
+#include "proto/plan_lines.h"
 #include "reconciler/linux/instance.h"
 #include "reconciler/linux/linux_kernel.h"
 #include "reconciler/reconcile.h"
@@ -69,7 +70,7 @@ ExitCode CleanUpOffline(bool dry_run, const Screen& screen) {
     return std::chrono::steady_clock::now().time_since_epoch();
   });
   if (report.error) return PrintError(report.error->message, screen);
-  return PrintCleanup(LinesOf(report), dry_run, screen);
+  return PrintCleanup(ToPlanLines(report), dry_run, screen);
 }
 
 }  // namespace

@@ -1,9 +1,6 @@
 #include "cli/plan_text.h"
 
-#include <vector>
-
-#include "reconciler/kernel.h"
-#include "reconciler/render.h"
+#include <cstddef>
 
 namespace uplinkd {
 namespace {
@@ -64,24 +61,6 @@ std::string CountChanges(const PlanLines& plan) {
 std::string CountDryRun(const PlanLines& plan) {
   if (plan.empty()) return "dry run: nothing to do";
   return "dry run, nothing was done; it would be: " + CountChanges(plan);
-}
-
-PlanLines LinesOf(const Report& report) {
-  PlanLines lines;
-  for (std::size_t i = 0; i < report.plan.steps.size(); ++i) {
-    for (const PlanLine& line : RenderStep(report.plan.steps[i])) {
-      v1::PlanLine& message = *lines.Add();
-      message.set_sign(std::string(1, line.sign));
-      message.set_command(line.command);
-      message.set_reason(line.reason);
-      message.set_object(line.object);
-      if (i >= report.outcomes.size()) continue;
-      const Outcome& outcome = report.outcomes[i];
-      message.set_result(std::string(StepResultName(outcome.result)));
-      message.set_error(outcome.error.message);
-    }
-  }
-  return lines;
 }
 
 }  // namespace uplinkd

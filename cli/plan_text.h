@@ -2,18 +2,13 @@
 #ifndef UPLINKD_CLI_PLAN_TEXT_H_
 #define UPLINKD_CLI_PLAN_TEXT_H_
 
-#include <google/protobuf/repeated_ptr_field.h>
-
 #include <string>
 
 #include "cli/screen.h"
-#include "reconciler/plan.h"
-#include "reconciler/reconcile.h"
+#include "proto/plan_lines.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
-
-using PlanLines = google::protobuf::RepeatedPtrField<v1::PlanLine>;
 
 // "+ ip route add ...  # the uplink's default route". A result other than
 // done follows on a line of its own, with the kernel's words.
@@ -26,10 +21,6 @@ std::string OneLine(const v1::PlanLine& line, const Screen& screen);
 std::string CountChanges(const PlanLines& plan);
 // The summary of a dry run.
 std::string CountDryRun(const PlanLines& plan);
-
-// What a pass of our own meant to do, and what became of it: as the agent
-// answers it. No results for a dry run.
-PlanLines LinesOf(const Report& report);
 
 }  // namespace uplinkd
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agent/boot_clock.h"
 #include "agent/confirm_wire.h"
+#include "agent/moment.h"
 #include "tests/core/builders.h"
 
 namespace uplinkd {

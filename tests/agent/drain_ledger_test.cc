@@ -26,9 +26,11 @@ using ::testing::Pair;
 using testing::TemporaryDirectory;
 
 Instant Later(std::chrono::nanoseconds after) {
-  return {
-      Noon().monotonic + after,
-      Noon().wall + std::chrono::duration_cast<system_clock::duration>(after)};
+  Instant later = Noon();
+  later.monotonic += after;
+  later.moment.wall +=
+      std::chrono::duration_cast<system_clock::duration>(after);
+  return later;
 }
 
 // The machine knows which boot it is in: `elapsed` since noon, and somebody set
@@ -36,9 +38,9 @@ Instant Later(std::chrono::nanoseconds after) {
 Instant InBoot(const std::string& boot, std::chrono::nanoseconds elapsed,
                system_clock::duration jump = {}) {
   Instant now = Later(elapsed);
-  now.wall += jump;
-  now.uptime = hours(1) + elapsed;
-  now.boot = boot;
+  now.moment.wall += jump;
+  now.moment.uptime = hours(1) + elapsed;
+  now.moment.boot = boot;
   return now;
 }
 
@@ -65,7 +67,7 @@ TEST_F(DrainLedgerTest, DrainsNothingAtFirst) {
 TEST_F(DrainLedgerTest, KnowsWithAndWithoutADeadline) {
   EXPECT_EQ(ledger_.Add("wan1", std::nullopt, Noon()).value(), std::nullopt);
   EXPECT_EQ(ledger_.Add("wan2", minutes(5), Noon()).value(),
-            Later(minutes(5)).wall);
+            Later(minutes(5)).moment.wall);
   EXPECT_THAT(ledger_.Deadlines(),
               ElementsAre(Pair("wan2", Noon().monotonic + minutes(5))));
   EXPECT_THAT(ledger_.Words(),
@@ -76,7 +78,7 @@ TEST_F(DrainLedgerTest, KnowsWithAndWithoutADeadline) {
 TEST_F(DrainLedgerTest, SurvivesARestartOfTheMachine) {
   ASSERT_TRUE(ledger_.Add("wan1", std::nullopt, Noon()));
   ASSERT_TRUE(ledger_.Add("wan2", minutes(5), Noon()));
-  const Instant now{seconds(10), Later(minutes(2)).wall};
+  const Instant now{seconds(10), Later(minutes(2)).moment};
   const DrainLedger next = Restored(now);
   EXPECT_TRUE(next.Contains("wan1"));
   EXPECT_THAT(next.Deadlines(),

@@ -4,14 +4,15 @@
 
 #include <chrono>
 
-#include "agent/drain_ledger.h"
+#include "agent/moment.h"
 
 namespace uplinkd::testing {
 
 // 2026-11-26T12:00:00Z, an hour after the machine started.
 inline Instant Noon() {
-  return {std::chrono::hours(1), std::chrono::system_clock::time_point(
-                                     std::chrono::seconds(1795694400))};
+  return {std::chrono::hours(1),
+          {.wall = std::chrono::system_clock::time_point(
+               std::chrono::seconds(1795694400))}};
 }
 
 }  // namespace uplinkd::testing

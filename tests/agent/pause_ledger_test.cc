@@ -25,10 +25,11 @@ using testing::TemporaryDirectory;
 // by `jump`.
 Instant AfterNoon(std::chrono::nanoseconds elapsed,
                   system_clock::duration jump = {}) {
-  return {Noon().monotonic + elapsed,
-          Noon().wall +
-              std::chrono::duration_cast<system_clock::duration>(elapsed) +
-              jump};
+  Instant now = Noon();
+  now.monotonic += elapsed;
+  now.moment.wall +=
+      std::chrono::duration_cast<system_clock::duration>(elapsed) + jump;
+  return now;
 }
 
 class PauseLedgerTest : public ::testing::Test {
@@ -36,7 +37,7 @@ class PauseLedgerTest : public ::testing::Test {
   void Begin() {
     const auto until = ledger_.Begin(minutes(5), "alice", "a modem", Noon());
     ASSERT_TRUE(until) << until.error().message;
-    EXPECT_EQ(*until, AfterNoon(minutes(5)).wall);
+    EXPECT_EQ(*until, AfterNoon(minutes(5)).moment.wall);
   }
   PauseLedger Restored(const Instant& now) {
     PauseLedger ledger(state_.path());
@@ -89,8 +90,8 @@ TEST_F(PauseLedgerTest, WithinABootNoSettingOfTheClockMovesItsEnd) {
   const auto in_boot = [](const std::string& boot, std::chrono::nanoseconds at,
                           system_clock::duration jump) {
     Instant now = AfterNoon(at, jump);
-    now.uptime = hours(1) + at;
-    now.boot = boot;
+    now.moment.uptime = hours(1) + at;
+    now.moment.boot = boot;
     return now;
   };
   ASSERT_TRUE(ledger_.Begin(minutes(5), "alice", "", in_boot("one", {}, {})));

@@ -25,8 +25,8 @@ using testing::TemporaryDirectory;
 
 Instant NoonAfterABoot() {
   Instant noon = Noon();
-  noon.uptime = noon.monotonic;
-  noon.boot = "boot";
+  noon.moment.uptime = noon.monotonic;
+  noon.moment.boot = "boot";
   return noon;
 }
 
@@ -84,7 +84,7 @@ StateFile HistoryFile() {
             StoredSpec stored;
             stored.generation = 1;
             stored.spec = testing::TwoUplinkSpec();
-            stored.origin = {NoonAfterABoot().wall, "alice", ""};
+            stored.origin = {NoonAfterABoot().moment.wall, "alice", ""};
             ASSERT_TRUE(history.Note(stored));
           },
           [](const std::string& state) {

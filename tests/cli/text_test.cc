@@ -135,24 +135,6 @@ TEST(PlanText, CountsByKind) {
   EXPECT_EQ(CountChanges(plan), "2 created, 1 replaced, 1 removed");
 }
 
-TEST(PlanText, CarriesTheOutcomesOfAReport) {
-  Step step;
-  step.change = AddRule{};
-  step.reason = "it is missing";
-  Report report;
-  report.plan.steps = {step, step};
-  report.outcomes = {{StepResult::kDone, {}},
-                     {StepResult::kFailed,
-                      {ErrorCode::kPermissionDenied, "not permitted", 1}}};
-  const PlanLines lines = LinesOf(report);
-  ASSERT_EQ(lines.size(), 2);
-  EXPECT_EQ(lines[0].result(), "done");
-  EXPECT_EQ(lines[1].result(), "failed");
-  EXPECT_EQ(lines[1].error(), "not permitted");
-  report.outcomes.clear();
-  EXPECT_EQ(LinesOf(report)[0].result(), "");
-}
-
 TEST(DoctorReport, CountsAndIndentsTheCommands) {
   std::ostringstream out;
   PrintFindings(

@@ -95,7 +95,7 @@ void WriteMessage(const Seeds& seeds, const std::string& name,
 // What the ledgers write, under their own names.
 void WriteLedgers(const Seeds& seeds, const v1::Router& router) {
   const std::string folder = seeds.Folder("state_files");
-  const Instant now{hours(1), kNoon};
+  const Instant now{hours(1), {.wall = kNoon}};
   DrainLedger drains(folder);
   (void)drains.Add("wan1", minutes(10), now);
   (void)drains.Add("wan2", std::nullopt, now);

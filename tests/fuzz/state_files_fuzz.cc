@@ -31,7 +31,7 @@ Moment Now() {
   return {kWall, std::chrono::hours(1), "boot"};
 }
 Instant NowByClock() {
-  return {std::chrono::hours(1), kWall};
+  return {std::chrono::hours(1), {.wall = kWall}};
 }
 
 void RequireGoodWait(const PendingConfirm& pending) {

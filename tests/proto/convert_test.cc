@@ -225,7 +225,7 @@ Policy RandomPolicy(std::mt19937& random, std::string name) {
   return policy;
 }
 
-TrafficMatch RandomMatch(std::mt19937& random) {
+TrafficMatch RandomTrafficMatch(std::mt19937& random) {
   const auto pick = [&random](std::uint32_t count) {
     return static_cast<std::uint32_t>(random() % count);
   };
@@ -307,8 +307,8 @@ Spec RandomSpec(std::mt19937& random) {
   for (std::uint32_t i = pick(3); i > 0; --i) {
     TrafficRule rule;
     rule.name = "rule" + std::to_string(pick(3));
-    rule.match = RandomMatch(random);
-    if (pick(2) == 0) rule.except = RandomMatch(random);
+    rule.match = RandomTrafficMatch(random);
+    if (pick(2) == 0) rule.except = RandomTrafficMatch(random);
     rule.use = "p" + std::to_string(pick(3));
     spec.traffic.push_back(rule);
   }

@@ -1,4 +1,4 @@
-#include "agent/boot_clock.h"
+#include "agent/moment.h"
 
 #include <ctime>
 
