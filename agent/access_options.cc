@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kTcp = "tcp://";
-// sizeof(sockaddr_un::sun_path), including the final NUL.
+// sizeof(sockaddr_un::sun_path) without the final NUL.
 constexpr std::size_t kLongestSocketPath = 107;
 
 tl::unexpected<Error> Wrong(std::string_view listen, const std::string& why) {

@@ -1,7 +1,6 @@
 #include "agent/blocked_uplinks.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "reconciler/render.h"

@@ -24,9 +24,10 @@ inline std::string_view RoleName(Role role) {
 
 struct Caller {
   // For people and for the log: "alice (uid 1000, pid 1234)", or
-  // "CN=ops.example (from 192.0.2.7)". One line.
+  // "certificate ops.example (from 192.0.2.7)". One line.
   std::string name;
-  // Who it counts as where there are limits: "uid 1000", "CN=ops.example".
+  // Who it counts as where there are limits: "uid 1000",
+  // "certificate ops.example".
   std::string key;
   Role role = Role::kNone;
 };

@@ -76,6 +76,7 @@ class SpawnOrder {
     std::string program = path;
     std::array<char*, 2> arguments{program.data(), nullptr};
     std::vector<char*> variables;
+    variables.reserve(environment.size() + 1);
     for (std::string& variable : environment) {
       variables.push_back(variable.data());
     }

@@ -175,7 +175,9 @@ Verdict JudgeDegraded(const Situation& situation) {
 
 Verdict JudgeConfirm(const Situation& situation) {
   if (!situation.confirm.empty()) return True("Waiting", situation.confirm);
-  if (!situation.held.empty()) return False("RolledBack", situation.held);
+  if (!situation.rolled_back.empty()) {
+    return False("RolledBack", situation.rolled_back);
+  }
   return False("None");
 }
 
@@ -260,11 +262,6 @@ void Conditions::Update(const Situation& situation, Time now) {
   Set("Ready", JudgeReady(situation, programmed), situation, now);
   Set("DriftDetected", JudgeDrift(situation), situation, now);
   Set("Degraded", JudgeDegraded(situation), situation, now);
-}
-
-bool Conditions::IsTrue(const std::string& type) const {
-  const auto found = all_.find(type);
-  return found != all_.end() && found->second.verdict.status == Truth::kTrue;
 }
 
 void Conditions::Set(const std::string& type, Verdict verdict,

@@ -46,7 +46,7 @@ struct Situation {
   std::string refused_spec;  // "" or why a newer spec was refused
   std::string refused_reason = "InvalidSpec";  // in one word, if it was
   std::string confirm;                         // "" or what the spec waits for
-  std::string held;                 // "" or which one was rolled back
+  std::string rolled_back;          // "" or which one was not confirmed
   std::optional<Error> host_error;  // the kernel cannot be reached at all
   const Report* report = nullptr;   // of the last pass; null: none yet
   Refusals blocked;
@@ -72,7 +72,6 @@ class Conditions {
   void Update(const Situation& situation, Time now);
 
   const std::map<std::string, Condition>& all() const { return all_; }
-  bool IsTrue(const std::string& type) const;
 
  private:
   void Set(const std::string& type, Verdict verdict, const Situation& situation,

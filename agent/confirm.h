@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,9 @@ struct PendingConfirm {
   Moment since;  // when the time of `terms` began
   std::uint64_t return_generation = 0;
   Spec return_spec;  // valid, ids assigned
+  // The uplinks that were ready before it was accepted. It does not confirm
+  // itself while it costs one of them.
+  std::set<std::string> ready = {};
 
   friend bool operator==(const PendingConfirm&,
                          const PendingConfirm&) = default;

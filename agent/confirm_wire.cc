@@ -65,6 +65,7 @@ v1::StoredConfirm ToProto(const PendingConfirm& pending) {
   stored.set_boot(pending.since.boot);
   stored.set_return_generation(pending.return_generation);
   *stored.mutable_return_router() = SpecToProto(pending.return_spec);
+  for (const std::string& uplink : pending.ready) stored.add_ready(uplink);
   return stored;
 }
 
@@ -89,6 +90,7 @@ tl::expected<PendingConfirm, std::string> FromProto(
     return tl::unexpected(first.field + ": " + first.message);
   }
   pending.return_spec = std::move(converted.spec);
+  pending.ready = {stored.ready().begin(), stored.ready().end()};
   return pending;
 }
 
@@ -105,16 +107,6 @@ v1::ConfirmStatus ToConfirmStatus(const StoredSpec& stored, const Moment& now,
   }
   status.set_checks_fault(checks_fault);
   return status;
-}
-
-v1::Event ToConfirmEvent(const std::string& result, const std::string& message,
-                         std::chrono::system_clock::time_point time) {
-  v1::Event event;
-  *event.mutable_time() = ToProto(time);
-  event.set_trigger("confirm");
-  event.set_result(result);
-  event.set_message(message);
-  return event;
 }
 
 }  // namespace uplinkd

@@ -28,11 +28,6 @@ Result<std::vector<Probe>> ChecksFromProto(
 v1::ConfirmStatus ToConfirmStatus(const StoredSpec& stored, const Moment& now,
                                   const std::string& checks_fault);
 
-// What a watcher is told of it: `result` is "pending", "confirmed" or
-// "rolled-back".
-v1::Event ToConfirmEvent(const std::string& result, const std::string& message,
-                         std::chrono::system_clock::time_point time);
-
 }  // namespace uplinkd
 
 #endif  // UPLINKD_AGENT_CONFIRM_WIRE_H_

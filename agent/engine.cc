@@ -1,11 +1,13 @@
 #include "agent/engine.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "agent/request_log.h"
@@ -31,8 +33,10 @@ Engine::Engine(EngineOptions options)
       schedule_(options_.schedule, static_cast<std::uint64_t>(getpid())),
       confirm_round_(context_, options_.start_probe) {}
 
-bool Engine::Restore() {
-  follower_.Restore();
+Result<bool> Engine::Restore() {
+  if (Result<void> restored = follower_.Restore(); !restored) {
+    return tl::unexpected(restored.error());
+  }
   return follower_.ledger().current() != nullptr;
 }
 
@@ -131,14 +135,26 @@ Result<v1::TraceResponse> Engine::Trace(const Flow& flow) {
 
 Result<Report> Engine::CleanUp(bool dry_run, std::string from) {
   return Ask<Report>([this, dry_run, from = std::move(from)] {
-    const std::uint64_t generation = follower_.ledger().generation();
-    Result<Report> report =
-        (dry_run ? Result<void>() : MayChange()).and_then([&] {
-          return follower_.CleanUp(dry_run);
-        });
-    if (!dry_run) LogCleanUp(from, generation, report);
-    return report;
+    return dry_run ? follower_.CleanUp(true) : CleanUpNow(from);
   });
+}
+
+// `fault`: why it was refused, or "".
+void Engine::Tell(const char* what, const std::string& uplink,
+                  const std::string& from, const std::string& fault) {
+  follower_.Tell({what, fault.empty() ? "accepted" : "refused",
+                  std::string(what) + (uplink.empty() ? "" : " " + uplink) +
+                      " from " + from + (fault.empty() ? "" : ": " + fault),
+                  uplink});
+}
+
+Result<Report> Engine::CleanUpNow(const std::string& from) {
+  const std::uint64_t generation = follower_.ledger().generation();
+  Result<Report> report =
+      MayChange().and_then([&] { return follower_.CleanUp(false); });
+  LogCleanUp(from, generation, report);
+  Tell("cleanup", "", from, report ? std::string() : report.error().message);
+  return report;
 }
 
 Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
@@ -150,7 +166,8 @@ Result<std::optional<DrainLedger::WallTime>> Engine::Drain(
     Result<Answer> drain =
         MayChange().and_then([&] { return follower_.Drain(uplink, deadline); });
     LogDrain(from, follower_.ledger().generation(), uplink, drain);
-    if (drain) MakePass(Trigger::kSpec, false);
+    Tell("drain", uplink, from, drain ? std::string() : drain.error().message);
+    if (drain) MakePass(Trigger::kDrain, false);
     return drain;
   });
 }
@@ -160,7 +177,9 @@ Result<void> Engine::Undrain(std::string uplink, std::string from) {
     Result<void> undrained =
         MayChange().and_then([&] { return follower_.Undrain(uplink); });
     LogUndrain(from, follower_.ledger().generation(), uplink, undrained);
-    if (undrained) MakePass(Trigger::kSpec, false);
+    Tell("undrain", uplink, from,
+         undrained ? std::string() : undrained.error().message);
+    if (undrained) MakePass(Trigger::kDrain, false);
     return undrained;
   });
 }
@@ -181,6 +200,7 @@ Result<bool> Engine::Resume(std::string from) {
     if (was_paused && follower_.ledger().current() != nullptr) {
       MakePass(Trigger::kSpec, true);
     }
+    FollowWaitingFile();
     return resumed;
   });
 }
@@ -211,7 +231,8 @@ void Engine::MakePass(Trigger trigger, bool full) {
   const Follower::PassEnd end = follower_.Pass(trigger, full);
   schedule_.PassEnded(Now(), end.failed, end.again_at_once, full);
   WatchHost();
-  if (follower_.in_sync()) ReportReady();
+  // A pause is somebody's word that all is as it should be for now.
+  if (follower_.in_sync() || !follower_.paused().empty()) ReportReady();
   ArmPass();
 }
 
@@ -239,6 +260,7 @@ void Engine::ArmSample() {
     follower_.NoteEvents(events_.unsaved());
     follower_.Sample();
     LookAtConfirm();
+    FollowWaitingFile();
     ArmSample();
   });
 }
@@ -267,8 +289,13 @@ void Engine::WatchHost() {
   if (follower_.host() == nullptr || !watched_.empty()) return;
   for (Host::Wake& wake : follower_.host()->wakes()) {
     // The descriptor of the host stays its own: we watch a duplicate.
-    const int fd = dup(wake.fd);
-    if (fd < 0) continue;
+    const int fd = fcntl(wake.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+      spdlog::warn("cannot watch the host: {}; the next pass tries again",
+                   std::generic_category().message(errno));
+      watched_.clear();
+      return;
+    }
     watched_.push_back(
         {asio::posix::stream_descriptor(context_, fd), std::move(wake)});
     WaitFor(watched_.back());

@@ -61,9 +61,10 @@ class Engine {
 
   // Before Run(), in any one thread: takes up the spec of the last run, which
   // may be none (false); then, if there is one, the spec of a file. That one is
-  // followed even if it cannot be saved. Fails if another one waits to be
-  // confirmed or it is held; the conditions say so, and the engine can run.
-  bool Restore();
+  // followed even if it cannot be saved. Fail if what the last run left cannot
+  // be used; and if another spec waits to be confirmed or that of the file is
+  // held. The conditions say so, and the engine can run.
+  Result<bool> Restore();
   Result<void> StartWith(const Spec& spec, const std::string& path);
 
   // Serves until Stop(). Opens and uses the kernel in the calling thread.
@@ -85,10 +86,11 @@ class Engine {
   Result<ApplyAnswer> Apply(Offer offer);
   // What that would change, as the answer's report; see Follower::TryOut().
   Result<ApplyAnswer> DryRun(Offer offer);
-  // As Apply(), for a spec from the file `path`; does not wait. What is refused
-  // is told in the conditions; if it was since another spec waits to be
-  // confirmed, it is offered again when that wait ends.
-  void ApplyFromFile(Spec spec, std::string path);
+  // The file `path` has this spec: as Apply(). Or it is empty: as CleanUp(),
+  // unless nothing is followed. Does not wait. What is refused is told in the
+  // conditions; if it was since another spec waits to be confirmed, or during a
+  // pause, the file is followed when that ends.
+  void FollowFile(std::string path, std::optional<Spec> spec);
   // See Follower; the answer to CancelConfirm() is the pass that follows.
   Result<std::uint64_t> Confirm(std::string id,
                                 std::string from);  // generation
@@ -105,12 +107,12 @@ class Engine {
   // See Follower::PlanSince().
   Result<Report> DiffSince(std::uint64_t generation, std::optional<Spec> spec);
   Result<v1::TraceResponse> Trace(const Flow& flow);
-  Result<Report> CleanUp(bool dry_run, std::string from = kClient);
+  Result<Report> CleanUp(bool dry_run, std::string from);
   // See Follower::Drain() and Undrain(); with the pass that follows.
   Result<std::optional<DrainLedger::WallTime>> Drain(
       std::string uplink, std::optional<std::chrono::milliseconds> deadline,
-      std::string from = kClient);
-  Result<void> Undrain(std::string uplink, std::string from = kClient);
+      std::string from);
+  Result<void> Undrain(std::string uplink, std::string from);
   // See Follower::Pause() and Resume(). While it is paused, what clients ask to
   // change fails with kFailedPrecondition; the spec of a file is followed
   // later.
@@ -130,6 +132,10 @@ class Engine {
   const EventLog& events() const { return events_; }
 
  private:
+  struct FileContent {
+    std::string path;
+    std::optional<Spec> spec;  // none: it is empty
+  };
   struct Watched {
     asio::posix::stream_descriptor descriptor;
     Host::Wake wake;
@@ -147,8 +153,12 @@ class Engine {
   Result<ApplyAnswer> AcceptAndPass(const Offer& offer,
                                     SpecLedger::Durability durability);
   ApplyAnswer PassForSpec(bool unchanged);
-  void FollowFile(const Offer& offer);
-  void ConfirmEnded();
+  Result<Report> CleanUpNow(const std::string& from);
+  void Tell(const char* what, const std::string& uplink,
+            const std::string& from, const std::string& fault);
+  void Follow(const FileContent& file);
+  bool FileMustWait() const;
+  void FollowWaitingFile();
   void LookAtConfirm();
   void MakePass(Trigger trigger, bool full);
   void ArmPass();
@@ -170,7 +180,7 @@ class Engine {
   asio::steady_timer sample_timer_{context_};
   asio::steady_timer loads_timer_{context_};
   ConfirmRound confirm_round_;
-  std::optional<Offer> file_waits_;  // refused while another spec waits
+  std::optional<FileContent> file_waits_;
   Watchdog watchdog_{context_};
   bool loads_armed_ = false;
   std::list<Watched> watched_;

@@ -34,26 +34,38 @@ Result<Engine::ApplyAnswer> Engine::DryRun(Offer offer) {
       });
 }
 
-void Engine::ApplyFromFile(Spec spec, std::string path) {
-  Post([this, offer = Offer{.spec = std::move(spec), .from = std::move(path)}] {
-    if (!stopping_) FollowFile(offer);
+void Engine::FollowFile(std::string path, std::optional<Spec> spec) {
+  Post([this, file = FileContent{std::move(path), std::move(spec)}] {
+    if (!stopping_) Follow(file);
   });
 }
 
-void Engine::FollowFile(const Offer& offer) {
+void Engine::Follow(const FileContent& file) {
   file_waits_.reset();
-  const Result<ApplyAnswer> answer =
-      AcceptAndPass(offer, SpecLedger::Durability::kWanted);
-  if (answer) return;
-  if (follower_.ledger().pending()) file_waits_ = offer;
-  follower_.NoteRefusedFile(answer.error());
+  Result<void> followed;
+  if (file.spec) {
+    followed = AcceptAndPass({.spec = *file.spec, .from = file.path},
+                             SpecLedger::Durability::kWanted)
+                   .map([](const ApplyAnswer&) {});
+  } else if (follower_.ledger().current() != nullptr) {
+    followed = CleanUpNow(file.path).map([](const Report&) {});
+  }
+  if (followed) return;
+  if (FileMustWait()) file_waits_ = file;
+  follower_.NoteRefusedFile(followed.error());
 }
 
-// What the file has had meanwhile is due now.
-void Engine::ConfirmEnded() {
-  if (follower_.ledger().pending() || !file_waits_) return;
-  const Offer offer = *std::move(file_waits_);
-  FollowFile(offer);
+// What is accepted during a pause is followed after it; but nothing is removed
+// meanwhile.
+bool Engine::FileMustWait() const {
+  return follower_.ledger().pending() || !follower_.paused().empty();
+}
+
+// What the file has had meanwhile is due once nothing is in its way.
+void Engine::FollowWaitingFile() {
+  if (!file_waits_ || FileMustWait()) return;
+  const FileContent file = *std::move(file_waits_);
+  Follow(file);
 }
 
 Result<Engine::ApplyAnswer> Engine::AcceptAndPass(
@@ -81,16 +93,17 @@ void Engine::LookAtConfirm() {
   if (follower_.RollBackIfOverdue()) {
     confirm_round_.Drop();
     (void)PassForSpec(false);
-    ConfirmEnded();
+    FollowWaitingFile();
     return;
   }
   auto due = follower_.checks_due();
   if (!due || confirm_round_.under_way()) return;
+  if (!due->fault.empty()) return follower_.NoteChecks(due->id, due->fault);
   confirm_round_.Begin(due->checks, due->paths,
                        [this, id = due->id](const std::string& fault) {
                          if (stopping_) return;
                          follower_.NoteChecks(id, fault);
-                         ConfirmEnded();
+                         FollowWaitingFile();
                        });
 }
 
@@ -102,7 +115,7 @@ Result<std::uint64_t> Engine::Confirm(std::string id, std::string from) {
           return tl::unexpected(confirmed.error());
         }
         const std::uint64_t generation = follower_.ledger().generation();
-        ConfirmEnded();
+        FollowWaitingFile();
         return generation;
       });
 }
@@ -125,7 +138,7 @@ Result<Engine::ApplyAnswer> Engine::CancelConfirm(std::string id,
     }
     confirm_round_.Drop();
     ApplyAnswer answer = PassForSpec(false);
-    ConfirmEnded();
+    FollowWaitingFile();
     return answer;
   });
 }

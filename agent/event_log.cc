@@ -45,7 +45,20 @@ v1::Event ToEvent(const HookEvent& happened, const v1::Event& pass) {
   event.set_trigger("uplink");
   event.set_result(std::string(HookEventName(happened.kind)));
   event.set_message(happened.message);
+  event.set_uplink(happened.uplink.name());
   return event;
+}
+
+// Somebody who undoes what is ours makes the same pass due again and again.
+bool IsTheSame(const v1::Event& pass, const v1::Event& other) {
+  return pass.trigger() == other.trigger() && pass.result() == other.result() &&
+         pass.message() == other.message() &&
+         std::equal(pass.plan().begin(), pass.plan().end(),
+                    other.plan().begin(), other.plan().end(),
+                    [](const v1::PlanLine& one, const v1::PlanLine& two) {
+                      return one.command() == two.command() &&
+                             one.result() == two.result();
+                    });
 }
 
 std::string ToTheMillisecond(google::protobuf::Timestamp time) {
@@ -86,7 +99,13 @@ void EventLog::Restore() {
     spdlog::warn("{}", read.error().message);
     return;
   }
-  for (v1::Event& event : *stored.mutable_events()) Keep(std::move(event));
+  for (v1::Event& event : *stored.mutable_events()) {
+    if (event.trigger() == "uplink" && event.result() != "address") {
+      up_.insert_or_assign(event.uplink(), event.result() == "up");
+      since_.insert_or_assign(event.uplink(), event.time());
+    }
+    Keep(std::move(event));
+  }
 }
 
 void EventLog::Watch() {
@@ -108,13 +127,23 @@ void EventLog::Watch() {
 void EventLog::Note(const Bulletin::News& news) {
   if (news.lost > 0) Keep(LossOf(news.lost, *news.event));
   for (const HookEvent& happened : HookEventsBetween(before_, *news.status)) {
-    if (happened.kind == HookEvent::Kind::kDrift) continue;  // the pass says so
+    if (!IsNews(happened)) continue;
     Tell(happened, *news.event);
     Keep(ToEvent(happened, *news.event));
   }
   before_ = *news.status;
   Keep(*news.event);
   unsaved_ = true;
+}
+
+// Of a drift the pass says so. An uplink that is what it was when the last run
+// ended did not change.
+bool EventLog::IsNews(const HookEvent& happened) {
+  if (happened.kind == HookEvent::Kind::kDrift) return false;
+  if (happened.kind == HookEvent::Kind::kAddress) return true;
+  const bool up = happened.kind == HookEvent::Kind::kUp;
+  const auto [known, is_new] = up_.try_emplace(happened.uplink.name(), up);
+  return is_new || std::exchange(known->second, up) != up;
 }
 
 void EventLog::Tell(const HookEvent& happened, const v1::Event& pass) {
@@ -148,10 +177,28 @@ void EventLog::Tell(const HookEvent& happened, const v1::Event& pass) {
 
 void EventLog::Keep(v1::Event event) {
   ShortenPlan(event, kMostLines);
-  auto kept = std::make_shared<const v1::Event>(std::move(event));
   const std::lock_guard lock(mutex_);
+  Fold(event);
+  auto kept = std::make_shared<const v1::Event>(std::move(event));
   events_.push_back(std::move(kept));
   if (events_.size() > kMost) events_.pop_front();
+}
+
+// What happens again and again must not push out all else.
+void EventLog::Fold(v1::Event& event) {
+  if (!event.uplink().empty()) return;  // ups and downs stay in their order
+  const auto oldest = event.time() - TimeUtil::MinutesToDuration(1);
+  for (std::size_t back = 1; back <= std::min(kLookBack, events_.size());
+       ++back) {
+    const auto at = events_.end() - static_cast<std::ptrdiff_t>(back);
+    const v1::Event& other = **at;
+    if (other.time() < oldest) return;
+    if (!IsTheSame(event, other)) continue;
+    event.set_times(std::max(other.times(), 1U) + std::max(event.times(), 1U));
+    *event.mutable_first() = other.times() > 1 ? other.first() : other.time();
+    events_.erase(at);
+    return;
+  }
 }
 
 void EventLog::Save() {

@@ -33,6 +33,9 @@ class EventLog {
   // Lines of a plan that are kept; how many more there were is noted.
   static constexpr int kMostLines = 20;
   static constexpr std::chrono::seconds kPace{2};
+  // An event that is like one of so many before it, in the same minute, takes
+  // its place and counts.
+  static constexpr std::size_t kLookBack = 8;
 
   // Takes up the events of the last run and begins to watch. `bulletin` must
   // outlive it.
@@ -55,6 +58,8 @@ class EventLog {
   void Restore();
   void Watch();
   void Note(const Bulletin::News& news);
+  bool IsNews(const HookEvent& happened);
+  void Fold(v1::Event& event);  // with mutex_
   void Tell(const HookEvent& happened, const v1::Event& pass);
   void Keep(v1::Event event);
   void Save();
@@ -67,7 +72,8 @@ class EventLog {
   SaveFault fault_;                  // guarded by mutex_
   // Of the thread.
   v1::Status before_;
-  // When each uplink came up or went down, as far as this run saw it.
+  std::map<std::string, bool> up_;  // by uplink, as it was told last
+  // When each uplink came up or went down, as far as that is known.
   std::map<std::string, google::protobuf::Timestamp> since_;
   LogLimiter limiter_{"changes of uplinks"};
   bool unsaved_ = false;

@@ -15,8 +15,6 @@
 namespace uplinkd {
 namespace {
 
-constexpr mode_t kFileMode = 0644;
-
 ErrorCode CodeOf(int error) {
   switch (error) {
     case ENOENT:
@@ -79,8 +77,17 @@ Result<void> MakeDirectory(const std::string& path) {
 }
 
 Result<std::string> ReadFile(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe without a writer would be waited for.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return FailFile("read", path, errno);
+  struct stat file {};
+  if (fstat(fd.get(), &file) != 0) return FailFile("read", path, errno);
+  if (S_ISDIR(file.st_mode)) return FailFile("read", path, EISDIR);
+  if (!S_ISREG(file.st_mode)) {
+    return Fail(ErrorCode::kInternal, "cannot read " + path +
+                                          ": it is a device, a pipe or a "
+                                          "socket, and no file");
+  }
   std::string content;
   std::array<char, 4096> buffer;
   while (true) {
@@ -91,17 +98,19 @@ Result<std::string> ReadFile(const std::string& path) {
       return FailFile("read", path, errno);
     }
     content.append(buffer.data(), static_cast<std::size_t>(count));
+    if (content.size() > kMaxFileSize) return FailFile("read", path, EOVERFLOW);
   }
 }
 
-Result<void> ReplaceFile(const std::string& path, std::string_view content) {
+Result<void> ReplaceFile(const std::string& path, std::string_view content,
+                         FileReaders readers) {
   // One writer per directory, so a fixed name is enough, and a leftover of a
   // crash is overwritten rather than left to pile up.
   const std::string temporary = path + ".new";
   {
     const UniqueFd fd(open(temporary.c_str(),
                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                           kFileMode));
+                           readers == FileReaders::kAll ? 0644 : 0640));
     if (!fd) return FailFile("create", temporary, errno);
     if (Result<void> written = WriteAll(fd.get(), temporary, content);
         !written) {

@@ -5,6 +5,7 @@
 #ifndef UPLINKD_AGENT_FILES_H_
 #define UPLINKD_AGENT_FILES_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,14 +16,23 @@ namespace uplinkd {
 // Creates the directory and its parents. It is no error that it is there.
 Result<void> MakeDirectory(const std::string& path);
 
+// Far more than anything that the agent keeps or is given.
+inline constexpr std::size_t kMaxFileSize = std::size_t{64} << 20U;
+
 // kNotFound: there is no such file. kResourceExhausted: another time it can be
-// read. Anything else is the matter with the file.
+// read. Anything else is the matter with the file: it is too large, or a pipe.
 Result<std::string> ReadFile(const std::string& path);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path` and
-// syncs the directory. On failure the old file is as it was, and the temporary
-// one is gone.
-Result<void> ReplaceFile(const std::string& path, std::string_view content);
+// syncs the directory. On failure the temporary one is gone, and the old file
+// is as it was; but if it is the sync of the directory that failed, the new one
+// has taken its place, for how long nobody knows.
+enum class FileReaders {
+  kOwnerAndGroup,  // specs name networks and people
+  kAll,
+};
+Result<void> ReplaceFile(const std::string& path, std::string_view content,
+                         FileReaders readers = FileReaders::kOwnerAndGroup);
 
 // Renames and syncs the directory.
 Result<void> MoveFile(const std::string& from, const std::string& to);

@@ -14,6 +14,7 @@
 #include "agent/wire.h"
 #include "proto/convert.h"
 #include "proto/spec_writer.h"
+#include "proto/text_check.h"
 
 namespace uplinkd {
 namespace {
@@ -79,12 +80,18 @@ void Follower::ForgetOtherUplinks() {
   for (const Uplink& uplink : ledger_.current()->spec.uplinks) {
     uplinks.insert(uplink.name);
   }
+  std::set<std::string> drains = uplinks;
+  if (ledger_.pending()) {
+    for (const Uplink& uplink : ledger_.pending()->return_spec.uplinks) {
+      drains.insert(uplink.name);
+    }
+  }
   tally_.Follow(uplinks);
   std::erase_if(standing_.uplinks, [&](const UplinkState& uplink) {
     return !uplinks.contains(uplink.name);
   });
   history_.Note(standing_.uplinks, options_.clocks.wall());
-  if (const Result<void> kept = drains_.KeepOnly(uplinks); !kept) {
+  if (const Result<void> kept = drains_.KeepOnly(drains); !kept) {
     spdlog::warn("{}", kept.error().message);
   }
 }
@@ -148,6 +155,7 @@ Follower::PassEnd Follower::Pass(Trigger trigger, bool full) {
   RemovalNotice kernel(host_->kernel(), [this](const std::vector<Mark>& marks) {
     CutWhatLeaves(marks);
   });
+  if (memory_) facts_before_ = memory_->facts;
   const auto reconcile = [&] {
     last_report_ = ReconcileOnce(ledger_.current()->spec, options, memory_,
                                  kernel, options_.clocks.monotonic);
@@ -291,6 +299,7 @@ void Follower::CutConnections() {
   if (pause_.active()) return;
   for (const CutOutcome& outcome :
        cutter_.Work(*host_, drains_, Now(), tally_)) {
+    sampler_.NoteCut(outcome.cut.mark, outcome.connections.value_or(0));
     if (outcome.cut.reason == CutReason::kDrain) TellOfDrains();
     if (!outcome.Newsworthy()) continue;
     Publish(std::make_shared<const v1::Event>(
@@ -310,6 +319,16 @@ void Follower::TellOfDrains() {
   }
 }
 
+void Follower::Tell(const Incident& incident) {
+  v1::Event event;
+  *event.mutable_time() = ToProto(options_.clocks.wall());
+  event.set_trigger(incident.trigger);
+  event.set_result(incident.result);
+  event.set_message(VisibleText(incident.message));
+  event.set_uplink(incident.uplink);
+  Publish(std::make_shared<const v1::Event>(std::move(event)));
+}
+
 void Follower::Publish(const EventPointer& event) {
   UpdateConditions();
   standing_.spec = ledger_.current();
@@ -327,10 +346,10 @@ void Follower::Publish(const EventPointer& event) {
   }
   v1::Status status = BuildStatus(standing_, conditions_, tally_);
   for (const std::string& warning : name_warnings_) {
-    status.add_warnings(warning);
+    status.add_warnings(VisibleText(warning));
   }
   for (const std::string& warning : cutter_.Warnings(Now())) {
-    status.add_warnings(warning);
+    status.add_warnings(VisibleText(warning));
   }
   bulletin_.Publish(std::make_shared<const v1::Status>(std::move(status)),
                     std::make_shared<const MetricsSnapshot>(

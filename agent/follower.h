@@ -73,8 +73,9 @@ class Follower {
   // ---- specs over time: follower_specs.cc ----
 
   // Takes up the spec of the last run, or the one before if that waited to be
-  // confirmed for too long. A failure is told in the conditions.
-  void Restore();
+  // confirmed for too long, or waited and is damaged. Fails if there is one but
+  // none can be followed; the conditions tell that.
+  Result<void> Restore();
 
   // What applying the offer would change; changes nothing. Fails as
   // SpecLedger::JudgeGeneration() and PlanFor() do, and as JudgePlan() does if
@@ -84,11 +85,9 @@ class Follower {
   // SpecLedger::Accept() does, and as TryOut() does if the offer has a plan.
   Result<SpecLedger::Accepted> Accept(const Offer& offer,
                                       SpecLedger::Durability durability);
-  // A newer spec was refused, "InvalidSpec" or why: the conditions say so until
-  // one is accepted.
-  void NoteRefusedSpec(const std::string& words,
-                       const std::string& reason = "InvalidSpec");
-  // The same, for what Accept() said to a file.
+  // A newer spec is none, or was refused by Accept(): the conditions say so
+  // until one is accepted.
+  void NoteRefusedSpec(const std::string& words);
   void NoteRefusedFile(const Error& error);
 
   // The spec that waits stays, or gets more time; with its new deadline. Both
@@ -108,6 +107,7 @@ class Follower {
     std::string id;
     std::vector<Probe> checks;
     std::vector<ProbePath> paths;  // of the uplinks that are ready
+    std::string fault;             // "", or why not even to ask
   };
   std::optional<ChecksDue> checks_due() const;
   // How they went: "" if all is well, and then the spec is confirmed.
@@ -183,6 +183,15 @@ class Follower {
   // True: a pass is due, since another uplink answers sooner.
   bool LookAtLatencies();
 
+  // What happened, as in v1::Event.
+  struct Incident {
+    const char* trigger;
+    const char* result;
+    std::string message;
+    std::string uplink = {};
+  };
+  // Publishes where things stand, with that.
+  void Tell(const Incident& incident);
   // Publishes where things stand.
   void Publish(const EventPointer& event = nullptr);
 
@@ -195,6 +204,9 @@ class Follower {
   void RollBack(RollbackReason reason, const std::string& why,
                 const std::string& from);
   void NoteSpec();
+  void ReturnFromDamaged(const Error& error);
+  std::set<std::string> ReadyUplinks() const;
+  std::string LostUplink(const PendingConfirm& pending) const;
   Result<Desired> CompileHere(const Spec& spec);
   void DescribeSpecs(Situation& situation) const;
   std::map<std::string, HealthVerdict> Verdicts() const;
@@ -204,7 +216,8 @@ class Follower {
   void EndPauseIfOver();
   std::optional<Error> Unsaved() const;
   void SaveAgain();
-  void TellOfPause(bool begun, const std::string& words);
+  void TellOfPause(bool begun, const std::string& from,
+                   const std::string& words);
   bool FactsChanged() const;
   bool FactsMovedMeanwhile();
   Report RepairsOfPass();
@@ -238,6 +251,7 @@ class Follower {
   std::set<std::uint32_t> old_tables_;  // of earlier specs
   bool routes_tell_ = false;            // of their changes, by events
   std::optional<PassMemory> memory_;
+  Facts facts_before_;  // of the pass before
   Report last_report_;
   bool has_report_ = false;
   std::map<std::string, HealthVerdict> verdicts_;  // that it was made under

@@ -1,7 +1,11 @@
 // What follows from the report of a pass: what is counted, told, probed, and
 // where things stand now.
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/follower.h"
 #include "agent/probe_paths.h"
@@ -36,6 +40,16 @@ WatchedUplinks WhatToWatch(const Spec& spec, const Report& report) {
     WatchedUplink& one = watched[state.name];
     one.health = *uplink->health;
     one.path = ProbePathOf(spec, state, report);
+  }
+  return watched;
+}
+
+// LoadWatch asks each choice whether loads matter to it; what it calls them has
+// no meaning, as long as no two are one.
+std::map<std::string, CountedChoice> ToWatch(const CountedChoices& choices) {
+  std::map<std::string, CountedChoice> watched;
+  for (const auto& [key, choice] : choices) {
+    watched[key.policy + " " + FamilyName(key.family)] = choice;
   }
   return watched;
 }
@@ -113,8 +127,8 @@ bool Follower::FactsChanged() const {
 std::set<std::string> Follower::ChoicesMoved() const {
   std::set<std::string> policies;
   if (loads_moved_) {
-    for (const auto& [policy, choice] : last_report_.counted) {
-      policies.insert(policy);
+    for (const auto& [key, choice] : last_report_.counted) {
+      policies.insert(key.policy);
     }
   }
   if (rankings_moved_) {
@@ -149,6 +163,10 @@ Report Follower::RepairsOfPass() {
     return {};
   }
   Report repairs = WithoutChoices(last_report_, ChoicesMoved());
+  if (memory_) {
+    repairs = WithoutRoutesThrough(repairs,
+                                   LinksMoved(facts_before_, memory_->facts));
+  }
   if (!repairs.plan.Empty() && FactsMovedMeanwhile()) return {};
   return repairs;
 }
@@ -181,7 +199,7 @@ void Follower::TakeOver() {
   standing_.foreign_routes = last_report_.foreign_routes;
   link_index_ = last_report_.link_index;
   sampler_.FatesSeen(last_report_.fates_given);
-  loads_.PassEnded(last_report_.counted);
+  loads_.PassEnded(ToWatch(last_report_.counted));
   latencies_.PassEnded(last_report_.ranked);
 }
 

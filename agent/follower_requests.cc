@@ -81,6 +81,7 @@ Result<Report> Follower::CleanUp(bool dry_run) {
   if (Result<void> removed = RemoveNameFiles(options_.iproute2_dir); !removed) {
     spdlog::warn("{}", removed.error().message);
   }
+  refused_spec_.clear();
   bulletin_.PublishSpec(nullptr);
   if (Result<void> forgotten = drains_.Forget(); !forgotten) {
     spdlog::warn("{}", forgotten.error().message);
@@ -158,7 +159,7 @@ Result<PauseLedger::WallTime> Follower::Pause(
   }
   Result<PauseLedger::WallTime> begun =
       pause_.Begin(duration, from, reason, Now());
-  if (begun) TellOfPause(true, pause_.Words());
+  if (begun) TellOfPause(true, from, pause_.Words());
   return begun;
 }
 
@@ -168,7 +169,7 @@ Result<bool> Follower::Resume(const std::string& from) {
     return tl::unexpected(ended.error());
   }
   drift_.clear();
-  TellOfPause(false, "the pause is ended by " + from);
+  TellOfPause(false, from, "the pause is ended by " + from);
   return true;
 }
 
@@ -181,17 +182,13 @@ void Follower::EndPauseIfOver() {
     spdlog::warn("{}", ended.error().message);
   }
   drift_.clear();
-  TellOfPause(false, "the pause is over (" + words + ")");
+  TellOfPause(false, kAgent, "the pause is over (" + words + ")");
 }
 
-void Follower::TellOfPause(bool begun, const std::string& words) {
-  LogPause(begun, words, ledger_.generation());
-  v1::Event event;
-  *event.mutable_time() = ToProto(options_.clocks.wall());
-  event.set_trigger("pause");
-  event.set_result(begun ? "begun" : "ended");
-  event.set_message(words);
-  Publish(std::make_shared<const v1::Event>(std::move(event)));
+void Follower::TellOfPause(bool begun, const std::string& from,
+                           const std::string& words) {
+  LogPause(begun, from, words, ledger_.generation());
+  Tell({"pause", begun ? "begun" : "ended", words});
 }
 
 Result<ConnectionCensus> Follower::CountConnections(const std::string& uplink) {

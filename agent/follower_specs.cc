@@ -15,8 +15,6 @@
 namespace uplinkd {
 namespace {
 
-// Whoever acts when nobody else did.
-constexpr const char* kAgent = "uplinkd";
 constexpr const char* kChecks = "uplinkd's checks";
 
 std::string WordsOf(const v1::ConfirmStatus& confirm) {
@@ -29,25 +27,25 @@ std::string WordsOf(const v1::ConfirmStatus& confirm) {
 
 }  // namespace
 
-void Follower::Restore() {
-  if (Result<void> restored = ledger_.Restore(); !restored) {
-    spdlog::error("{}", restored.error().message);
-  }
+Result<void> Follower::Restore() {
+  Result<void> known = ledger_.Restore();
+  if (!known) spdlog::error("{}", known.error().message);
   if (Result<void> restored = specs_.Restore(); !restored) {
     spdlog::warn("{}", restored.error().message);
   }
   ledger_.StartAfter(specs_.last_generation());
+  if (!known) ReturnFromDamaged(known.error());
   if (Result<void> restored = drains_.Restore(Now()); !restored) {
     spdlog::error("{}", restored.error().message);
   }
   if (Result<void> restored = pause_.Restore(Now()); !restored) {
     spdlog::error("{}", restored.error().message);
   }
-  if (ledger_.current() == nullptr) return;
+  if (ledger_.current() == nullptr) return known;
   LogRestored(*ledger_.current());
   NoteSpec();
   if (ledger_.pending()) {
-    if (RollBackIfOverdue()) return;
+    if (RollBackIfOverdue()) return {};
     // From here on by the clock of this boot.
     if (Result<void> counted = ledger_.Recount(options_.clocks.moment());
         !counted) {
@@ -55,6 +53,25 @@ void Follower::Restore() {
     }
   }
   SpecChanged(std::nullopt);
+  return {};
+}
+
+// Nobody can confirm what is damaged, so it is not confirmed in time.
+void Follower::ReturnFromDamaged(const Error& error) {
+  if (error.code != ErrorCode::kFailedPrecondition || !specs_.last_waits()) {
+    return;
+  }
+  Result<SpecHistory::Recalled> before = specs_.Recall(0, nullptr);
+  if (!before) return;
+  const std::string note =
+      "generation " + std::to_string(specs_.last_generation()) +
+      " waited to be confirmed when its file was damaged: back to the spec of "
+      "generation " +
+      std::to_string(before->generation);
+  tally_.CountRollback(RollbackReason::kTimeout);
+  ledger_.StartWith(std::move(before->spec),
+                    {options_.clocks.wall(), kAgent, note, true});
+  LogRollBack(kAgent, ledger_.generation(), note);
 }
 
 Result<Report> Follower::TryOut(const Offer& offer) {
@@ -75,10 +92,15 @@ Result<SpecLedger::Accepted> Follower::Accept(
   const Moment now = options_.clocks.moment();
   Result<void> may;
   if (offer.expected_plan) may = TryOut(offer).map([](const Report&) {});
-  Result<SpecLedger::Accepted> accepted =
-      may.and_then([&] { return ledger_.Accept(offer, durability, now); });
-  LogOffer(offer.from, offer.spec, accepted);
-  if (!accepted) return accepted;
+  Result<SpecLedger::Accepted> accepted = may.and_then(
+      [&] { return ledger_.Accept(offer, durability, now, ReadyUplinks()); });
+  LogOffer(offer, accepted);
+  if (!accepted) {
+    Tell({"apply", "refused",
+          "the spec \"" + offer.spec.name + "\" from " + offer.from + ": " +
+              accepted.error().message});
+    return accepted;
+  }
   refused_spec_.clear();
   if (!accepted->unchanged) {
     accepted_at_ = options_.clocks.monotonic();
@@ -86,14 +108,19 @@ Result<SpecLedger::Accepted> Follower::Accept(
     if (offer.back_to) tally_.CountRollback(RollbackReason::kRequested);
     NoteSpec();
     SpecChanged(before);
+    Tell({"apply", "accepted",
+          "the spec \"" + offer.spec.name + "\" from " + offer.from +
+              " is generation " + std::to_string(ledger_.generation()) +
+              (offer.spec.revision.empty()
+                   ? ""
+                   : ", revision " + offer.spec.revision)});
   }
   if (ledger_.pending() && (accepted->extended || !accepted->unchanged)) {
     const std::string words =
         WaitingWords(*ledger_.pending(), ledger_.generation(), now);
     LogWaiting(offer.from, ledger_.generation(), ledger_.pending()->terms.id,
                words);
-    Publish(std::make_shared<const v1::Event>(
-        ToConfirmEvent("pending", words, now.wall)));
+    Tell({"confirm", "pending", words});
   }
   return accepted;
 }
@@ -106,15 +133,23 @@ void Follower::NoteSpec() {
   }
 }
 
-void Follower::NoteRefusedSpec(const std::string& words,
-                               const std::string& reason) {
+void Follower::NoteRefusedSpec(const std::string& words) {
   refused_spec_ = words;
-  refused_reason_ = reason;
-  Publish();
+  refused_reason_ = "InvalidSpec";
+  Tell({"apply", "refused", words});
 }
 
 void Follower::NoteRefusedFile(const Error& error) {
-  NoteRefusedSpec(error.message, ledger_.pending() ? "ConfirmPending" : "Held");
+  refused_spec_ = error.message;
+  if (ledger_.pending()) {
+    refused_reason_ = "ConfirmPending";
+  } else if (pause_.active()) {
+    refused_reason_ = "Paused";
+  } else {
+    refused_reason_ =
+        error.code == ErrorCode::kFailedPrecondition ? "Held" : "Failed";
+  }
+  Publish();
 }
 
 Result<void> Follower::Confirm(const std::string& id, const std::string& from) {
@@ -124,11 +159,10 @@ Result<void> Follower::Confirm(const std::string& id, const std::string& from) {
   LogAnswer(from, ledger_.generation(), id, "confirm", confirmed);
   if (!confirmed) return confirmed;
   NoteSpec();
-  Publish(std::make_shared<const v1::Event>(
-      ToConfirmEvent("confirmed",
-                     "generation " + std::to_string(ledger_.generation()) +
-                         " (" + id + ") is confirmed by " + from,
-                     now.wall)));
+  ForgetOtherUplinks();  // what the one before had is not needed any more
+  Tell({"confirm", "confirmed",
+        "generation " + std::to_string(ledger_.generation()) + " (" + id +
+            ") is confirmed by " + from});
   return {};
 }
 
@@ -175,7 +209,8 @@ void Follower::RollBack(RollbackReason reason, const std::string& why,
                            ": back to the spec of generation " +
                            std::to_string(ledger_.pending()->return_generation);
   const Moment now = options_.clocks.moment();
-  if (Result<void> saved = ledger_.RollBack({now.wall, from, note}); !saved) {
+  if (Result<void> saved = ledger_.RollBack({now.wall, from, note, true});
+      !saved) {
     spdlog::error(
         "the rollback is not on disk, so the next start makes it anew: {}",
         saved.error().message);
@@ -186,8 +221,7 @@ void Follower::RollBack(RollbackReason reason, const std::string& why,
   NoteSpec();
   LogRollBack(from, ledger_.generation(), note);
   SpecChanged(before);
-  Publish(std::make_shared<const v1::Event>(
-      ToConfirmEvent("rolled-back", note, now.wall)));
+  Tell({"confirm", "rolled-back", note});
 }
 
 std::optional<Follower::ChecksDue> Follower::checks_due() const {
@@ -197,7 +231,29 @@ std::optional<Follower::ChecksDue> Follower::checks_due() const {
     return std::nullopt;
   }
   return ChecksDue{pending->terms.id, pending->terms.checks,
-                   ReadyPaths(ledger_.current()->spec, last_report_)};
+                   ReadyPaths(ledger_.current()->spec, last_report_),
+                   LostUplink(*pending)};
+}
+
+std::set<std::string> Follower::ReadyUplinks() const {
+  std::set<std::string> ready;
+  for (const UplinkState& uplink : last_report_.uplinks) {
+    if (uplink.phase == UplinkPhase::kReady) ready.insert(uplink.name);
+  }
+  return ready;
+}
+
+// Whoever came in by it could neither confirm nor cancel. One that the spec
+// does not have, or does not use, is meant to go.
+std::string Follower::LostUplink(const PendingConfirm& pending) const {
+  const std::set<std::string> ready = ReadyUplinks();
+  for (const Uplink& uplink : ledger_.current()->spec.uplinks) {
+    if (uplink.mode == UplinkMode::kEnabled &&
+        pending.ready.contains(uplink.name) && !ready.contains(uplink.name)) {
+      return uplink.name + " was ready before this spec, and is not now";
+    }
+  }
+  return "";
 }
 
 void Follower::NoteChecks(const std::string& id, const std::string& fault) {
@@ -221,8 +277,9 @@ void Follower::DescribeSpecs(Situation& situation) const {
     situation.confirm = WordsOf(*confirm);
   }
   const StoredSpec* current = ledger_.current();
-  if (current != nullptr && current->held)
-    situation.held = current->origin.note;
+  if (current != nullptr && current->origin.unconfirmed) {
+    situation.rolled_back = current->origin.note;
+  }
 }
 
 Result<Desired> Follower::CompileHere(const Spec& spec) {

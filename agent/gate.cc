@@ -2,12 +2,16 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <limits>
 #include <utility>
 
 #include "agent/access_log.h"
 
 namespace uplinkd {
 namespace {
+
+constexpr int kNoLimit = std::numeric_limits<int>::max();
+constexpr std::string_view kRootKey = "uid 0";
 
 grpc::Status Exhausted(const std::string& words) {
   return {grpc::RESOURCE_EXHAUSTED, words};
@@ -34,21 +38,32 @@ grpc::Status Denied(const Caller& caller, const RpcRule& rule) {
 
 }  // namespace
 
-Gate::Admission::Admission(Gate* gate, Caller caller, bool stream,
+Gate::Admission::Admission(Gate* gate, Caller caller, const RpcRule& rule,
                            grpc::Status status)
     : gate_(gate),
       caller_(std::move(caller)),
-      stream_(stream),
+      place_(rule.place),
+      needed_(rule.role),
       status_(std::move(status)) {}
 
 Gate::Admission::Admission(Admission&& other) noexcept
     : gate_(std::exchange(other.gate_, nullptr)),
       caller_(std::move(other.caller_)),
-      stream_(other.stream_),
+      place_(other.place_),
+      needed_(other.needed_),
+      long_(other.long_),
+      role_(std::move(other.role_)),
       status_(std::move(other.status_)) {}
 
 Gate::Admission::~Admission() {
-  if (gate_ != nullptr) gate_->Leave(caller_, stream_);
+  if (gate_ != nullptr) gate_->Leave(caller_, place_, long_);
+}
+
+grpc::Status Gate::Admission::StayLong() {
+  if (gate_ == nullptr || long_) return grpc::Status::OK;
+  grpc::Status status = gate_->StayLong(caller_);
+  long_ = status.ok();
+  return status;
 }
 
 Gate::Gate(GateLimits limits, Clock clock)
@@ -59,56 +74,99 @@ Gate::Gate(GateLimits limits, Clock clock)
 
 Gate::Admission Gate::Admit(Caller caller, std::string_view rpc) {
   const RpcRule rule = RuleOf(rpc);
-  if (caller.role < rule.role) {
-    grpc::Status denied = Denied(caller, rule);
-    LogDenied(caller, rpc, denied.error_message());
-    return {nullptr, std::move(caller), rule.stream, std::move(denied)};
+  grpc::Status status = CountRequest(caller, rule);
+  const bool counted = status.ok();
+  if (counted && caller.role < rule.role) {
+    status = Denied(caller, rule);
+    LogDenied(caller, rpc, status.error_message());
+    return {nullptr, std::move(caller), rule, std::move(status)};
   }
-  grpc::Status status = Count(caller, rule);
-  Gate* const gate = status.ok() ? this : nullptr;
+  if (counted) status = TakePlace(caller, rule);
   if (!status.ok()) LogHeldBack(caller, rpc, status.error_message());
-  return {gate, std::move(caller), rule.stream, std::move(status)};
+  Gate* const gate = status.ok() ? this : nullptr;
+  return {gate, std::move(caller), rule, std::move(status)};
 }
 
-grpc::Status Gate::Count(const Caller& caller, const RpcRule& rule) {
-  const TokenBucket::Time now = clock_();
+Gate::Share Gate::ShareOf(Place place) const {
+  switch (place) {
+    case Place::kUrgent: return {limits_.urgent_at_once, limits_.urgent_in_all};
+    case Place::kReflection:
+      return {limits_.reflections_at_once, limits_.reflections_in_all};
+    // Of all, the bulletin has its own limit.
+    case Place::kStream: return {limits_.streams, kNoLimit};
+    case Place::kThread: break;
+  }
+  return {limits_.at_once, limits_.in_all};
+}
+
+grpc::Status Gate::CountRequest(const Caller& caller, const RpcRule& rule) {
   const std::lock_guard lock(mutex_);
-  const auto found = under_way_.find(caller.key);
-  const UnderWay before =
-      found == under_way_.end() ? UnderWay{} : found->second;
-  if (rule.stream && before.streams >= limits_.streams) {
-    return Exhausted(
-        fmt::format("{} watches {} times already, the most there "
-                    "may be",
-                    caller.key, before.streams));
-  }
-  if (!rule.stream && before.calls >= limits_.at_once) {
-    return Exhausted(fmt::format(
-        "{} requests from {} are under way, the most there may be: try again "
-        "when one is answered",
-        before.calls, caller.key));
-  }
-  if (const auto wait = requests_.Take(caller.key, rule.cost, now)) {
+  if (const auto wait = requests_.Take(caller.key, rule.cost, clock_())) {
     return TooMany(caller, "requests", *wait);
   }
-  if (rule.change) {
-    if (const auto wait = changes_.Take(caller.key, 1, now)) {
-      return TooMany(caller, "changes", *wait);
-    }
-  }
-  UnderWay& after = under_way_[caller.key];
-  ++(rule.stream ? after.streams : after.calls);
   return grpc::Status::OK;
 }
 
-void Gate::Leave(const Caller& caller, bool stream) {
+grpc::Status Gate::TakePlace(const Caller& caller, const RpcRule& rule) {
   const std::lock_guard lock(mutex_);
+  const auto place = static_cast<std::size_t>(rule.place);
+  const Share share = ShareOf(rule.place);
+  const auto found = under_way_.find(caller.key);
+  const int before = found == under_way_.end() ? 0 : found->second[place];
+  if (before >= share.of_a_caller) {
+    if (rule.place == Place::kStream) {
+      return Exhausted(
+          fmt::format("{} watches {} times already, the most there may be",
+                      caller.key, before));
+    }
+    return Exhausted(fmt::format(
+        "{} requests from {} are under way, the most there may be: try again "
+        "when one is answered",
+        before, caller.key));
+  }
+  if (caller.key != kRootKey && (in_all_[place] >= share.of_all ||
+                                 (caller.role == Role::kReader &&
+                                  of_readers_[place] >= share.of_all / 2))) {
+    return Exhausted(
+        "too many requests of all callers are under way: try again later");
+  }
+  if (rule.change) {
+    if (const auto wait = changes_.Take(caller.key, 1, clock_())) {
+      return TooMany(caller, "changes", *wait);
+    }
+  }
+  ++under_way_[caller.key][place];
+  CountInAll(caller, rule.place, 1);
+  return grpc::Status::OK;
+}
+
+grpc::Status Gate::StayLong(const Caller& caller) {
+  const std::lock_guard lock(mutex_);
+  if (caller.key != kRootKey && staying_long_ >= limits_.waiting_in_all) {
+    return Exhausted(
+        fmt::format("{} requests wait for the kernel, the most there may be: "
+                    "ask without waiting, or try again later",
+                    staying_long_));
+  }
+  if (caller.key != kRootKey) ++staying_long_;
+  return grpc::Status::OK;
+}
+
+void Gate::CountInAll(const Caller& caller, Place place, int change) {
+  if (caller.key == kRootKey) return;
+  const auto index = static_cast<std::size_t>(place);
+  in_all_[index] += change;
+  if (caller.role == Role::kReader) of_readers_[index] += change;
+}
+
+void Gate::Leave(const Caller& caller, Place place, bool stayed_long) {
+  const std::lock_guard lock(mutex_);
+  CountInAll(caller, place, -1);
+  if (stayed_long && caller.key != kRootKey) --staying_long_;
   const auto found = under_way_.find(caller.key);
   if (found == under_way_.end()) return;
-  --(stream ? found->second.streams : found->second.calls);
-  if (found->second.calls == 0 && found->second.streams == 0) {
-    under_way_.erase(found);
-  }
+  --found->second[static_cast<std::size_t>(place)];
+  if (found->second == UnderWay{}) under_way_.erase(found);
 }
 
 }  // namespace uplinkd

@@ -70,13 +70,17 @@ bool IsHookName(const std::string& name) {
   });
 }
 
-// Nobody but root and us could have put it there.
+// Nobody but root and us could have made or changed it.
+bool IsOurs(const struct stat& file) {
+  return (file.st_uid == 0 || file.st_uid == geteuid()) &&
+         (file.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+// In a directory of ours; a link is as good as what it leads to.
 bool IsSafeProgram(const std::string& path) {
   struct stat file {};
-  if (stat(path.c_str(), &file) != 0 || !S_ISREG(file.st_mode)) return false;
-  const bool owned = file.st_uid == 0 || file.st_uid == geteuid();
-  return owned && (file.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
-         access(path.c_str(), X_OK) == 0;
+  return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) &&
+         IsOurs(file) && access(path.c_str(), X_OK) == 0;
 }
 
 std::string EndWords(const ProgramRun& run) {
@@ -159,6 +163,13 @@ std::vector<std::string> HookEnvironment(const HookEvent& event,
 }
 
 Result<std::vector<std::string>> HookPrograms(const std::string& directory) {
+  struct stat there {};
+  if (stat(directory.c_str(), &there) == 0 && !IsOurs(there)) {
+    return Fail(ErrorCode::kPermissionDenied,
+                "no program in " + directory +
+                    " is run, since others than root and the agent's user may "
+                    "write there");
+  }
   std::error_code error;
   fs::directory_iterator entries(directory, error);
   std::vector<std::string> programs;

@@ -6,7 +6,6 @@
 #ifndef UPLINKD_AGENT_HOST_H_
 #define UPLINKD_AGENT_HOST_H_
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>

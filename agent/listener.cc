@@ -33,8 +33,9 @@ constexpr mode_t kEverybody = 0666;
 // Connections that are accepted in a row, before another socket's turn.
 constexpr int kInARow = 64;
 constexpr std::chrono::milliseconds kSecond{1000};
-// Of one user or host: as many as it may have open, and then so many a second
-// that it takes a minute to go through all numbers of connections (Peers).
+// Of one user or network: as many as it may have open, and then so many a
+// second that it takes a minute to go through all numbers of connections
+// (Peers).
 constexpr TokenBucket::Rate kArrivals{Peers::kMaxOfARole, 100};
 
 tl::unexpected<Error> SystemFault(const std::string& what) {
@@ -61,10 +62,13 @@ Result<void> ClearPath(const std::string& path) {
   if (!S_ISSOCK(there.st_mode)) {
     return Fail(ErrorCode::kAlreadyExists, path + " exists and is no socket");
   }
-  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Where the queue is full, one that blocks would wait for ever.
+  const UniqueFd fd(
+      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return SystemFault("cannot ask who serves on " + path);
   const sockaddr_un address = UnixAddress(path);
-  // Only a socket that nobody listens on refuses; anything else (a full queue,
-  // no permission) may be somebody alive.
+  // Only a socket that nobody listens on refuses; anything else (EAGAIN: a full
+  // queue, no permission) may be somebody alive.
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
               sizeof(address)) != 0 &&
       errno == ECONNREFUSED) {
@@ -73,22 +77,42 @@ Result<void> ClearPath(const std::string& path) {
   return Fail(ErrorCode::kAlreadyExists, "another process serves on " + path);
 }
 
-// The group that the socket gets; -1: that of this process.
+constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
+
+// The group that the socket gets; kNoGroup: that of this process.
 Result<gid_t> SocketGroup(const AccessOptions& options) {
   if (!options.socket_group.empty()) return GroupNumber(options.socket_group);
-  return GroupNumber(std::string(kDefaultSocketGroup))
-      .value_or(static_cast<gid_t>(-1));
+  return GroupNumber(std::string(kDefaultSocketGroup)).value_or(kNoGroup);
 }
 
-std::string HostOf(const sockaddr_storage& address) {
+// One that has the group already is left as it is: where the system call is
+// forbidden, it is also when it would change nothing.
+bool GiveToGroup(const std::string& path, gid_t group) {
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return false;
+  if (group == kNoGroup || there.st_gid == group) return true;
+  return lchown(path.c_str(), static_cast<uid_t>(-1), group) == 0;
+}
+
+// As gRPC has it: IPv4 in IPv6 is IPv4.
+TcpEnd TcpEndOf(const sockaddr_storage& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* host =
-      address.ss_family == AF_INET
-          ? static_cast<const void*>(
-                &reinterpret_cast<const sockaddr_in&>(address).sin_addr)
-          : &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-  inet_ntop(address.ss_family, host, text.data(), text.size());
-  return text.data();
+  const in6_addr& six =
+      reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  const void* four = &reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+  if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six)) {
+    four = &six.s6_addr[12];
+  } else if (address.ss_family == AF_INET6) {
+    four = nullptr;
+  }
+  if (four != nullptr) {
+    inet_ntop(AF_INET, four, text.data(), text.size());
+  } else {
+    inet_ntop(AF_INET6, &six, text.data(), text.size());
+  }
+  // The port is in the same place in both families.
+  return {text.data(),
+          ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port)};
 }
 
 struct SocketAddress {
@@ -119,10 +143,7 @@ SocketAddress ToSocketAddress(const TcpAddress& tcp) {
 
 }  // namespace
 
-Listener::Listener(Peers& peers)
-    : peers_(peers),
-      arrivals_(kArrivals),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Listener::Listener(Peers& peers) : peers_(peers), arrivals_(kArrivals) {}
 
 Listener::~Listener() {
   Stop();
@@ -138,6 +159,8 @@ Listener::~Listener() {
 }
 
 Result<void> Listener::Open(const AccessOptions& options) {
+  stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop_) return SystemFault("cannot make an eventfd");
   for (const std::string& path : options.sockets) {
     if (Result<void> opened = OpenUnix(path, options); !opened) return opened;
   }
@@ -150,7 +173,7 @@ Result<void> Listener::Open(const AccessOptions& options) {
 Result<void> JoinSocketGroup(const AccessOptions& options) {
   const Result<gid_t> group = SocketGroup(options);
   // One that does not exist is told of when the socket is made.
-  if (geteuid() != 0 || !group || *group == static_cast<gid_t>(-1)) return {};
+  if (geteuid() != 0 || !group || *group == kNoGroup) return {};
   std::vector<gid_t> groups(static_cast<std::size_t>(NGROUPS_MAX));
   const int count = getgroups(NGROUPS_MAX, groups.data());
   if (count < 0) return SystemFault("cannot read this process' groups");
@@ -183,7 +206,7 @@ Result<void> Listener::OpenUnix(const std::string& path,
     return SystemFault("cannot make the socket " + path);
   }
   const bool for_all = !options.reader_group.empty();
-  if (lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0 ||
+  if (!GiveToGroup(path, *group) ||
       chmod(path.c_str(), for_all ? kEverybody : kOwnerAndGroup) != 0) {
     return SystemFault("cannot give " + path + " to its group");
   }
@@ -225,9 +248,7 @@ std::vector<std::uint16_t> Listener::TcpPorts() const {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
     getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    // The port is in the same place in both families.
-    ports.push_back(
-        ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port));
+    ports.push_back(TcpEndOf(address).port);
   }
   return ports;
 }
@@ -278,12 +299,13 @@ void Listener::AcceptSome(const Socket& socket) {
       }
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-      LogTurnedAway("clients", std::generic_category().message(errno));
+    const int error = errno;
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+      LogTurnedAway("clients", std::generic_category().message(error));
       // The socket stays readable, and this would go round at full speed.
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
-    if (errno != EINTR && errno != ECONNABORTED) return;
+    if (error != EINTR && error != ECONNABORTED) return;
   }
 }
 
@@ -316,13 +338,13 @@ void Listener::TakeTcp(UniqueFd connection) {
                   &size) != 0) {
     return;  // it is gone already
   }
-  const std::string host = HostOf(address);
-  if (!MayCome(host)) return;
+  const TcpEnd end = TcpEndOf(address);
+  if (!MayCome(NetworkOf(end.host))) return;
   const int on = 1;
   setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  const Result<int> number = peers_.EnterTcp(std::move(connection), host);
+  const Result<int> number = peers_.EnterTcp(std::move(connection), end);
   if (!number) {
-    LogTurnedAway(host, number.error().message);
+    LogTurnedAway(end.host, number.error().message);
     return;
   }
   handlers_.tcp_connection(*number);

@@ -40,9 +40,9 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   // Makes the sockets' directories and the sockets, replacing those that a
-  // dead process left behind. Fails with kAlreadyExists if somebody serves
-  // there, or something that is no socket is there; with kNotFound if there is
-  // no such group.
+  // dead process left behind; waits for nobody. Fails with kAlreadyExists if
+  // somebody serves there, or something that is no socket is there; with
+  // kNotFound if there is no such group. Before Start(), which needs it.
   Result<void> Open(const AccessOptions& options);
   void Start(Handlers handlers);
   // Accepts nothing more; what was accepted is none of its business.
@@ -65,6 +65,7 @@ class Listener {
   void AcceptSome(const Socket& socket);
   void TakeUnix(UniqueFd connection, const RoleGroups& groups);
   void TakeTcp(UniqueFd connection);
+  // Whether the limit of arrivals lets one more of `who` in; logs if not.
   bool MayCome(const std::string& who);
 
   Peers& peers_;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -22,21 +21,36 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-// For an entry and its strings; longer lines are skipped.
-using Buffer = std::array<char, 16384>;
+// For an entry and its strings: at first, and at most.
+constexpr std::size_t kEntry = 16384;
+constexpr std::size_t kLongestEntry = 1 << 20;
 
-std::string UserName(uid_t uid) {
-  const File file(std::fopen("/etc/passwd", "re"));
-  if (!file) return "";
-  Buffer buffer;
-  passwd entry{};
-  passwd* found = nullptr;
+// Looks through the file for an entry that is `wanted`; whether there is one.
+// It is `entry` then, with strings in `buffer`. `read` is of the kind of
+// fgetgrent_r(): for want of room it leaves the file where the entry begins, so
+// that it can be called again.
+template <typename Entry, typename Read, typename Wanted>
+bool FindEntry(const std::string& path, Read read, Entry& entry,
+               std::vector<char>& buffer, const Wanted& wanted) {
+  const File file(std::fopen(path.c_str(), "re"));
+  if (!file) return false;
+  buffer.resize(kEntry);
   while (true) {
+    Entry* found = nullptr;
     const int error =
-        fgetpwent_r(file.get(), &entry, buffer.data(), buffer.size(), &found);
-    if (error == ERANGE) continue;
-    if (error != 0) return "";
-    if (found->pw_uid == uid) return found->pw_name;
+        read(file.get(), &entry, buffer.data(), buffer.size(), &found);
+    if (error == 0) {
+      if (wanted(entry)) return true;
+    } else if (error != ERANGE) {
+      return false;
+    } else if (buffer.size() < kLongestEntry) {
+      buffer.resize(2 * buffer.size());
+    } else {
+      int character = 0;
+      do {
+        character = std::getc(file.get());
+      } while (character != '\n' && character != EOF);
+    }
   }
 }
 
@@ -93,24 +107,25 @@ Result<Caller> LocalCaller(int fd, const RoleGroups& groups) {
   return caller;
 }
 
-Result<gid_t> GroupNumber(const std::string& name) {
-  const File file(std::fopen("/etc/group", "re"));
-  if (file) {
-    Buffer buffer;
-    group entry{};
-    group* found = nullptr;
-    while (true) {
-      const int error =
-          fgetgrent_r(file.get(), &entry, buffer.data(), buffer.size(), &found);
-      if (error == ERANGE) continue;
-      if (error != 0) break;
-      if (found->gr_name == name) return found->gr_gid;
-    }
-  }
-  return Fail(ErrorCode::kNotFound, "there is no group \"" + name +
-                                        "\" in /etc/group; make it with "
-                                        "`groupadd --system " +
-                                        name + "`");
+Result<gid_t> GroupNumber(const std::string& name, const std::string& file) {
+  group entry{};
+  std::vector<char> buffer;
+  const bool found =
+      FindEntry(file, fgetgrent_r, entry, buffer,
+                [&](const group& one) { return one.gr_name == name; });
+  if (found) return entry.gr_gid;
+  return Fail(ErrorCode::kNotFound,
+              "there is no group \"" + name + "\" in " + file +
+                  "; make it with `groupadd --system " + name + "`");
+}
+
+std::string UserName(uid_t uid, const std::string& file) {
+  passwd entry{};
+  std::vector<char> buffer;
+  const bool found =
+      FindEntry(file, fgetpwent_r, entry, buffer,
+                [&](const passwd& one) { return one.pw_uid == uid; });
+  return found ? entry.pw_name : "";
 }
 
 }  // namespace uplinkd

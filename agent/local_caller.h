@@ -25,7 +25,13 @@ struct RoleGroups {
 Result<Caller> LocalCaller(int fd, const RoleGroups& groups);
 
 // The number of the group `name` in /etc/group; kNotFound: there is none.
-Result<gid_t> GroupNumber(const std::string& name);
+// `file`, here and below: another one, for tests. A line that takes over 1 MiB
+// is skipped.
+Result<gid_t> GroupNumber(const std::string& name,
+                          const std::string& file = "/etc/group");
+
+// The name of the user in /etc/passwd; "": it has none.
+std::string UserName(uid_t uid, const std::string& file = "/etc/passwd");
 
 }  // namespace uplinkd
 

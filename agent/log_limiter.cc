@@ -1,6 +1,6 @@
 #include "agent/log_limiter.h"
 
-#include <algorithm>
+#include <string>
 
 #include "agent/logging.h"
 
@@ -17,18 +17,6 @@ bool LogLimiter::MaySpeak(Time now) {
 
 void LogLimiter::Settle(Time now) {
   if (left_out_ > 0 && TakeToken(now)) TellLeftOut();
-}
-
-bool LogLimiter::TakeToken(Time now) {
-  if (now - refilled_ >= kRefill) {
-    const auto refill = (now - refilled_) / Time(kRefill);
-    tokens_ =
-        static_cast<int>(std::min<std::int64_t>(kBurst, tokens_ + refill));
-    refilled_ = now;
-  }
-  if (tokens_ == 0) return false;
-  --tokens_;
-  return true;
 }
 
 void LogLimiter::TellLeftOut() {

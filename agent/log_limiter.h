@@ -12,11 +12,13 @@
 #include <string>
 #include <utility>
 
+#include "agent/token_bucket.h"
+
 namespace uplinkd {
 
 class LogLimiter {
  public:
-  using Time = std::chrono::nanoseconds;  // monotonic
+  using Time = TokenBucket::Time;  // monotonic
 
   // Lines in a row, and how long it takes until one more may be written.
   static constexpr int kBurst = 20;
@@ -33,18 +35,18 @@ class LogLimiter {
   // then, since after a storm there may be no other line.
   void Settle(Time now = Now());
 
-  std::uint64_t left_out() const { return left_out_; }
-
  private:
   static Time Now() {
     return std::chrono::steady_clock::now().time_since_epoch();
   }
-  bool TakeToken(Time now);
+  bool TakeToken(Time now) { return !tokens_.Take(1, now); }
   void TellLeftOut();
 
   std::string lines_;
-  int tokens_ = kBurst;
-  Time refilled_{};
+  TokenBucket tokens_{
+      {.burst = kBurst,
+       .per_second = 1 / std::chrono::duration<double>(kRefill).count()},
+      {}};
   std::uint64_t left_out_ = 0;  // and not told yet
 };
 

@@ -5,7 +5,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -111,8 +110,10 @@ int Serve(const AgentOptions& options, const sigset_t& signals, Engine& engine,
   return kExitOk;
 }
 
-std::vector<std::string> AddressesOf(const AccessOptions& access) {
+std::vector<std::string> AddressesOf(const AccessOptions& access,
+                                     const Server& server) {
   std::vector<std::string> addresses = access.sockets;
+  if (server.TcpPorts().empty()) return addresses;  // told once it is served
   for (const TcpAddress& address : access.tcp) {
     addresses.push_back("tcp://" + address.Text());
   }
@@ -145,18 +146,19 @@ Result<std::unique_ptr<MetricsServer>> StartMetrics(const AgentOptions& options,
 }
 
 // What to follow from the start: the file of --spec, or the spec of the last
-// run if there is no file or its content is bad. `taken_up` becomes the file
+// run if there is no file or its content is bad; or nothing, until the file is
+// good, if what the last run left is bad as well. `taken_up` becomes the file
 // that is followed, if it is.
 int TakeUpSpec(const AgentOptions& options, Engine& engine,
                std::optional<FileSignature>& taken_up) {
-  const bool restored = engine.Restore();
+  const Result<bool> restored = engine.Restore();
   if (options.spec_file.empty()) return kExitOk;
   const FileSignature before = SignatureOf(options.spec_file);
   const auto loaded = LoadSpecFile(options.spec_file, options.allow_empty);
   if (!loaded) {
-    // With a good one of the last run, the file is followed like one that
-    // becomes bad later.
-    if (restored) return kExitOk;
+    // After an earlier run, the file is followed like one that becomes bad
+    // later.
+    if (!restored || *restored) return kExitOk;
     for (const std::string& fault : loaded.error()) {
       std::fprintf(stderr, "%s\n", fault.c_str());
     }
@@ -200,7 +202,7 @@ int Run(const AgentOptions& options) {
     hooks = std::make_unique<Hooks>(Hooks::Options{options.hooks_dir},
                                     engine.bulletin());
   }
-  for (const std::string& address : AddressesOf(options.access)) {
+  for (const std::string& address : AddressesOf(options.access, **server)) {
     spdlog::info("uplinkd {} serves on {}", UPLINKD_VERSION, address);
   }
   return Serve(options, signals, engine, **server, taken_up);

@@ -2,7 +2,11 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <optional>
+
 #include "agent/files.h"
+#include "agent/seal.h"
+#include "proto/text_check.h"
 
 namespace uplinkd {
 namespace {
@@ -37,10 +41,17 @@ Result<void> ReadMessageFile(const std::string& path,
 
 Result<void> ReadMessageText(const std::string& text,
                              google::protobuf::Message& message) {
-  const auto read = google::protobuf::util::JsonStringToMessage(text, &message);
+  const std::optional<std::string> object = Unsealed(text);
+  if (!object) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                std::string("its content is not what its ") + kSealKey +
+                    " says, so it was damaged or changed by hand");
+  }
+  const auto read =
+      google::protobuf::util::JsonStringToMessage(*object, &message);
   if (read.ok()) return {};
   message.Clear();
-  return Fail(ErrorCode::kFailedPrecondition, read.ToString());
+  return Fail(ErrorCode::kFailedPrecondition, VisibleText(read.ToString()));
 }
 
 Result<void> ReplaceMessageFile(const std::string& directory,
@@ -55,7 +66,7 @@ Result<void> ReplaceMessageFile(const std::string& directory,
     return Fail(ErrorCode::kInternal, path + " cannot be written as JSON");
   }
   if (Result<void> made = MakeDirectory(directory); !made) return made;
-  return ReplaceFile(path, text);
+  return ReplaceFile(path, message.ByteSizeLong() == 0 ? text : Sealed(text));
 }
 
 }  // namespace uplinkd

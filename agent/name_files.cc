@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <sstream>
+#include <iterator>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include "agent/files.h"
 #include "agent/logging.h"
+#include "reconciler/compile.h"
+#include "reconciler/linux/host_table_names.h"
 #include "reconciler/ownership.h"
 
 namespace uplinkd {
@@ -19,41 +20,15 @@ constexpr std::string_view kHeader =
     "# Written by uplinkd; changes here are overwritten.\n";
 constexpr std::string_view kMultipathName = "uplinks";
 
-struct KnownName {
-  std::uint32_t number = 0;
-  std::string name;
-};
-
-// The "number name" lines of one file; anything else is skipped, as ip does.
-void CollectNames(const std::string& path, std::vector<KnownName>& known) {
-  const Result<std::string> text = ReadFile(path);
-  if (!text) return;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    KnownName entry;
-    if (line.starts_with('#') || !(words >> std::setbase(0) >> entry.number) ||
-        !(words >> entry.name)) {
-      continue;
-    }
-    known.push_back(std::move(entry));
-  }
-}
-
-// All names that iproute2 has from files other than ours.
-std::vector<KnownName> ForeignTableNames(const std::string& iproute2_dir) {
-  // Built into ip(8), whatever the files say.
-  std::vector<KnownName> known = {
-      {0, "all"}, {253, "default"}, {254, "main"}, {255, "local"}};
-  CollectNames(iproute2_dir + "/rt_tables", known);
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           iproute2_dir + "/rt_tables.d", ignored)) {
-    const std::filesystem::path& path = entry.path();
-    if (path.extension() == ".conf" && path.filename() != kFileName) {
-      CollectNames(path.string(), known);
-    }
-  }
+// All names that ip(8) has from files other than ours, and those built into it,
+// whatever the files say.
+std::vector<TableName> ForeignTableNames(const std::string& iproute2_dir) {
+  constexpr const char* kBuiltIn = "ip(8) itself";
+  std::vector<TableName> known = {{0, "all", kBuiltIn},
+                                  {253, "default", kBuiltIn},
+                                  {254, "main", kBuiltIn},
+                                  {255, "local", kBuiltIn}};
+  std::ranges::move(ReadTableNames(iproute2_dir), std::back_inserter(known));
   return known;
 }
 
@@ -70,7 +45,7 @@ Result<void> MakeFile(const std::string& path, const std::string& content) {
   if (Result<void> made = MakeDirectory(file.parent_path().string()); !made) {
     return made;
   }
-  return ReplaceFile(file.string(), content);
+  return ReplaceFile(file.string(), content, FileReaders::kAll);
 }
 
 Result<void> WriteIfDifferent(const std::string& directory,
@@ -90,21 +65,18 @@ Result<void> WriteIfDifferent(const std::string& directory,
 }
 
 std::string NotNamed(const std::string& number, const std::string& name,
-                     const KnownName& clash, const std::string& directory) {
+                     const TableName& clash) {
   return "table " + number + " is not named \"" + name +
          "\" for ip(8): " + std::to_string(clash.number) + " is \"" +
-         clash.name + "\" in " + directory;
+         clash.name + "\" in " + clash.file;
 }
 
 }  // namespace
 
 std::map<std::uint32_t, std::string> TableNames(const Spec& spec) {
-  std::map<std::uint32_t, std::string> names;
-  for (const Uplink& uplink : spec.uplinks) {
-    names[TableOf(spec, uplink.id)] = uplink.name;
-  }
-  if (spec.balance.algorithm == Algorithm::kMultipath) {
-    names[spec.table_base] = kMultipathName;
+  std::map<std::uint32_t, std::string> names = TableOwners(spec);
+  for (auto& [table, name] : names) {
+    if (name.empty()) name = kMultipathName;
   }
   return names;
 }
@@ -114,19 +86,18 @@ Result<std::vector<std::string>> WriteNameFiles(
     const std::map<std::uint32_t, std::string>& tables) {
   std::vector<std::string> left_out;
   if (iproute2_dir.empty()) return left_out;
-  const std::vector<KnownName> foreign = ForeignTableNames(iproute2_dir);
+  const std::vector<TableName> foreign = ForeignTableNames(iproute2_dir);
   std::string lines(kHeader);
   for (const auto& table : tables) {
     const std::string number = std::to_string(table.first);
-    const auto clash =
-        std::find_if(foreign.begin(), foreign.end(), [&](const KnownName& it) {
-          return it.number == table.first || it.name == table.second;
-        });
+    const auto clash = std::ranges::find_if(foreign, [&](const TableName& it) {
+      return it.number == table.first || it.name == table.second;
+    });
     if (clash == foreign.end()) {
       lines.append(number).append("\t").append(table.second).append("\n");
       continue;
     }
-    left_out.push_back(NotNamed(number, table.second, *clash, iproute2_dir));
+    left_out.push_back(NotNamed(number, table.second, *clash));
   }
   if (Result<void> written =
           WriteIfDifferent(iproute2_dir + "/rt_tables.d", lines);

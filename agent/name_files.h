@@ -18,13 +18,15 @@
 
 namespace uplinkd {
 
-// The routing tables of `spec` by number, each with its uplink's name.
+// The routing tables of `spec` by number, each with a name for ip(8): that of
+// its uplink, or "uplinks" for the multipath table.
 std::map<std::uint32_t, std::string> TableNames(const Spec& spec);
 
 // Makes the two files say `tables`, and nothing else; writes only what
-// differs. A name or number that iproute2 knows from another file is left out,
-// since a second meaning would confuse `ip`: those are in the answer, one
-// sentence each. Does nothing if `iproute2_dir` is empty.
+// differs. A name or number that iproute2 knows from another file, there or of
+// the distribution, is left out, since a second meaning would confuse `ip`:
+// those are in the answer, one sentence each. Does nothing if `iproute2_dir` is
+// empty.
 Result<std::vector<std::string>> WriteNameFiles(
     const std::string& iproute2_dir,
     const std::map<std::uint32_t, std::string>& tables);

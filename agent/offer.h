@@ -15,6 +15,8 @@ namespace uplinkd {
 // Whoever asks inside this process. Others are the name of a caller
 // (agent/caller.h), and the path of a spec file.
 inline constexpr const char* kClient = "client";
+// Whoever acts when nobody else did.
+inline constexpr const char* kAgent = "uplinkd";
 
 struct Offer {
   Spec spec;

@@ -1,9 +1,9 @@
 #include "agent/options.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <utility>
 
+#include "proto/arguments.h"
 #include "reconciler/result.h"
 
 namespace uplinkd {
@@ -48,7 +48,8 @@ Signals:
 Exit status:
   0  stopped by a signal
   1  cannot run: another agent in this network namespace, a socket in use, ...
-  2  a mistake in the command line or in the file of --spec)";
+  2  a mistake in the command line, or in the file of --spec if there is no
+     spec of an earlier run to go on with)";
 
 EarlyExit Mistake(const std::string& message) {
   return {kExitBadInput, "uplinkd: " + message + "\nTry `uplinkd --help`.\n"};
@@ -61,12 +62,24 @@ struct CommandLine {
   std::string log_format = "text";
 };
 
+// A value that was forgotten: the next option would be taken for it.
+void RefuseOptionsAsValues(CLI::App& app) {
+  const auto fault = [](const std::string& value) -> std::string {
+    if (!value.starts_with("--")) return "";
+    return "the value is missing: " + value + " is an option";
+  };
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(fault);
+  }
+}
+
 void AddOptions(CLI::App& app, CommandLine& parsed) {
   AddAccessOptions(app, parsed.listen, parsed.options.access);
   app.add_option("--metrics-listen", parsed.options.metrics_listen,
                  "Serve Prometheus metrics at http://ADDRESS:PORT/metrics, and "
                  "at http://ADDRESS:PORT/ a page that shows this router live; "
-                 "both can only be looked at; empty: do not")
+                 "both can only be looked at. ADDRESS is an IPv4 or an [IPv6] "
+                 "address, or nothing for all of them; empty: do not")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
   app.add_option("--state-dir", parsed.options.state_dir,
@@ -102,6 +115,7 @@ void AddOptions(CLI::App& app, CommandLine& parsed) {
                  "empty: do not")
       ->type_name("DIR")
       ->capture_default_str();
+  RefuseOptionsAsValues(app);
 }
 
 }  // namespace
@@ -114,11 +128,8 @@ tl::expected<AgentOptions, EarlyExit> ParseOptions(
   CommandLine parsed;
   AddOptions(app, parsed);
 
-  // CLI11 takes a stack: the last argument first.
-  std::vector<std::string> stack(arguments.begin(), arguments.end());
-  std::reverse(stack.begin(), stack.end());
   try {
-    app.parse(std::move(stack));
+    app.parse(ArgumentStack(arguments));
   } catch (const CLI::CallForHelp&) {
     return tl::unexpected(EarlyExit{kExitOk, app.help()});
   } catch (const CLI::CallForVersion&) {

@@ -32,6 +32,11 @@ Result<void> PauseLedger::Restore(const Instant& now) {
 
 void PauseLedger::TakeUp(const v1::PauseState& stored, const Instant& now) {
   if (!stored.has_until()) return;
+  // After a reboot the kernel has nothing of ours that could be left alone.
+  if (!stored.boot().empty() && !now.moment.boot.empty() &&
+      stored.boot() != now.moment.boot) {
+    return;
+  }
   const nanoseconds most = std::clamp<nanoseconds>(
       FromProto(stored.duration()), nanoseconds(0), kLongestPause);
   const StoredEnd end{FromProto(stored.until()), most,

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/moment.h"
+#include "agent/save_fault.h"
 #include "reconciler/result.h"
 
 namespace uplinkd::v1 {

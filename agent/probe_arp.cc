@@ -52,7 +52,7 @@ class ArpRun final : public SocketRun {
  public:
   ArpRun(asio::io_context& context, const ProbeOrder& order, ArpProbe probe,
          ProbeDone done)
-      : SocketRun(context, order, std::move(done)), probe_(std::move(probe)) {}
+      : SocketRun(context, order, std::move(done)), probe_(probe) {}
 
  private:
   Result<void> Ask() override {

@@ -23,6 +23,14 @@ bool TakeOutChoices(const std::set<std::string>& policies, Step& step) {
   return !edit->edits.empty();
 }
 
+bool IsRouteThrough(const std::set<std::string>& links, const Step& step) {
+  const auto* const put = std::get_if<PutRoute>(&step.change);
+  return put != nullptr && !put->replaces &&
+         std::ranges::any_of(put->route.next_hops, [&](const NextHop& hop) {
+           return links.contains(hop.link);
+         });
+}
+
 }  // namespace
 
 Report WithoutChoices(const Report& report,
@@ -32,6 +40,29 @@ Report WithoutChoices(const Report& report,
     Step step = report.plan.steps[i];
     if (!TakeOutChoices(policies, step)) continue;
     rest.plan.steps.push_back(std::move(step));
+    rest.outcomes.push_back(report.outcomes[i]);
+  }
+  return rest;
+}
+
+std::set<std::string> LinksMoved(const Facts& before, const Facts& now) {
+  std::set<std::string> moved;
+  for (const auto& [name, link] : now.links) {
+    const auto was = before.links.find(name);
+    if (was == before.links.end() || was->second.index != link.index ||
+        was->second.up != link.up || was->second.addresses != link.addresses) {
+      moved.insert(name);
+    }
+  }
+  return moved;
+}
+
+Report WithoutRoutesThrough(const Report& report,
+                            const std::set<std::string>& links) {
+  Report rest;
+  for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
+    if (IsRouteThrough(links, report.plan.steps[i])) continue;
+    rest.plan.steps.push_back(report.plan.steps[i]);
     rest.outcomes.push_back(report.outcomes[i]);
   }
   return rest;

@@ -34,12 +34,15 @@ void LogRestored(const StoredSpec& stored) {
        {"result", "restored"}});
 }
 
-void LogOffer(const std::string& from, const Spec& spec,
+void LogOffer(const Offer& offer,
               const Result<SpecLedger::Accepted>& accepted) {
+  const Spec& spec = offer.spec;
+  const std::string& from = offer.from;
   LogFields fields = {{"event", "spec"},
                       {"from", from},
                       {"spec", spec.name},
                       {"revision", spec.revision}};
+  if (offer.back_to) fields.emplace_back("back_to", *offer.back_to);
   if (!accepted) {
     const std::string& why = accepted.error().message;
     LogFault(fields, "refused", why,
@@ -58,9 +61,13 @@ void LogOffer(const std::string& from, const Spec& spec,
   }
   const std::string revision =
       spec.revision.empty() ? "" : ", revision " + spec.revision;
+  const std::string back =
+      offer.back_to
+          ? fmt::format(", back to that of generation {}", *offer.back_to)
+          : "";
   Log(kInfo,
-      fmt::format("accepted the spec \"{}\" as generation {}{} (from {})",
-                  spec.name, accepted->generation, revision, from),
+      fmt::format("accepted the spec \"{}\" as generation {}{}{} (from {})",
+                  spec.name, accepted->generation, revision, back, from),
       fields);
 }
 
@@ -132,9 +139,11 @@ void LogCleanUp(const std::string& from, std::uint64_t generation,
       fields);
 }
 
-void LogPause(bool begun, const std::string& words, std::uint64_t generation) {
+void LogPause(bool begun, const std::string& from, const std::string& words,
+              std::uint64_t generation) {
   Log(kInfo, words,
       {{"event", "pause"},
+       {"from", from},
        {"generation", generation},
        {"result", begun ? "begun" : "ended"}});
 }

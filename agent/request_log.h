@@ -17,9 +17,7 @@ namespace uplinkd {
 
 // The spec of the last run is followed.
 void LogRestored(const StoredSpec& stored);
-// A spec was offered by `from`: `spec` as it was offered.
-void LogOffer(const std::string& from, const Spec& spec,
-              const Result<SpecLedger::Accepted>& accepted);
+void LogOffer(const Offer& offer, const Result<SpecLedger::Accepted>& accepted);
 // A spec that is none was offered.
 void LogRefusal(const std::string& from, const std::string& why);
 void LogDrain(const std::string& from, std::uint64_t generation,
@@ -31,7 +29,9 @@ void LogCleanUp(const std::string& from, std::uint64_t generation,
                 const Result<Report>& report);
 
 // The agent keeps its hands off the kernel from now on, or no longer.
-void LogPause(bool begun, const std::string& words, std::uint64_t generation);
+void LogPause(bool begun, const std::string& from, const std::string& words,
+              std::uint64_t generation);
+
 // ---- specs that are to be confirmed ----
 
 // The spec of `generation` waits; `words` say for what.

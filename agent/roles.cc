@@ -128,23 +128,23 @@ tl::expected<void, std::vector<std::string>> Roles::Load() {
   return {};
 }
 
-void Roles::LoadIfChanged() {
+bool Roles::LoadIfChanged() {
   {
     const FileSignature now = SignatureOf(path_);
     const std::lock_guard lock(mutex_);
-    if (now == signature_) return;
+    if (now == signature_) return false;
   }
-  Reload();
+  return Reload();
 }
 
-void Roles::Reload() {
+bool Roles::Reload() {
   const auto loaded = Load();
   LogFields fields = {{"event", "roles"}, {"from", path_}};
   if (loaded) {
     fields.emplace_back("result", "accepted");
     Log(spdlog::level::info, "roles are those of " + path_ + " from now on",
         fields);
-    return;
+    return true;
   }
   fields.emplace_back("result", "refused");
   fields.emplace_back("error", loaded.error().front());
@@ -152,6 +152,7 @@ void Roles::Reload() {
       path_ + " is refused; the last good roles are kept: " +
           loaded.error().front(),
       fields);
+  return false;
 }
 
 Roles::Found Roles::Find(const std::vector<std::string>& names) const {

@@ -30,14 +30,14 @@ class Roles {
  public:
   explicit Roles(std::string path) : path_(std::move(path)) {}
 
-  // Reads the file; false: it is bad, and what was read last is kept. The
-  // faults are one line each.
+  // Reads the file. If it is bad, what was read last is kept, and the answer is
+  // its faults, one line each.
   tl::expected<void, std::vector<std::string>> Load();
   // Reads it if it is another than the one that was read last, and logs how
-  // that went.
-  void LoadIfChanged();
-  // Reads it, and logs how that went.
-  void Reload();
+  // that went. Whether other roles may hold now.
+  bool LoadIfChanged();
+  // Reads it, and logs how that went. The same.
+  bool Reload();
 
   // The highest role that one of `names` has, and which it is; "" and kNone if
   // none has any.

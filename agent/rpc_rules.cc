@@ -13,15 +13,20 @@ constexpr double kWalkCost = 100;
 
 constexpr std::array kRules = {
     RpcRule{"Get", Role::kReader, 1, false},
-    RpcRule{"Status", Role::kReader, 1, false},
+    RpcRule{"Status", Role::kReader, 1, false, Place::kUrgent},
     RpcRule{"Events", Role::kReader, 1, false},
     RpcRule{"History", Role::kReader, 1, false},
-    RpcRule{"Watch", Role::kReader, 1, false, true},
+    RpcRule{"Watch", Role::kReader, 1, false, Place::kStream},
     RpcRule{"Diff", Role::kReader, kKernelCost, false},
     RpcRule{"Trace", Role::kReader, kKernelCost, false},
     RpcRule{"Connections", Role::kReader, kWalkCost, false},
     RpcRule{kDryRunRpc, Role::kReader, kKernelCost, false},
-    RpcRule{kSideRpc, Role::kReader, 1, false},
+    RpcRule{kSideRpc, Role::kReader, 1, false, Place::kStream},
+    RpcRule{kReflectionRpc, Role::kReader, 1, false, Place::kReflection},
+    // What ends a wait must not have to wait for it.
+    RpcRule{"Confirm", Role::kOperator, 1, true, Place::kUrgent},
+    RpcRule{"CancelConfirm", Role::kOperator, 1, true, Place::kUrgent},
+    RpcRule{"Resume", Role::kOperator, 1, true, Place::kUrgent},
 };
 
 }  // namespace

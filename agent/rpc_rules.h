@@ -12,20 +12,29 @@
 
 namespace uplinkd {
 
+// What a request takes a place of, while it is under way.
+enum class Place {
+  kThread,      // may wait for the engine, or for much longer
+  kUrgent,      // likewise a thread, but kept for what has to get through
+  kReflection,  // likewise, for as long as its client likes
+  kStream,      // holds no thread, and may go on for days
+};
+
 struct RpcRule {
   std::string_view rpc;
   Role role = Role::kOperator;
   // In tokens: one for what is answered from a snapshot, more for what the
   // engine has to ask the kernel for.
   double cost = 1;
-  bool change = true;   // counted, and limited, as one
-  bool stream = false;  // holds no thread, and may go on for days
+  bool change = true;  // counted, and limited, as one
+  Place place = Place::kThread;
 };
 
 // An Apply that is asked for a plan only.
 inline constexpr std::string_view kDryRunRpc = "Apply (dry run)";
-// The standard services beside ours: health and reflection.
+// The standard services beside ours: health, and reflection.
 inline constexpr std::string_view kSideRpc = "grpc";
+inline constexpr std::string_view kReflectionRpc = "grpc.reflection";
 
 std::span<const RpcRule> RpcRules();
 RpcRule RuleOf(std::string_view rpc);

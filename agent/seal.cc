@@ -5,19 +5,10 @@
 #include <array>
 #include <cstdint>
 
+#include "reconciler/hex.h"
+
 namespace uplinkd {
 namespace {
-
-std::string HexOf(
-    const std::array<unsigned char, SHA256_DIGEST_LENGTH>& bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 0xfU];
-  }
-  return text;
-}
 
 // What follows `body`, which is an object up to its last member.
 std::string SealOf(std::string_view body) {
@@ -44,6 +35,15 @@ bool SealHolds(std::string_view text) {
   if (text.size() < length) return false;
   const std::string_view body = text.substr(0, text.size() - length);
   return text.substr(body.size()) == SealOf(body);
+}
+
+std::optional<std::string> Unsealed(std::string_view text) {
+  if (SealHolds(text)) {
+    return std::string(text.substr(0, text.size() - SealOf("").size())) + "}";
+  }
+  const std::string key = std::string("\n \"") + kSealKey + "\"";
+  if (text.find(key) != std::string_view::npos) return std::nullopt;
+  return std::string(text);
 }
 
 }  // namespace uplinkd

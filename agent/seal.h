@@ -7,6 +7,7 @@
 #ifndef UPLINKD_AGENT_SEAL_H_
 #define UPLINKD_AGENT_SEAL_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,10 @@ std::string Sealed(std::string_view object);
 
 // Whether the text ends with the seal that it should have.
 bool SealHolds(std::string_view text);
+
+// The object without its seal, as far as it ends with one that holds; nothing
+// if it has one that does not.
+std::optional<std::string> Unsealed(std::string_view text);
 
 }  // namespace uplinkd
 

@@ -22,9 +22,10 @@ class Server {
  public:
   virtual ~Server() = default;  // stops within a second; removes the sockets
 
-  // Serves as `options` say. Fails as Listener::Open() does; kInvalidArgument:
-  // the files for TLS or the file of the roles are bad. `engine` must outlive
-  // the server. With TCP, AllowOnlyTls13() comes before.
+  // Serves as `options` say. Fails as Listener::Open() does. Bad files for TLS
+  // or roles are no failure, since nothing else of the agent needs them: they
+  // are logged, and TCP is served once they are good. `engine` must outlive the
+  // server. With TCP, AllowOnlyTls13() comes before.
   static Result<std::unique_ptr<Server>> Start(const AccessOptions& options,
                                                Engine& engine);
 
@@ -32,7 +33,8 @@ class Server {
   virtual void SetHealthy(bool healthy) = 0;
   // Reads the file of the roles again, if there is one; logs how it went.
   virtual void ReloadRoles() = 0;
-  // The ports of the TCP addresses, in order.
+  // The ports of the TCP addresses, in order; none as long as TCP is not
+  // served.
   virtual std::vector<std::uint16_t> TcpPorts() const = 0;
 };
 

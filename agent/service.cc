@@ -16,19 +16,48 @@
 namespace uplinkd {
 namespace {
 
-// INVALID_ARGUMENT, with every violation in the trailing metadata.
-grpc::Status Refuse(grpc::ServerContext& context,
-                    const std::vector<Violation>& violations) {
+// Clients take 8 KiB of metadata, and binary ones travel as base64: this leaves
+// room for the status' own words. Where there are more, they come without any.
+constexpr std::size_t kMostBadSpec = 4500;
+constexpr std::size_t kMostWords = 400;
+
+// `text`, cut between two characters of UTF-8.
+std::string Cut(const std::string& text) {
+  if (text.size() <= kMostWords) return text;
+  std::size_t end = kMostWords;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+    --end;
+  }
+  return text.substr(0, end) + "...";
+}
+
+// As many of the violations as fit, and how many there are besides.
+v1::BadSpec BadSpecOf(const std::vector<Violation>& violations) {
   v1::BadSpec bad;
   for (const Violation& violation : violations) {
     v1::Violation& message = *bad.add_violations();
-    message.set_field(violation.field);
-    message.set_message(violation.message);
+    message.set_field(Cut(violation.field));
+    message.set_message(Cut(violation.message));
+    if (bad.ByteSizeLong() <= kMostBadSpec) continue;
+    const int told = bad.violations_size() - 1;
+    message.clear_field();
+    message.set_message(
+        "and " +
+        std::to_string(violations.size() - static_cast<std::size_t>(told)) +
+        " more");
+    break;
   }
-  context.AddTrailingMetadata(kBadSpecKey, bad.SerializeAsString());
+  return bad;
+}
+
+// INVALID_ARGUMENT, with the violations in the trailing metadata.
+grpc::Status Refuse(grpc::ServerContext& context,
+                    const std::vector<Violation>& violations) {
+  context.AddTrailingMetadata(kBadSpecKey,
+                              BadSpecOf(violations).SerializeAsString());
   const Violation& first = violations.front();
   std::string words =
-      "the spec is refused: " + first.field + ": " + first.message;
+      "the spec is refused: " + Cut(first.field) + ": " + Cut(first.message);
   if (violations.size() > 1) {
     words += " (and " + std::to_string(violations.size() - 1) + " more)";
   }
@@ -40,7 +69,7 @@ grpc::Status Refuse(grpc::ServerContext& context,
 grpc::Status AgentService::Apply(grpc::ServerContext* context,
                                  const v1::ApplyRequest* request,
                                  v1::ApplyResponse* response) {
-  const Gate::Admission admission =
+  Gate::Admission admission =
       admit_(*context, request->dry_run() ? kDryRunRpc : "Apply");
   if (!admission) return admission.status();
   const std::string& from = admission.caller().name;
@@ -60,7 +89,8 @@ grpc::Status AgentService::Apply(grpc::ServerContext* context,
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());
   offer.confirm = *std::move(terms);
-  return ApplyAndWait(*context, std::move(offer), request->wait(), response);
+  return ApplyAndWait(*context, admission, std::move(offer), request->wait(),
+                      response);
 }
 
 grpc::Status AgentService::DryRun(Offer offer, v1::ApplyResponse* response) {

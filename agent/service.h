@@ -80,8 +80,12 @@ class AgentService final
                         const v1::RollbackRequest* request,
                         v1::ApplyResponse* response) override;
 
+  // Roles have changed: ends what is watched by those who may not any more.
+  void ReviewWatches() { hub_.Review(); }
+
  private:
-  grpc::Status ApplyAndWait(grpc::ServerContext& context, Offer offer,
+  grpc::Status ApplyAndWait(grpc::ServerContext& context,
+                            Gate::Admission& admission, Offer offer,
                             const google::protobuf::Duration& wait,
                             v1::ApplyResponse* response);
 

@@ -5,6 +5,7 @@
 #include "agent/service.h"
 #include "agent/wire.h"
 #include "proto/plan_lines.h"
+#include "proto/text_check.h"
 
 namespace uplinkd {
 namespace {
@@ -31,13 +32,20 @@ bool IsProgrammed(const v1::Status& status) {
 
 void CopyWarnings(const Report& report,
                   google::protobuf::RepeatedPtrField<std::string>* warnings) {
-  for (const std::string& warning : report.warnings) *warnings->Add() = warning;
+  for (const std::string& warning : report.warnings)
+    *warnings->Add() = VisibleText(warning);
 }
 
 grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
-                                        Offer offer,
+                                        Gate::Admission& admission, Offer offer,
                                         const google::protobuf::Duration& wait,
                                         v1::ApplyResponse* response) {
+  const std::chrono::milliseconds patience = PatienceOf(wait);
+  if (patience.count() > 0) {
+    // Before anything is done: the answer is to be a refusal.
+    grpc::Status status = admission.StayLong();
+    if (!status.ok()) return status;
+  }
   const Result<Engine::ApplyAnswer> answer = engine_.Apply(std::move(offer));
   if (!answer) return ToGrpcStatus(answer.error());
   const std::uint64_t generation = answer->generation;
@@ -47,15 +55,15 @@ grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
   CopyWarnings(answer->report, response->mutable_warnings());
   if (answer->confirm) *response->mutable_pending_confirm() = *answer->confirm;
   bool in_sync = false;
-  // Once a later generation has taken its place it never will be.
+  // Once another generation, or none, has taken its place it never will be.
   const auto decided = [generation, &in_sync](const v1::Status& status) {
     in_sync = status.generation() == generation &&
               status.observed_generation() == generation &&
               IsProgrammed(status);
-    return in_sync || status.generation() > generation;
+    return in_sync || status.generation() != generation;
   };
   (void)engine_.bulletin().WaitUntil(
-      decided, PatienceOf(wait), [&context] { return context.IsCancelled(); });
+      decided, patience, [&context] { return context.IsCancelled(); });
   response->set_in_sync(in_sync);
   if (const StatusPointer status = engine_.bulletin().status()) {
     *response->mutable_status() = *status;
@@ -66,7 +74,7 @@ grpc::Status AgentService::ApplyAndWait(grpc::ServerContext& context,
 grpc::Status AgentService::Rollback(grpc::ServerContext* context,
                                     const v1::RollbackRequest* request,
                                     v1::ApplyResponse* response) {
-  const Gate::Admission admission =
+  Gate::Admission admission =
       admit_(*context, request->dry_run() ? kDryRunRpc : "Rollback");
   if (!admission) return admission.status();
   const Result<SpecHistory::Recalled> recalled =
@@ -79,9 +87,13 @@ grpc::Status AgentService::Rollback(grpc::ServerContext* context,
   }
   Result<std::optional<ConfirmTerms>> terms = TermsOf(*request);
   if (!terms) return ToGrpcStatus(terms.error());
-  return ApplyAndWait(*context,
+  // What is the one before, somebody else's apply may have changed meanwhile.
+  const std::uint64_t expected = request->expected_generation() == 0
+                                     ? recalled->followed
+                                     : request->expected_generation();
+  return ApplyAndWait(*context, admission,
                       {.spec = recalled->spec,
-                       .expected_generation = request->expected_generation(),
+                       .expected_generation = expected,
                        .from = admission.caller().name,
                        .confirm = *std::move(terms),
                        .back_to = recalled->generation},

@@ -11,6 +11,11 @@ namespace {
 
 using grpc::experimental::InterceptionHookPoints;
 
+// Reflection is the one that holds a thread.
+std::string_view RpcOf(std::string_view method) {
+  return method.starts_with("/grpc.reflection.") ? kReflectionRpc : kSideRpc;
+}
+
 // Of one call; goes with it.
 class SideInterceptor final : public grpc::experimental::Interceptor {
  public:
@@ -23,7 +28,7 @@ class SideInterceptor final : public grpc::experimental::Interceptor {
     if (methods->QueryInterceptionHookPoint(
             InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       const grpc::ServerContextBase& context = *call_.server_context();
-      admission_.emplace(admit_(context, kSideRpc));
+      admission_.emplace(admit_(context, RpcOf(call_.method())));
       if (!*admission_) context.TryCancel();
     }
     if (admission_ && !*admission_ &&

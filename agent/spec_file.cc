@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/files.h"
 #include "proto/convert.h"
 #include "proto/spec_reader.h"
 
@@ -19,7 +20,9 @@ std::vector<std::string> Render(const std::vector<SpecFault>& faults) {
 
 tl::expected<std::optional<Spec>, std::vector<std::string>> LoadSpecFile(
     const std::string& path, bool allow_empty) {
-  const auto file = ReadSpecFile(path);
+  const Result<std::string> text = ReadFile(path);
+  if (!text) return tl::unexpected(std::vector{text.error().message});
+  const auto file = ReadSpecText(*text, path);
   if (!file) {
     if (allow_empty && file.error().front().no_spec) return std::nullopt;
     return tl::unexpected(Render(file.error()));

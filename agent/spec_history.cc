@@ -52,7 +52,11 @@ SpecHistory::SpecHistory(const std::string& state_dir)
     : directory_(state_dir), path_(state_dir + "/history.json") {}
 
 Result<void> SpecHistory::Restore() {
-  return ReadMessageFile(path_, "so the history of specs is lost", history_);
+  v1::History stored;
+  Result<void> read =
+      ReadMessageFile(path_, "so the history of specs is lost", stored);
+  if (read) TakeUp(std::move(stored));
+  return read;
 }
 
 Result<void> SpecHistory::Note(const StoredSpec& current) {
@@ -81,14 +85,18 @@ Result<SpecHistory::Recalled> SpecHistory::Recall(
   for (int i = history_.entries_size() - 1; i >= 0; --i) {
     const v1::HistoryEntry& entry = history_.entries(i);
     if (generation != 0 && entry.generation() != generation) continue;
-    if (generation == 0 && entry.outcome() == kRolledBack) continue;
+    if (generation == 0 &&
+        (entry.outcome() == kRolledBack || entry.outcome() == kPending)) {
+      continue;
+    }
     Result<Spec> spec = SpecOf(entry);
     if (generation == 0 &&
-        (!spec || (current != nullptr && current->spec == *spec))) {
+        (!spec || (current != nullptr && SameContent(current->spec, *spec)))) {
       continue;
     }
     if (!spec) return tl::unexpected(spec.error());
-    return Recalled{entry.generation(), *std::move(spec)};
+    return Recalled{entry.generation(), *std::move(spec),
+                    current == nullptr ? 0 : current->generation};
   }
   return Fail(ErrorCode::kNotFound,
               generation == 0
@@ -120,6 +128,11 @@ Result<v1::HistoryResponse> SpecHistory::Find(
 std::uint64_t SpecHistory::last_generation() const {
   const int count = history_.entries_size();
   return count == 0 ? 0 : history_.entries(count - 1).generation();
+}
+
+bool SpecHistory::last_waits() const {
+  const int count = history_.entries_size();
+  return count != 0 && history_.entries(count - 1).outcome() == kPending;
 }
 
 std::string SpecHistory::WhatThereIs() const {

@@ -29,7 +29,7 @@ class SpecHistory {
   // no sense; it is kept as history.json.corrupt, and the history is empty.
   Result<void> Restore();
 
-  // What Restore() makes of the content of the file.
+  // What Restore() does with what the file says.
   void TakeUp(v1::History stored) { history_ = std::move(stored); }
 
   // `current` is followed: adds it if it is new, and says of the one that
@@ -41,13 +41,15 @@ class SpecHistory {
   Result<void> SaveAgain();
   const SaveFault& unsaved() const { return unsaved_; }
 
-  // The spec of `generation`, or for 0: the newest that was not rolled back and
-  // is not that of `current` (null: none), with its generation. kNotFound:
+  // The spec of `generation`, or for 0: the newest that somebody stood by
+  // (neither rolled back nor waiting) and whose content is not that of
+  // `current` (null: none), with its generation. kNotFound:
   // there is none, with the generations that there are. kFailedPrecondition:
   // this version cannot follow it any more.
   struct Recalled {
     std::uint64_t generation = 0;
-    Spec spec;  // ids assigned
+    Spec spec;                   // ids assigned
+    std::uint64_t followed = 0;  // the generation of `current`; 0: none
   };
   Result<Recalled> Recall(std::uint64_t generation,
                           const StoredSpec* current) const;
@@ -56,6 +58,7 @@ class SpecHistory {
   Result<v1::HistoryResponse> Find(const v1::HistoryRequest& request) const;
 
   std::uint64_t last_generation() const;  // 0: none
+  bool last_waits() const;                // to be confirmed, for all we know
 
  private:
   std::string WhatThereIs() const;

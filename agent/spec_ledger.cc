@@ -16,6 +16,13 @@ std::string NoteOf(const Offer& offer) {
                        : "";
 }
 
+// Whether the file has what it had. Not its content alone: a new revision of
+// the same is something to tell.
+bool SameFile(const std::optional<Spec>& before, const Spec& now) {
+  return before && before->name == now.name &&
+         before->revision == now.revision && SameContent(*before, now);
+}
+
 }  // namespace
 
 SpecLedger::SpecLedger(SpecStore store)
@@ -53,24 +60,22 @@ Result<void> SpecLedger::JudgeGeneration(std::uint64_t expected) const {
                                        std::to_string(expected));
 }
 
-Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
-                                                Durability durability,
-                                                const Moment& now) {
+Result<SpecLedger::Accepted> SpecLedger::Accept(
+    const Offer& offer, Durability durability, const Moment& now,
+    const std::set<std::string>& ready) {
   if (Result<void> holds = JudgeGeneration(offer.expected_generation); !holds) {
     return tl::unexpected(holds.error());
   }
   StoredSpec next;
   next.spec = Prepare(offer.spec);
   const bool same_spec = current_ && current_->spec == next.spec;
-  if (pending()) return Contend(offer, durability, same_spec, now);
-  if (same_spec) {
-    // Whoever is told so counts on it after a restart as well.
-    if (Result<void> saved = SaveAgain();
-        !saved && durability == Durability::kRequired) {
-      return tl::unexpected(saved.error());
-    }
-    return Accepted{generation(), true, false};
+  const bool of_file = durability == Durability::kWanted;
+  if (of_file && !same_spec && current_ &&
+      SameFile(current_->from_file, next.spec)) {
+    return Accepted{.generation = generation(), .unchanged = true};
   }
+  if (pending()) return Contend(offer, durability, same_spec, now);
+  if (same_spec) return KeepSame(durability);
   if (Result<void> may = MayTakePlace(offer, durability); !may) {
     return tl::unexpected(may.error());
   }
@@ -78,19 +83,46 @@ Result<SpecLedger::Accepted> SpecLedger::Accept(const Offer& offer,
   next.generation = NextGeneration();
   next.ids = RememberIds(current_ ? current_->ids : next.ids, next.spec);
   next.origin = {now.wall, offer.from, NoteOf(offer)};
+  if (current_) {
+    next.from_file = current_->from_file;
+    if (offer.back_to) {
+      next.held = current_->spec;
+    } else if (!of_file) {
+      next.held = current_->held;
+    }
+    if (next.held && SameContent(*next.held, next.spec)) next.held.reset();
+  }
+  if (of_file) next.from_file = next.spec;
   if (offer.confirm) {
     next.pending = PendingConfirm{*offer.confirm, now, current_->generation,
-                                  current_->spec};
+                                  current_->spec, ready};
   }
-  if (const Result<void> saved = Save(next); !saved) {
-    if (durability == Durability::kRequired) {
+  if (durability == Durability::kRequired) {
+    if (Result<void> saved = Become(std::move(next)); !saved) {
       return tl::unexpected(saved.error());
     }
-    spdlog::warn("the spec will not survive a restart: {}",
-                 saved.error().message);
+  } else {
+    FollowAnyway(std::move(next));
   }
-  current_ = std::move(next);
-  return Accepted{generation(), false, false};
+  return Accepted{.generation = generation()};
+}
+
+// The spec is the one that is followed.
+Result<SpecLedger::Accepted> SpecLedger::KeepSame(Durability durability) {
+  const Accepted accepted{.generation = generation(), .unchanged = true};
+  if (durability == Durability::kWanted) {
+    if (!SameFile(current_->from_file, current_->spec)) {
+      StoredSpec next = *current_;
+      next.from_file = next.spec;
+      FollowAnyway(std::move(next));
+    }
+    return accepted;
+  }
+  // Whoever is told so counts on it after a restart as well.
+  if (Result<void> saved = SaveAgain(); !saved) {
+    return tl::unexpected(saved.error());
+  }
+  return accepted;
 }
 
 // While another spec waits: changes nothing, or how long it waits.
@@ -120,9 +152,8 @@ Result<void> SpecLedger::MayTakePlace(const Offer& offer,
       SameContent(*current_->held, offer.spec)) {
     return Fail(ErrorCode::kFailedPrecondition,
                 offer.from +
-                    " has the spec that was rolled back, since nobody "
-                    "confirmed it: it is held until another one is accepted; "
-                    "`uplinkctl apply -f " +
+                    " has the spec that was rolled back: it is held until the "
+                    "file has another one; `uplinkctl apply -f " +
                     offer.from + "` takes it all the same");
   }
   if (!offer.confirm) return {};
@@ -137,13 +168,26 @@ Result<void> SpecLedger::MayTakePlace(const Offer& offer,
   return {};
 }
 
+// After a failure nobody knows what is on disk: the rename may have happened,
+// and only its sync failed. What is refused must not be what the next run
+// finds.
 Result<void> SpecLedger::Become(StoredSpec next) {
-  if (Result<void> saved = Save(next); !saved) return saved;
+  if (Result<void> saved = Save(next); !saved) {
+    Undo(next);
+    return saved;
+  }
   current_ = std::move(next);
   return {};
 }
 
-// After a failure nobody knows what a power cut would leave.
+void SpecLedger::FollowAnyway(StoredSpec next) {
+  if (const Result<void> saved = Save(next); !saved) {
+    spdlog::warn("the spec will not survive a restart: {}",
+                 saved.error().message);
+  }
+  current_ = std::move(next);
+}
+
 Result<void> SpecLedger::Save(const StoredSpec& stored) {
   Result<void> saved = store_.Save(stored);
   unsaved_ = SaveFaultOf(saved);
@@ -152,6 +196,17 @@ Result<void> SpecLedger::Save(const StoredSpec& stored) {
 
 Result<void> SpecLedger::SaveAgain() {
   return unsaved_ && current_ ? Save(*current_) : Result<void>();
+}
+
+// Of what is followed another attempt is made later, if this one fails.
+void SpecLedger::Undo(const StoredSpec& refused) {
+  if (current_) {
+    (void)SaveAgain();
+    return;
+  }
+  const Result<std::optional<StoredSpec>> found = store_.Load();
+  if (found && *found == refused) (void)store_.Forget();
+  unsaved_.reset();  // nothing is followed
 }
 
 Result<void> SpecLedger::Confirm() {
@@ -182,9 +237,19 @@ Result<void> SpecLedger::RollBack(const SpecOrigin& origin) {
   next.ids = RememberIds(current_->ids, next.spec);
   next.origin = origin;
   next.held = std::move(current_->spec);
+  next.from_file = std::move(current_->from_file);
   Result<void> saved = Save(next);
   current_ = std::move(next);
   return saved;
+}
+
+void SpecLedger::StartWith(Spec spec, const SpecOrigin& origin) {
+  StoredSpec next;
+  next.generation = NextGeneration();
+  next.spec = Prepare(std::move(spec));
+  next.ids = RememberIds({}, next.spec);
+  next.origin = origin;
+  FollowAnyway(std::move(next));
 }
 
 Result<void> SpecLedger::Forget() {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/offer.h"
@@ -49,9 +50,13 @@ class SpecLedger {
   // another one waits to be confirmed, if there is nothing to return to, or for
   // a file whose spec is held; and with the words of the file system if the
   // spec cannot be saved, also if it is the present one, which is unsaved().
-  // Then nothing changed.
+  // Then nothing changed; what is on disk is the present one again, or that is
+  // unsaved(). A file (kWanted) that has what it had when it was last taken up
+  // asks for nothing: what was accepted since then stays, as unchanged.
+  // `ready`: the uplinks that are, for a spec that is to be confirmed.
   Result<Accepted> Accept(const Offer& offer, Durability durability,
-                          const Moment& now);
+                          const Moment& now,
+                          const std::set<std::string>& ready = {});
 
   // ---- while the spec waits to be confirmed ----
 
@@ -65,6 +70,10 @@ class SpecLedger {
   // failure means that this is not on disk; it is followed all the same, is
   // unsaved(), and the next run comes to the same end.
   Result<void> RollBack(const SpecOrigin& origin);
+
+  // Follows a valid spec of which there is no more than itself, as a new
+  // generation, whether it can be saved or not.
+  void StartWith(Spec spec, const SpecOrigin& origin);
 
   // Forgets the spec and the ids, on disk too. Generations go on.
   Result<void> Forget();
@@ -86,11 +95,16 @@ class SpecLedger {
 
  private:
   Result<void> MayTakePlace(const Offer& offer, Durability durability) const;
+  Result<Accepted> KeepSame(Durability durability);
   Result<Accepted> Contend(const Offer& offer, Durability durability,
                            bool same_spec, const Moment& now);
   std::uint64_t NextGeneration() const;
   // Saves, and only then it counts.
   Result<void> Become(StoredSpec next);
+  // Leaves on disk what is followed, and not what could not be saved.
+  void Undo(const StoredSpec& refused);
+  // It counts whether it is saved or not.
+  void FollowAnyway(StoredSpec next);
   Result<void> Save(const StoredSpec& stored);
 
   SpecStore store_;

@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <asio/post.hpp>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -18,6 +20,10 @@ namespace {
 bool IsThere(const std::string& path) {
   std::error_code error;
   return std::filesystem::exists(path, error) || error;
+}
+
+bool MayRead(const std::string& path) {
+  return access(path.c_str(), R_OK) == 0 || errno != EACCES;
 }
 
 }  // namespace
@@ -73,16 +79,24 @@ void SpecSource::WaitForIt() {
   });
 }
 
+// Whoever copies a file may make it readable later, of which no event tells
+// that it is whole.
+void SpecSource::WaitUntilReadable() {
+  timer_.expires_after(options_.grace);
+  timer_.async_wait([this](const asio::error_code& error) {
+    if (error) return;
+    if (MayRead(options_.path)) return Read();
+    WaitUntilReadable();
+  });
+}
+
 void SpecSource::Read() {
   auto spec = LoadSpecFile(options_.path, options_.allow_empty);
   if (!spec) {
     Refuse(spec.error());
-  } else if (*spec) {
-    engine_.ApplyFromFile(**std::move(spec), options_.path);
+    if (!MayRead(options_.path)) WaitUntilReadable();
   } else {
-    // Its outcome is logged by the engine, and a failure is tried again with
-    // the next change of the file.
-    static_cast<void>(engine_.CleanUp(false));
+    engine_.FollowFile(options_.path, *std::move(spec));
   }
 }
 

@@ -54,6 +54,7 @@ class SpecSource {
  private:
   void Notice();
   void WaitForIt();
+  void WaitUntilReadable();
   void Read();
   void Refuse(const std::vector<std::string>& faults);
 

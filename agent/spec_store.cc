@@ -12,6 +12,7 @@
 #include "agent/seal.h"
 #include "agent/wire.h"
 #include "proto/convert.h"
+#include "proto/text_check.h"
 #include "uplinkd/v1/agent.pb.h"
 
 namespace uplinkd {
@@ -83,7 +84,8 @@ tl::expected<std::optional<Message>, std::string> Take(const Struct& root,
     return Wrong(std::string("its ") + key + " is no object");
   }
   if (const auto status = JsonStringToMessage(text, &message); !status.ok()) {
-    return Wrong(std::string("its ") + key + ": " + status.ToString());
+    return Wrong(std::string("its ") + key + ": " +
+                 VisibleText(status.ToString()));
   }
   return message;
 }
@@ -93,6 +95,7 @@ v1::SpecOrigin OriginToProto(const SpecOrigin& origin) {
   *message.mutable_time() = ToProto(origin.time);
   message.set_from(origin.from);
   message.set_note(origin.note);
+  message.set_unconfirmed(origin.unconfirmed);
   return message;
 }
 
@@ -114,7 +117,7 @@ tl::expected<void, std::string> DecodeConfirm(const Struct& root,
   if (!origin) return tl::unexpected(origin.error());
   if (*origin) {
     stored.origin = {FromProto((*origin)->time()), (*origin)->from(),
-                     (*origin)->note()};
+                     (*origin)->note(), (*origin)->unconfirmed()};
   }
   const auto confirm = Take<v1::StoredConfirm>(root, "confirm");
   if (!confirm) return tl::unexpected(confirm.error());
@@ -123,12 +126,15 @@ tl::expected<void, std::string> DecodeConfirm(const Struct& root,
     if (!pending) return Wrong("its confirm: " + pending.error());
     stored.pending = std::move(*pending);
   }
-  const auto held = Take<v1::Router>(root, "held");
-  if (!held) return tl::unexpected(held.error());
-  if (*held) {
-    tl::expected<Spec, std::string> spec = DecodeRouter(**held, "held");
+  const std::pair<const char*, std::optional<Spec>*> others[] = {
+      {"held", &stored.held}, {"fromFile", &stored.from_file}};
+  for (const auto& [key, place] : others) {
+    const auto router = Take<v1::Router>(root, key);
+    if (!router) return tl::unexpected(router.error());
+    if (!*router) continue;
+    tl::expected<Spec, std::string> spec = DecodeRouter(**router, key);
     if (!spec) return tl::unexpected(spec.error());
-    stored.held = std::move(*spec);
+    *place = std::move(*spec);
   }
   return {};
 }
@@ -179,7 +185,9 @@ std::optional<std::string> EncodeStoredSpec(const StoredSpec& stored) {
   if (!Put(SpecToProto(stored.spec), "router", root) ||
       !Put(OriginToProto(stored.origin), "origin", root) ||
       (stored.pending && !Put(ToProto(*stored.pending), "confirm", root)) ||
-      (stored.held && !Put(SpecToProto(*stored.held), "held", root))) {
+      (stored.held && !Put(SpecToProto(*stored.held), "held", root)) ||
+      (stored.from_file &&
+       !Put(SpecToProto(*stored.from_file), "fromFile", root))) {
     return std::nullopt;
   }
   fields["format"].set_number_value(kFormat);
@@ -198,7 +206,7 @@ tl::expected<StoredSpec, std::string> DecodeStoredSpec(
     const std::string& text) {
   Struct root;
   if (const auto status = JsonStringToMessage(text, &root); !status.ok()) {
-    return Wrong("it is not JSON: " + status.ToString());
+    return Wrong("it is not JSON: " + VisibleText(status.ToString()));
   }
   if (root.fields().contains(kSealKey) && !SealHolds(text)) {
     return Wrong(std::string("its content is not what its ") + kSealKey +

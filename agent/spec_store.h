@@ -27,8 +27,9 @@ namespace uplinkd {
 // How a spec came to be followed.
 struct SpecOrigin {
   std::chrono::system_clock::time_point time;
-  std::string from;  // see Offer
-  std::string note;  // "back to generation 5"; mostly ""
+  std::string from;          // see Offer
+  std::string note;          // "back to generation 5"; mostly ""
+  bool unconfirmed = false;  // it returned: nobody confirmed the one before
 
   friend bool operator==(const SpecOrigin&, const SpecOrigin&) = default;
 };
@@ -40,8 +41,11 @@ struct StoredSpec {
   std::map<std::string, UplinkId> ids;
   SpecOrigin origin = {};
   std::optional<PendingConfirm> pending = std::nullopt;
-  // The one before, if it was not confirmed: no file may bring it back.
+  // What was rolled back: no file brings it back until it has had another one.
   std::optional<Spec> held = std::nullopt;
+  // What the file of --spec had when it was last taken up. As long as it has
+  // that, it asks for nothing.
+  std::optional<Spec> from_file = std::nullopt;
 
   friend bool operator==(const StoredSpec&, const StoredSpec&) = default;
 };

@@ -1,6 +1,7 @@
 #include "agent/status.h"
 
 #include "agent/wire.h"
+#include "proto/text_check.h"
 
 namespace uplinkd {
 namespace {
@@ -28,7 +29,7 @@ void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {
   if (uplink.gateway6) status.set_gateway6(uplink.gateway6->ToString());
   if (uplink.prefix6) status.set_prefix6(uplink.prefix6->ToString());
   status.set_phase(std::string(UplinkPhaseName(uplink.phase)));
-  status.set_reason(uplink.reason);
+  status.set_reason(VisibleText(uplink.reason));
   status.set_mark(uplink.mark.value);
   status.set_mark_mask(uplink.mark.mask);
   status.set_table(uplink.table);
@@ -38,10 +39,35 @@ void FillUplink(const UplinkState& uplink, v1::UplinkStatus& status) {
   capacity.mutable_upload()->set_bits_per_second(uplink.capacity.upload);
 }
 
+// Whether probes find a way out: see ProbePathOf().
+bool IsProbed(const UplinkState& uplink) {
+  return uplink.phase != UplinkPhase::kWaiting &&
+         uplink.phase != UplinkPhase::kDisabled &&
+         (uplink.address || uplink.address6);
+}
+
+// What probes say of the uplinks now. The last verdict on one that they cannot
+// ask holds until it can be asked again, but it says nothing of its line.
+HealthReports HealthOf(const Standing& standing) {
+  HealthReports reports = standing.health;
+  for (const UplinkState& uplink : standing.uplinks) {
+    const auto found = reports.find(uplink.name);
+    if (found == reports.end() || IsProbed(uplink)) continue;
+    HealthReport& report = found->second;
+    report.verdict = {};
+    report.latency.reset();
+    report.round_trip.reset();
+    for (ProbeStanding& probe : report.probes) probe.last.reset();
+  }
+  return reports;
+}
+
 void FillHealth(const HealthReport& report, v1::HealthStatus& status) {
   status.set_state(std::string(HealthStateName(report.verdict.state)));
-  status.set_reason(report.verdict.reason);
-  status.set_loss(static_cast<double>(report.loss) / kWhole);
+  status.set_reason(VisibleText(report.verdict.reason));
+  if (KnowsLoss(report)) {
+    status.set_loss(static_cast<double>(report.loss) / kWhole);
+  }
   if (report.latency) *status.mutable_latency() = ToProto(*report.latency);
   for (const ProbeStanding& probe : report.probes) {
     v1::ProbeStatus& message = *status.add_probes();
@@ -60,7 +86,7 @@ void FillCondition(const std::string& type, const Condition& condition,
   message.set_type(type);
   message.set_status(std::string(TruthName(condition.verdict.status)));
   message.set_reason(condition.verdict.reason);
-  message.set_message(condition.verdict.message);
+  message.set_message(VisibleText(condition.verdict.message));
   *message.mutable_last_transition() = ToProto(condition.last_transition);
   message.set_observed_generation(condition.observed_generation);
 }
@@ -82,6 +108,7 @@ v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
   for (const auto& [type, condition] : conditions.all()) {
     FillCondition(type, condition, *status.add_conditions());
   }
+  const HealthReports reports = HealthOf(standing);
   for (const UplinkState& uplink : standing.uplinks) {
     v1::UplinkStatus& message = *status.add_uplinks();
     FillUplink(uplink, message);
@@ -89,19 +116,22 @@ v1::Status BuildStatus(const Standing& standing, const Conditions& conditions,
     if (traffic != standing.traffic.end()) {
       FillTraffic(traffic->second, message);
     }
-    const auto health = standing.health.find(uplink.name);
-    if (health != standing.health.end()) {
+    const auto health = reports.find(uplink.name);
+    if (health != reports.end()) {
       FillHealth(health->second, *message.mutable_health());
     }
   }
   for (const std::string& warning : standing.warnings) {
-    status.add_warnings(warning);
+    status.add_warnings(VisibleText(warning));
   }
   if (standing.last_pass != Clock::time_point{}) {
     *status.mutable_last_pass() = ToProto(standing.last_pass);
   }
   if (standing.last_in_sync != Clock::time_point{}) {
     *status.mutable_last_in_sync() = ToProto(standing.last_in_sync);
+  }
+  if (standing.published != Clock::time_point{}) {
+    *status.mutable_published() = ToProto(standing.published);
   }
   status.set_corrections(tally.corrections());
   status.set_agent_version(UPLINKD_VERSION);
@@ -127,7 +157,7 @@ MetricsSnapshot BuildMetrics(const Standing& standing,
   snapshot.last_in_sync = standing.last_in_sync;
   snapshot.uplinks = standing.uplinks;
   snapshot.traffic = standing.traffic;
-  snapshot.health = standing.health;
+  snapshot.health = HealthOf(standing);
   snapshot.past = standing.past;
   snapshot.drain_deadlines = standing.drain_deadlines;
   snapshot.pending = standing.pending;

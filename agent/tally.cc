@@ -1,9 +1,64 @@
 #include "agent/tally.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace uplinkd {
+namespace {
+
+constexpr std::array kPassResults = {PassResult::kInSync, PassResult::kChanged,
+                                     PassResult::kFailed,
+                                     PassResult::kConflict};
+constexpr std::array kTriggers = {
+    Trigger::kSpec, Trigger::kEvent, Trigger::kHealth,
+    Trigger::kHint, Trigger::kRetry, Trigger::kPeriodic,
+    Trigger::kLoad, Trigger::kPoll,  Trigger::kDrain};
+// What a plan's lines are about; see PlanLine.
+constexpr std::array kObjects = {"route", "rule", "chain", "chain-rule",
+                                 "jump"};
+constexpr const char* kRead = "read";
+constexpr std::array kSigns = {'+', '-', '~'};
+// What there was no need to do, or no use in trying, is of less interest.
+constexpr std::array kTellingResults = {
+    StepResult::kDone, StepResult::kConflict, StepResult::kFailed};
+constexpr std::array kErrorCodes = {
+    ErrorCode::kInvalidArgument,    ErrorCode::kNotFound,
+    ErrorCode::kAlreadyExists,      ErrorCode::kPermissionDenied,
+    ErrorCode::kFailedPrecondition, ErrorCode::kAborted,
+    ErrorCode::kResourceExhausted,  ErrorCode::kDeadlineExceeded,
+    ErrorCode::kUnavailable,        ErrorCode::kInternal};
+
+// Gives what was not counted yet a 0, so that a rate sees the first of its
+// kind.
+void BeginAtZero(MetricsSnapshot& snapshot) {
+  for (const PassResult result : kPassResults) {
+    for (const Trigger trigger : kTriggers) {
+      snapshot.passes.try_emplace({std::string(PassResultName(result)),
+                                   std::string(TriggerName(trigger))});
+    }
+  }
+  std::vector<std::string> operations;
+  operations.reserve(kSigns.size() + 1);
+  for (const char sign : kSigns) operations.push_back(OperationName(sign));
+  for (const char* object : kObjects) {
+    for (const std::string& operation : operations) {
+      for (const StepResult result : kTellingResults) {
+        snapshot.operations.try_emplace(
+            {object, operation, std::string(StepResultName(result))});
+      }
+    }
+  }
+  operations.emplace_back(kRead);
+  for (const std::string& operation : operations) {
+    for (const ErrorCode code : kErrorCodes) {
+      snapshot.errors.try_emplace(
+          {operation, std::string(ErrorCodeName(code))});
+    }
+  }
+}
+
+}  // namespace
 
 std::string OperationName(char sign) {
   switch (sign) {
@@ -41,7 +96,7 @@ void Tally::Count(const Report& report, const std::vector<Deed>& deeds,
     ++errors_[{operation, std::string(ErrorCodeName(deed.outcome.error.code))}];
   }
   if (report.failed_phase && report.error) {
-    ++errors_[{"read", std::string(ErrorCodeName(report.error->code))}];
+    ++errors_[{kRead, std::string(ErrorCodeName(report.error->code))}];
   }
   for (const Deed& repair : repairs) {
     if (repair.outcome.result != StepResult::kDone) continue;
@@ -73,7 +128,7 @@ void Tally::WriteTo(MetricsSnapshot& snapshot) const {
   snapshot.programming_latency = programming_latency_;
   snapshot.failovers = failovers_;
   snapshot.connections_cut = cut_;
-  // Each from the start, so that a rate sees the first of its kind.
+  BeginAtZero(snapshot);
   for (const RollbackReason reason :
        {RollbackReason::kTimeout, RollbackReason::kCancelled,
         RollbackReason::kRequested}) {

@@ -54,7 +54,8 @@ class Tally {
   // Forgets every uplink but these.
   void Follow(const std::set<std::string>& uplinks);
 
-  // Fills in the counters.
+  // Fills in the counters, those that may count something one day with 0: an
+  // increase from nothing to 1 is none.
   void WriteTo(MetricsSnapshot& snapshot) const;
 
   std::uint64_t corrections() const { return corrections_; }

@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "agent/event_log.h"
+#include "agent/wire.h"
+
 namespace uplinkd {
 namespace {
 
@@ -19,13 +22,21 @@ constexpr std::chrono::milliseconds kNow{0};
 v1::WatchResponse ToResponse(const Bulletin::News& news) {
   v1::WatchResponse response;
   *response.mutable_status() = *news.status;
-  if (news.event != nullptr) *response.mutable_event() = *news.event;
+  if (news.event != nullptr) {
+    *response.mutable_event() = *news.event;
+    // Each watcher has one on its way, and a plan may have thousands of lines.
+    ShortenPlan(*response.mutable_event(), EventLog::kMostLines);
+  }
   if (news.lost > 0) {
     response.mutable_event()->set_message(
         std::to_string(news.lost) +
         " events before this one were lost: this client is too slow");
   }
   return response;
+}
+
+grpc::Status Revoked() {
+  return {grpc::PERMISSION_DENIED, "the caller has no role here any more"};
 }
 
 grpc::Status Stopping() {
@@ -61,6 +72,8 @@ class WatchHub::Watcher final : public WatchHub::Stream {
       if (ended_ || response_ != nullptr) return;
       if (cancelled_) {
         end = grpc::Status::CANCELLED;
+      } else if (revoked_) {
+        end = Revoked();
       } else if (hub_.bulletin_.closed()) {
         end = Stopping();
       } else if (const auto news = subscription_->Next(kNow)) {
@@ -76,6 +89,15 @@ class WatchHub::Watcher final : public WatchHub::Stream {
     } else {
       StartWrite(response_.get());
     }
+  }
+
+  void Review() {
+    if (admission_.Holds()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      revoked_ = true;
+    }
+    Pump();
   }
 
  private:
@@ -103,6 +125,7 @@ class WatchHub::Watcher final : public WatchHub::Stream {
   std::unique_ptr<v1::WatchResponse>
       response_;            // on its way; guarded by mutex_
   bool cancelled_ = false;  // guarded by mutex_
+  bool revoked_ = false;    // guarded by mutex_
   bool ended_ = false;      // guarded by mutex_
 };
 
@@ -135,8 +158,21 @@ WatchHub::Stream* WatchHub::Watch(Gate::Admission admission) {
     const std::lock_guard lock(mutex_);
     watchers_.emplace(watcher.get(), watcher);
   }
+  // Roles may have changed between its admission and its being known.
+  watcher->Review();
   watcher->Pump();
   return watcher.get();
+}
+
+std::vector<std::shared_ptr<WatchHub::Watcher>> WatchHub::Watchers() {
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, watcher] : watchers_) watchers.push_back(watcher);
+  return watchers;
+}
+
+void WatchHub::Review() {
+  for (const auto& watcher : Watchers()) watcher->Review();
 }
 
 void WatchHub::Forget(Watcher* watcher) {
@@ -152,12 +188,7 @@ void WatchHub::Run() {
   while (true) {
     const bool news = waker_->Next(kLong).has_value();
     if (!news && waker_->over() && !bulletin_.closed()) return;  // cancelled
-    std::vector<std::shared_ptr<Watcher>> watchers;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [key, watcher] : watchers_) watchers.push_back(watcher);
-    }
-    for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->Pump();
+    for (const auto& watcher : Watchers()) watcher->Pump();
     if (bulletin_.closed()) return;
   }
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "agent/bulletin.h"
 #include "agent/gate.h"
@@ -35,10 +36,16 @@ class WatchHub {
   // or is one too many, ends at once with the reason. Any thread.
   Stream* Watch(Gate::Admission admission);
 
+  // Ends every stream whose admission does not hold any more, with
+  // PERMISSION_DENIED. One whose client does not read gets nothing new, and
+  // ends when it does. Any thread.
+  void Review();
+
  private:
   class Watcher;
 
   void Run();
+  std::vector<std::shared_ptr<Watcher>> Watchers();
   void Forget(Watcher* watcher);
 
   Bulletin& bulletin_;

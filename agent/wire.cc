@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "proto/plan_lines.h"
+#include "proto/text_check.h"
 #include "reconciler/render.h"
 
 namespace uplinkd {
@@ -76,7 +77,7 @@ v1::Event ToEvent(const Report& report, Trigger trigger,
   event.set_trigger(std::string(TriggerName(trigger)));
   event.set_result(std::string(PassResultName(report.result)));
   *event.mutable_plan() = ToPlanLines(report);
-  event.set_message(FirstFault(report));
+  event.set_message(VisibleText(FirstFault(report)));
   return event;
 }
 
@@ -86,7 +87,7 @@ v1::Event ToEvent(const CutOutcome& outcome,
   *event.mutable_time() = ToProto(time);
   event.set_trigger(std::string(CutReasonName(outcome.cut.reason)));
   event.set_result(outcome.connections ? "cut" : "cut-failed");
-  event.set_message(outcome.Words());
+  event.set_message(VisibleText(outcome.Words()));
   return event;
 }
 

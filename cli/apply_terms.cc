@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <iostream>
 #include <optional>
 #include <random>
 
@@ -71,10 +72,18 @@ void PrintNextSteps(const v1::ConfirmStatus& confirm, const Screen& screen) {
 
 }  // namespace
 
-std::string RandomConfirmId() {
-  std::array<char, 9> text{};
-  std::snprintf(text.data(), text.size(), "%08x", std::random_device()());
-  return text.data();
+std::string TellConfirmId(const ApplyTerms& terms) {
+  std::string id = terms.confirm_id;
+  if (id.empty()) {
+    std::array<char, 9> text{};
+    std::snprintf(text.data(), text.size(), "%08x", std::random_device()());
+    id = text.data();
+  }
+  if (!terms.dry_run) {
+    Screen(std::cout, std::cerr, false).err()
+        << "the id to confirm by is " << id << '\n';
+  }
+  return id;
 }
 
 void AddApplyTerms(CLI::App& verb, ApplyTerms& terms) {
@@ -130,7 +139,10 @@ ExitCode PrintAnswer(const v1::ApplyResponse& response, const ApplyTerms& terms,
   if (response.has_pending_confirm()) {
     PrintNextSteps(response.pending_confirm(), screen);
   } else if (terms.confirm_within.count() > 0 && response.unchanged()) {
-    screen.out() << "There is nothing to confirm.\n";
+    // A script must not take it for a spec that goes back by itself.
+    screen.err() << "uplinkctl: nothing waits to be confirmed: the agent "
+                    "followed this spec before, and stays with it\n";
+    return ExitCode::kRefused;
   }
   const bool good =
       terms.dry_run || response.in_sync() || terms.wait.count() == 0;

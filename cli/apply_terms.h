@@ -26,10 +26,12 @@ struct ApplyTerms {
 // `terms` must outlive `verb`.
 void AddApplyTerms(CLI::App& verb, ApplyTerms& terms);
 
-// An id that nobody else has: eight hexadecimal digits.
-std::string RandomConfirmId();
+// The id to confirm by: what the user chose, or eight hexadecimal digits that
+// nobody else has. Says on standard error which it is, so that it is known
+// even if the answer is lost.
+std::string TellConfirmId(const ApplyTerms& terms);
 
-// Fills in an ApplyRequest or a RollbackRequest.
+// Fills in an ApplyRequest or a RollbackRequest, which is to be sent then.
 template <typename Request>
 void FillIn(const ApplyTerms& terms, Request& request) {
   using google::protobuf::util::TimeUtil;
@@ -40,8 +42,7 @@ void FillIn(const ApplyTerms& terms, Request& request) {
   if (terms.confirm_within.count() > 0) {
     *request.mutable_confirm_within() =
         TimeUtil::MillisecondsToDuration(terms.confirm_within.count());
-    request.set_confirm_id(terms.confirm_id.empty() ? RandomConfirmId()
-                                                    : terms.confirm_id);
+    request.set_confirm_id(TellConfirmId(terms));
   } else {
     request.set_confirm_id(terms.confirm_id);  // for the agent to refuse
   }
@@ -50,7 +51,8 @@ void FillIn(const ApplyTerms& terms, Request& request) {
   }
 }
 
-// What came of it, and what is to be done next.
+// What came of it, and what is to be done next. Refused if it was to be
+// confirmed and is not: the same spec was followed before, for good.
 ExitCode PrintAnswer(const v1::ApplyResponse& response, const ApplyTerms& terms,
                      const Screen& screen);
 

@@ -15,6 +15,8 @@ namespace {
 // Where the agent puts the violations of a spec that it refuses.
 constexpr const char* kBadSpecKey = "uplinkd-bad-spec-bin";
 constexpr std::string_view kTcp = "tcp://";
+// As much as an agent sends: the plan of a large spec has some MiB.
+constexpr int kMaxAnswer = 64 << 20;
 
 // gRPC wraps the system's words in its own; the last part is what counts.
 std::string SystemWords(const std::string& message) {
@@ -54,6 +56,13 @@ std::string NoAgentMessage(const std::string& address,
 
 CallError Refused(std::string message) {
   return {ExitCode::kRefused, std::move(message), {}};
+}
+
+CallError LostAnswer(const std::string& words) {
+  return {ExitCode::kNoAgent,
+          "the answer was lost (" + words +
+              "), and the request may have been done: see \"uplinkctl status\"",
+          {}};
 }
 
 CallResult<std::string> ReadPem(const char* flag, const std::string& path) {
@@ -180,7 +189,10 @@ CallResult<v1::Agent::Stub*> Client::Stub() {
     credentials = *std::move(made);
     target = address_.substr(kTcp.size());
   }
-  stub_ = v1::Agent::NewStub(grpc::CreateChannel(target, credentials));
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxAnswer);
+  stub_ = v1::Agent::NewStub(
+      grpc::CreateCustomChannel(target, credentials, arguments));
   return stub_.get();
 }
 
@@ -303,8 +315,9 @@ CallError Client::ErrorOf(const grpc::Status& status,
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return {ExitCode::kNoAgent,
               "the agent at " + address_ +
-                  " did not answer in time; give it longer with --timeout, or "
-                  "see \"journalctl -u uplinkd\"",
+                  " did not answer in time, and may still do what it was "
+                  "asked; give it longer with --timeout, or see \"journalctl "
+                  "-u uplinkd\"",
               {}};
     case grpc::StatusCode::UNIMPLEMENTED:
       return {ExitCode::kRefused,
@@ -318,6 +331,16 @@ CallError Client::ErrorOf(const grpc::Status& status,
                           ? "; roles over TCP are in its file of --roles"
                           : "; operators are root and the members of the "
                             "socket's group"));
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      // gRPC's words, of an answer that was made and did not come.
+      return status.error_message().starts_with("Sent message larger")
+                 ? LostAnswer(status.error_message())
+                 : Refused(status.error_message());
+    // A transport has these as well, after the request was taken up.
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DATA_LOSS:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNKNOWN: return LostAnswer(status.error_message());
     default:
       return {ExitCode::kRefused, status.error_message(),
               ViolationsOf(context)};

@@ -33,7 +33,7 @@ void AddSchema(CLI::App& program, Session& session, Chosen& chosen) {
       "  # yaml-language-server: $schema=uplinkd.schema.json");
   verb.callback([&session, &chosen] {
     chosen = [&session] {
-      session.screen().out() << SpecSchema();
+      session.screen().out() << AsItIs{SpecSchema()};
       return ExitCode::kOk;
     };
   });
@@ -56,7 +56,7 @@ void AddCompletion(CLI::App& program, Session& session, Chosen& chosen) {
       "~/.config/fish/completions/uplinkctl.fish");
   verb.callback([&program, &session, &chosen, shell] {
     chosen = [&program, &session, shell] {
-      session.screen().out() << Completion(program, *shell);
+      session.screen().out() << AsItIs{Completion(program, *shell)};
       return ExitCode::kOk;
     };
   });
@@ -69,7 +69,8 @@ void AddManual(CLI::App& program, Session& session, Chosen& chosen) {
   verb.group("");
   verb.callback([&program, &session, &chosen] {
     chosen = [&program, &session] {
-      session.screen().out() << ManualPage(DescribeCommandLine(program));
+      session.screen().out()
+          << AsItIs{ManualPage(DescribeCommandLine(program))};
       return ExitCode::kOk;
     };
   });

@@ -1,4 +1,6 @@
 // cleanup: nothing of ours stays in the kernel.
+#include <unistd.h>
+
 #include <chrono>
 #include <memory>
 
@@ -7,6 +9,7 @@
 #include "proto/plan_lines.h"
 #include "reconciler/linux/instance.h"
 #include "reconciler/linux/linux_kernel.h"
+#include "reconciler/linux/xt_modules.h"
 #include "reconciler/reconcile.h"
 
 namespace uplinkd {
@@ -64,6 +67,7 @@ ExitCode CleanUpOffline(bool dry_run, const Screen& screen) {
         instance.error().message + "; ask it instead: uplinkctl cleanup",
         screen);
   }
+  if (geteuid() == 0) LoadXtModules();  // as the agent does at its start
   auto kernel = OpenLinuxKernel({});
   if (!kernel) return PrintError(kernel.error().message, screen);
   const Report report = CleanUp(**kernel, dry_run, [] {

@@ -75,9 +75,9 @@ ExitCode Connections(const ConnectionsOptions& options,
   if (!response) return PrintError(response.error(), nullptr, screen);
   switch (options.format) {
     case Format::kTable: PrintConnections(*response, screen); break;
-    case Format::kYaml: screen.out() << WriteYaml(*response); break;
+    case Format::kYaml: screen.out() << AsItIs{WriteYaml(*response)}; break;
     case Format::kJson:
-      screen.out() << WriteJson(*response, JsonStyle::kIndented);
+      screen.out() << AsItIs{WriteJson(*response, JsonStyle::kIndented)};
       break;
   }
   return ExitCode::kOk;

@@ -26,7 +26,7 @@ ExitCode Examine(const DoctorOptions& options, const Screen& screen) {
   if (!host) return PrintError(host.error().message, screen);
   const std::vector<Finding> findings = Diagnose(*host, expectation);
   if (options.format == Format::kJson) {
-    screen.out() << FindingsJson(findings);
+    screen.out() << AsItIs{FindingsJson(findings)};
   } else {
     PrintFindings(findings, screen);
   }

@@ -9,6 +9,7 @@
 #include "cli/message_text.h"
 #include "cli/plan_text.h"
 #include "cli/session.h"
+#include "cli/status_text.h"
 
 namespace uplinkd {
 namespace {
@@ -28,16 +29,21 @@ struct EventsOptions {
 
 Color ColorOf(const v1::Event& event) {
   const std::string& result = event.result();
-  if (result == "up") return Color::kGreen;
+  if (result == "up" || result == "accepted") return Color::kGreen;
   const bool bad = result == "down" || result.starts_with("failed") ||
-                   result == "cut-failed" || result == "conflict";
+                   result == "cut-failed" || result == "conflict" ||
+                   result == "refused";
   return bad ? Color::kRed : Color::kYellow;
 }
 
 void PrintPast(const v1::Event& event, const Screen& screen) {
-  screen.out() << TimeUtil::ToString(event.time()) << ' ' << event.trigger()
-               << ' ' << screen.Paint(ColorOf(event), event.result());
+  screen.out() << MomentWords(event.time()) << ' ' << event.trigger() << ' '
+               << screen.Paint(ColorOf(event), event.result());
   if (!event.message().empty()) screen.out() << ": " << event.message();
+  if (event.times() > 1) {
+    screen.out() << " (" << event.times() << " times since "
+                 << MomentWords(event.first()) << ')';
+  }
   screen.out() << '\n';
   PrintPlan(event.plan(), screen);
   if (event.omitted_lines() > 0) {
@@ -62,9 +68,11 @@ ExitCode Events(const EventsOptions& options, const Session& session) {
   for (const v1::Event& event : response->events()) {
     switch (options.format) {
       case Format::kTable: PrintPast(event, screen); break;
-      case Format::kYaml: screen.out() << "---\n" << WriteYaml(event); break;
+      case Format::kYaml:
+        screen.out() << "---\n" << AsItIs{WriteYaml(event)};
+        break;
       case Format::kJson:
-        screen.out() << WriteJson(event, JsonStyle::kOneLine);
+        screen.out() << AsItIs{WriteJson(event, JsonStyle::kOneLine)};
         break;
     }
   }
@@ -83,8 +91,8 @@ void AddEventsVerb(CLI::App& program, Session& session, Chosen& chosen) {
   verb.add_option(
           "--trigger", options->trigger,
           "Of passes with this trigger (spec, event, poll, health ...), "
-          "cuts for this reason (failover, drain ...), or of uplinks "
-          "(uplink)")
+          "cuts for this reason (failover ...), of uplinks (uplink), or of "
+          "requests (drain ...)")
       ->type_name("WORD");
   verb.add_option("--result", options->result,
                   "With this result: changed, failed, cut, up, down ...")

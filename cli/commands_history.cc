@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/apply_terms.h"
+#include "cli/generation.h"
 #include "cli/message_text.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -46,9 +47,9 @@ ExitCode History(Format format, const Session& session) {
   if (!response) return PrintError(response.error(), nullptr, screen);
   switch (format) {
     case Format::kTable: PrintHistory(*response, screen); break;
-    case Format::kYaml: screen.out() << WriteYaml(*response); break;
+    case Format::kYaml: screen.out() << AsItIs{WriteYaml(*response)}; break;
     case Format::kJson:
-      screen.out() << WriteJson(*response, JsonStyle::kIndented);
+      screen.out() << AsItIs{WriteJson(*response, JsonStyle::kIndented)};
       break;
   }
   return ExitCode::kOk;
@@ -96,8 +97,10 @@ void AddRollback(CLI::App& program, Session& session, Chosen& chosen) {
                   "The generation, as \"history\" has it; without it: the last "
                   "one that differs from the present one and was not rolled "
                   "back")
+      ->check(IsGeneration())
       ->type_name("N");
   AddApplyTerms(verb, options->terms);
+  verb.get_option("--expect-generation")->check(IsGeneration());
   verb.footer(
       "It becomes a new generation, with the uplinks' ids of then. Twice in a\n"
       "row goes there and back.\n"

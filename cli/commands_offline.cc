@@ -25,7 +25,7 @@ ExitCode Validate(const std::vector<std::string>& files, const Screen& screen) {
 ExitCode Explain(const std::string& file, const Screen& screen) {
   const auto spec = LoadValidSpec(file, screen);
   if (!spec) return ExitCode::kRefused;
-  screen.out() << ExplainScript(*spec);
+  screen.out() << AsItIs{ExplainScript(*spec)};
   return ExitCode::kOk;
 }
 

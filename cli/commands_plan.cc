@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/followed.h"
 #include "cli/plan_file.h"
 #include "cli/plan_text.h"
 #include "cli/session.h"
@@ -18,16 +19,22 @@ struct PlanOptions {
 
 ExitCode MakePlanFile(const PlanOptions& options, const Session& session) {
   const Screen screen = session.screen();
+  const auto may = MayBecomePlanFile(options.output, options.file);
+  if (!may) return PrintError(may.error(), screen);
   const auto spec = LoadSpec(options.file, screen);
   if (!spec) return ExitCode::kRefused;
   v1::ApplyRequest request;
   *request.mutable_router() = spec->router;
   request.set_dry_run(true);
-  const auto response = session.client().Apply(request);
+  Client client = session.client();
+  const auto response = client.Apply(request);
   if (!response) return PrintError(response.error(), &*spec, screen);
+  const auto name = NameOfFollowed(response->generation(), client);
+  if (!name) return PrintError(name.error(), nullptr, screen);
   v1::PlanFile plan;
   *plan.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
   plan.set_generation(response->generation());
+  plan.set_router_name(*name);
   *plan.mutable_router() = spec->router;
   *plan.mutable_plan()->mutable_lines() = response->plan();
   if (const auto written = WritePlanFile(options.output, plan); !written) {
@@ -56,9 +63,11 @@ void AddPlanVerb(CLI::App& program, Session& session, Chosen& chosen) {
   verb.footer(
       "For changes that somebody looks at before they are made. \"uplinkctl\n"
       "apply FILE\" does what the plan says or, if the kernel or the agent's\n"
-      "spec has moved since, nothing: it says what is different then. Where a\n"
+      "spec has moved since, nothing: it says what is different then. Nor "
+      "does\n"
+      "it take a plan that was changed, or that is another router's. Where a\n"
       "policy goes by connections or latency, a plan that touches its choice\n"
-      "is soon out of date.\n"
+      "is soon out of date. Only a plan file is written over.\n"
       "\nExit: 0 written, 2 bad spec or refused, 3 no agent\n"
       "\nExamples:\n"
       "  uplinkctl plan -f office.yaml -o office.plan\n"

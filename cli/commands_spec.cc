@@ -4,6 +4,8 @@
 #include <string>
 
 #include "cli/apply_terms.h"
+#include "cli/followed.h"
+#include "cli/generation.h"
 #include "cli/message_text.h"
 #include "cli/plan_file.h"
 #include "cli/plan_text.h"
@@ -55,6 +57,7 @@ void AddDiff(CLI::App& program, Session& session, Chosen& chosen) {
   verb.add_option("--from", *from,
                   "Not against the kernel: what changes from the spec of this "
                   "generation (see \"history\")")
+      ->check(IsGeneration())
       ->type_name("N");
   verb.footer(
       "Prints one line per change: + create, ~ replace, - remove, then the\n"
@@ -102,9 +105,24 @@ ExitCode ApplyPlan(const ApplyOptions& options, const Session& session) {
   if (terms.expected_generation == 0) {
     terms.expected_generation = plan->generation();
   }
+  Client client = session.client();
+  const auto name = NameOfFollowed(terms.expected_generation, client);
+  if (!name) return PrintError(name.error(), nullptr, session.screen());
+  if (*name != plan->router_name()) {
+    return PrintError(options.plan + " was made for the router \"" +
+                          plan->router_name() + "\", and this is \"" + *name +
+                          "\"; nothing was changed",
+                      session.screen());
+  }
   v1::ApplyRequest request;
   *request.mutable_router() = plan->router();
-  *request.mutable_expected_plan() = plan->plan();
+  // Reasons and results do not count, and a request has to fit.
+  for (const v1::PlanLine& line : plan->plan().lines()) {
+    v1::PlanLine& expected = *request.mutable_expected_plan()->add_lines();
+    expected.set_sign(line.sign());
+    expected.set_command(line.command());
+  }
+  request.mutable_expected_plan();  // none is a plan as well
   return ApplyRequested(request, nullptr, terms, session);
 }
 
@@ -119,6 +137,7 @@ void AddApply(CLI::App& program, Session& session, Chosen& chosen) {
       ->type_name("FILE")
       ->excludes(file);
   AddApplyTerms(verb, options->terms);
+  verb.get_option("--expect-generation")->check(IsGeneration());
   verb.footer(
       "The whole spec, always: what it does not name is removed. A bad spec\n"
       "changes nothing. The same spec again changes nothing either.\n"
@@ -149,8 +168,9 @@ ExitCode Get(Format format, const Session& session) {
   const Screen screen = session.screen();
   const auto response = session.client().Get();
   if (!response) return PrintError(response.error(), nullptr, screen);
-  screen.out() << (format == Format::kJson ? WriteSpecJson(response->router())
-                                           : WriteSpecYaml(response->router()));
+  screen.out() << AsItIs{format == Format::kJson
+                             ? WriteSpecJson(response->router())
+                             : WriteSpecYaml(response->router())};
   return ExitCode::kOk;
 }
 

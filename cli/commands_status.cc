@@ -19,9 +19,12 @@ ExitCode Status(Format format, const Session& session) {
       PrintStatus(response->status(),
                   google::protobuf::util::TimeUtil::GetCurrentTime(), screen);
       break;
-    case Format::kYaml: screen.out() << WriteYaml(response->status()); break;
+    case Format::kYaml:
+      screen.out() << AsItIs{WriteYaml(response->status())};
+      break;
     case Format::kJson:
-      screen.out() << WriteJson(response->status(), JsonStyle::kIndented);
+      screen.out() << AsItIs{
+          WriteJson(response->status(), JsonStyle::kIndented)};
       break;
   }
   return ExitCode::kOk;
@@ -34,7 +37,7 @@ void AddStatus(CLI::App& program, Session& session, Chosen& chosen) {
   AddFormatOption(verb, *format, {"table", "yaml", "json"});
   verb.footer(
       "Exit: 0, or 3 no agent. What a condition means and what to do about it\n"
-      "is in docs/operations.md.\n"
+      "is in docs/operations.md (/usr/share/doc/uplinkd/operations.md).\n"
       "\nExamples:\n"
       "  uplinkctl status\n"
       "  watch -n1 uplinkctl status\n"
@@ -51,10 +54,11 @@ ExitCode Watch(Format format, const Session& session) {
     switch (format) {
       case Format::kTable: PrintEvent(response, screen); break;
       case Format::kYaml:
-        screen.out() << "---\n" << WriteYaml(response) << std::flush;
+        screen.out() << "---\n" << AsItIs{WriteYaml(response)} << std::flush;
         break;
       case Format::kJson:
-        screen.out() << WriteJson(response, JsonStyle::kOneLine) << std::flush;
+        screen.out() << AsItIs{WriteJson(response, JsonStyle::kOneLine)}
+                     << std::flush;
         break;
     }
   });

@@ -1,4 +1,5 @@
 // top: status, rates and events on a terminal, live.
+#include <google/protobuf/util/time_util.h>
 #include <langinfo.h>
 #include <unistd.h>
 
@@ -33,10 +34,10 @@ struct TopOptions {
 
 void Print(const std::vector<StyledLine>& lines, const Screen& screen) {
   for (const StyledLine& line : lines) {
-    std::string text;
-    for (const StyledText& span : line)
-      text += screen.Paint(span.color, span.text);
-    screen.out() << text << '\n';
+    for (const StyledText& span : line) {
+      screen.out() << screen.Paint(span.color, span.text);
+    }
+    screen.out() << '\n';
   }
   screen.out() << std::flush;
 }
@@ -54,6 +55,7 @@ class Top {
     const auto status = client_.Status();
     const auto events =
         status ? client_.Events(request) : tl::unexpected(status.error());
+    frame_.now = google::protobuf::util::TimeUtil::GetCurrentTime();
     if (!events) {
       const auto silent =
           std::chrono::duration<double>(steady_clock::now() - answered_);
@@ -62,14 +64,17 @@ class Top {
       return tl::unexpected(events.error());
     }
     answered_ = steady_clock::now();
+    frame_.answered = true;
     frame_.trouble.clear();
     frame_.status = status->status();
     frame_.events = *events;
     frame_.history.Note(frame_.status);
     return {};
   }
-  std::vector<StyledLine> Draw(std::size_t width, std::size_t height) const {
-    return DrawTop(frame_, {width, height, unicode_});
+  // `shape` but for its characters.
+  TopPicture Draw(TopShape shape) const {
+    shape.unicode = unicode_;
+    return DrawTop(frame_, shape);
   }
 
  private:
@@ -79,18 +84,49 @@ class Top {
   bool unicode_ = std::string_view(nl_langinfo(CODESET)) == "UTF-8";
 };
 
-// Until 'q', or `count` looks. Draws at once when the terminal's size changes.
+// What `top` shows on a terminal, and how the user has scrolled it.
+class LiveView {
+ public:
+  LiveView(Terminal& terminal, const Top& top)
+      : terminal_(&terminal), top_(&top) {}
+
+  void Show() {
+    shape_.width = terminal_->width();
+    shape_.height = terminal_->height();
+    picture_ = top_->Draw(shape_);
+    terminal_->Show(picture_.lines);
+  }
+  // Obeys keys until then; false after 'q'. Draws at once when the terminal's
+  // size changes.
+  bool WaitUntil(steady_clock::time_point end) {
+    for (;;) {
+      Show();
+      const Terminal::Key key = terminal_->WaitForKey(
+          std::chrono::ceil<milliseconds>(end - steady_clock::now()));
+      if (key == Terminal::Key::kQuit) return false;
+      if (key == Terminal::Key::kNone) return true;
+      if (key == Terminal::Key::kHelp) shape_.keys = !shape_.keys;
+      shape_.first = ScrollTo(key, picture_);
+      // A key that is held down must not keep the picture from being renewed.
+      if (steady_clock::now() >= end) return true;
+    }
+  }
+
+ private:
+  Terminal* terminal_;
+  const Top* top_;
+  TopShape shape_;
+  TopPicture picture_;
+};
+
+// Until 'q', or `count` looks.
 void Live(const TopOptions& options, Terminal& terminal, Top& top) {
+  LiveView view(terminal, top);
+  view.Show();  // the first look may take a while
   for (std::uint32_t looks = 1;; ++looks) {
     (void)top.Look();  // the picture says what is wrong
-    const auto next = steady_clock::now() + options.interval;
-    Terminal::Key key = Terminal::Key::kOther;
-    while (key == Terminal::Key::kOther) {
-      terminal.Show(top.Draw(terminal.width(), terminal.height()));
-      key = terminal.WaitForKey(
-          std::chrono::ceil<milliseconds>(next - steady_clock::now()));
-    }
-    if (key == Terminal::Key::kQuit || looks == options.count) return;
+    const bool on = view.WaitUntil(steady_clock::now() + options.interval);
+    if (!on || looks == options.count) return;
   }
 }
 
@@ -104,7 +140,7 @@ ExitCode Plain(const TopOptions& options, const Screen& screen, Top& top) {
     }
     const CallResult<void> looked = top.Look();
     if (!looked) return PrintError(looked.error(), nullptr, screen);
-    Print(top.Draw(kWidth, 0), screen);
+    Print(top.Draw({.width = kWidth}).lines, screen);
   }
   return ExitCode::kOk;
 }
@@ -136,8 +172,12 @@ void AddTopVerb(CLI::App& program, Session& session, Chosen& chosen) {
       "of\n"
       "new connections that it got of what it should get, and for each "
       "direction\n"
-      "the rate now, a bar of the capacity, and a curve of the last looks.\n"
-      "q quits. Where the output is no terminal, it is plain text.\n"
+      "the rate now, a bar of the capacity, and a curve of the last looks; "
+      "one\n"
+      "line each where that does not fit. Uplinks that are not Ready come "
+      "first.\n"
+      "q quits; the arrows, j and k, PgUp, PgDn, Home and End scroll; ? names\n"
+      "the keys. Where the output is no terminal, it is plain text.\n"
       "\nExit: 0, 3 no agent (on a terminal it says so, and goes on)\n"
       "\nExamples:\n"
       "  uplinkctl top\n"

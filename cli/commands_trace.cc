@@ -1,21 +1,25 @@
 // trace: what the kernel would do with a new connection.
-#include <iomanip>
+#include <algorithm>
 #include <memory>
-#include <sstream>
+#include <string>
 
 #include "cli/message_text.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "proto/text_check.h"
 
 namespace uplinkd {
 namespace {
 
+constexpr std::size_t kPlaceWidth = 30;
+
 void PrintSteps(const google::protobuf::RepeatedPtrField<v1::TraceStep>& steps,
                 const std::string& indent, const Screen& screen) {
   for (const v1::TraceStep& step : steps) {
-    std::ostringstream place;
-    place << step.table() << ' ' << step.chain() << ' ' << step.number();
-    screen.out() << indent << std::left << std::setw(30) << place.str() << ' '
+    std::string place = VisibleText(step.table() + ' ' + step.chain() + ' ' +
+                                    std::to_string(step.number()));
+    place.resize(std::max(place.size(), kPlaceWidth), ' ');
+    screen.out() << indent << place << ' '
                  << screen.Paint(Color::kDim, step.rule()) << '\n';
   }
 }
@@ -57,9 +61,9 @@ ExitCode RunTrace(const v1::TraceRequest& request, Format format,
   if (!response) return PrintError(response.error(), nullptr, screen);
   switch (format) {
     case Format::kTable: PrintTrace(*response, screen); break;
-    case Format::kYaml: screen.out() << WriteYaml(*response); break;
+    case Format::kYaml: screen.out() << AsItIs{WriteYaml(*response)}; break;
     case Format::kJson:
-      screen.out() << WriteJson(*response, JsonStyle::kIndented);
+      screen.out() << AsItIs{WriteJson(*response, JsonStyle::kIndented)};
       break;
   }
   return ExitCode::kOk;

@@ -47,19 +47,47 @@ _uplinkctl_value() {
 )";
 
 constexpr std::string_view kBashMain = R"bash(
-_uplinkctl() {
-  local word=${COMP_WORDS[COMP_CWORD]} verb='' value i
-  for ((i = 1; i < COMP_CWORD; ++i)); do
-    case ${COMP_WORDS[i]} in
-      -*) if _uplinkctl_value "$verb" "${COMP_WORDS[i]}" >/dev/null; then
-            ((++i))
-          fi ;;
-      *) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; fi ;;
-    esac
+# Puts the words up to the cursor into `words`, a variable of the caller. Bash
+# breaks them at = and : as well (COMP_WORDBREAKS), and uplinkctl does not: what
+# has no space between it is one word.
+_uplinkctl_words() {
+  local line=$COMP_LINE before='' part space i
+  words=()
+  for ((i = 0; i <= COMP_CWORD; ++i)); do
+    part=${COMP_WORDS[i]}
+    space=${line%%"$part"*}
+    line=${line#"$space$part"}
+    if [[ $i != 0 && -z $space && -n $part ]] &&
+        [[ -z ${part//[=:]/} || -z ${before//[=:]/} ]]; then
+      words[-1]+=$part
+    else
+      words+=("$part")
+    fi
+    before=$part
   done
+}
+
+_uplinkctl() {
+  local words=() word verb='' option='' prefix='' kept='' value i
+  _uplinkctl_words
+  for ((i = 1; i < ${#words[@]} - 1; ++i)); do
+    word=${words[i]}
+    if [[ -n $option ]]; then
+      option=''  # this is its value
+    elif [[ $word == -* ]]; then
+      if _uplinkctl_value "$verb" "$word" >/dev/null; then option=$word; fi
+    elif [[ -z $verb ]]; then
+      verb=$word
+    fi
+  done
+  word=${words[-1]}
+  if [[ -z $option && $word == --*=* ]]; then
+    option=${word%%=*}
+    prefix=$option=
+  fi
   COMPREPLY=()
-  if value=$(_uplinkctl_value "$verb" "${COMP_WORDS[COMP_CWORD - 1]}"); then
-    :
+  if [[ -n $option ]]; then
+    value=$(_uplinkctl_value "$verb" "$option") || return 0
   elif [[ $word == -* ]]; then
     value=$(_uplinkctl_options "$verb")
   elif [[ -z $verb ]]; then
@@ -69,10 +97,16 @@ _uplinkctl() {
   fi
   if [[ $value == FILE ]]; then
     compopt -o filenames 2>/dev/null
-    mapfile -t COMPREPLY < <(compgen -f -- "$word")
-    return
+    mapfile -t COMPREPLY < <(compgen -f -- "${word#"$prefix"}")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$value" -- "${word#"$prefix"}")
   fi
-  mapfile -t COMPREPLY < <(compgen -W "$value" -- "$word")
+  # An offer takes the place of what stands behind the last break only.
+  kept=$word
+  value=${COMP_WORDS[COMP_CWORD]}
+  if [[ -n ${value//[=:]/} ]]; then kept=${word%"$value"}; fi
+  COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
+  COMPREPLY=("${COMPREPLY[@]#"$kept"}")
 }
 complete -F _uplinkctl uplinkctl
 )bash";
@@ -85,7 +119,8 @@ void BashValues(const std::string& verb, const VerbText& text,
     if (option.value.empty()) continue;
     std::vector<std::string> cases;
     for (const std::string& name : option.names) {
-      cases.push_back(verb + ":" + name);
+      std::string& one = cases.emplace_back(verb);
+      one.append(":").append(name);
     }
     if (cases.empty()) cases.push_back(verb + ":");
     out << "    " << Join(cases, " | ") << ") echo '"
@@ -122,14 +157,17 @@ std::string ZshOptions(const std::vector<OptionText>& options,
             : ":" + ZshText(option.value) + ":" + ZshAction(option);
     std::string spec;
     if (option.names.empty()) {
-      spec = "'*" + value + "'";
+      spec.append("'*").append(value).append("'");
     } else {
       const std::string what = "[" + ZshText(option.description) + "]" + value;
       const std::string all = Join(option.names, " ");
-      spec = option.names.size() == 1
-                 ? "'" + all + what + "'"
-                 : "'(" + all + ")'{" + Join(option.names, ",") + "}'" + what +
-                       "'";
+      if (option.names.size() == 1) {
+        spec.append("'").append(all);
+      } else {
+        spec.append("'(").append(all).append(")'{");
+        spec.append(Join(option.names, ",")).append("}'");
+      }
+      spec.append(what).append("'");
     }
     lines += indent + spec + " \\\n";
   }

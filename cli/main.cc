@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <span>
 
 #include "cli/session.h"
+#include "proto/arguments.h"
 
 namespace uplinkd {
 namespace {
@@ -85,7 +87,9 @@ int Main(int argc, char** argv) {
       "  uplinkctl status                     # how is it?\n"
       "\"uplinkctl VERB --help\" has examples and exit codes.");
   try {
-    program.parse(argc, argv);
+    const std::span<const char* const> arguments(
+        argv, static_cast<std::size_t>(argc));
+    program.parse(ArgumentStack(arguments.subspan(1)));
   } catch (const CLI::ParseError& error) {
     const int status = program.exit(error);
     return status == 0 ? 0 : static_cast<int>(ExitCode::kRefused);

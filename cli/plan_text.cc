@@ -13,13 +13,13 @@ Color ColorOf(const std::string& sign) {
 
 }  // namespace
 
-std::string OneLine(const v1::PlanLine& line, const Screen& screen) {
-  std::string text =
+AsItIs OneLine(const v1::PlanLine& line, const Screen& screen) {
+  AsItIs painted =
       screen.Paint(ColorOf(line.sign()), line.sign() + " " + line.command());
   if (!line.reason().empty()) {
-    text += screen.Paint(Color::kDim, "  # " + line.reason());
+    painted.text += screen.Paint(Color::kDim, "  # " + line.reason()).text;
   }
-  return text;
+  return painted;
 }
 
 void PrintPlan(const PlanLines& plan, const Screen& screen) {

@@ -15,7 +15,7 @@ namespace uplinkd {
 void PrintPlan(const PlanLines& plan, const Screen& screen);
 
 // One line without a line end, for streams.
-std::string OneLine(const v1::PlanLine& line, const Screen& screen);
+AsItIs OneLine(const v1::PlanLine& line, const Screen& screen);
 
 // "12 created, 1 replaced, 2 removed"; "nothing to do" for no lines.
 std::string CountChanges(const PlanLines& plan);

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "proto/text_check.h"
+
 namespace uplinkd {
 namespace {
 
@@ -26,10 +28,38 @@ std::string_view Environment(const char* name) {
 
 }  // namespace
 
-std::string Screen::Paint(Color color, std::string_view text) const {
-  std::string painted(text);
-  if (!color_ || color == Color::kNone || text.empty()) return painted;
-  return std::string(CodeOf(color)) + painted + "\x1b[0m";
+const TextStream& TextStream::operator<<(std::string_view text) const {
+  *stream_ << VisibleText(text);
+  return *this;
+}
+
+const TextStream& TextStream::operator<<(const AsItIs& text) const {
+  *stream_ << text.text;
+  return *this;
+}
+
+const TextStream& TextStream::operator<<(const char* literal) const {
+  *stream_ << literal;
+  return *this;
+}
+
+const TextStream& TextStream::operator<<(char c) const {
+  *stream_ << c;
+  return *this;
+}
+
+const TextStream& TextStream::operator<<(
+    std::ostream& (*manipulator)(std::ostream&)) const {
+  *stream_ << manipulator;
+  return *this;
+}
+
+AsItIs Screen::Paint(Color color, std::string_view text) const {
+  std::string visible = VisibleText(text);
+  if (!color_ || color == Color::kNone || text.empty()) {
+    return {std::move(visible)};
+  }
+  return {std::string(CodeOf(color)) + visible + "\x1b[0m"};
 }
 
 bool WantsColor(ColorMode mode, int fd) {

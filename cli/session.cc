@@ -64,8 +64,13 @@ CLI::Option* AddDurationOption(CLI::App& app, const std::string& flag,
 std::optional<SpecFile> LoadSpec(const std::string& file,
                                  const Screen& screen) {
   auto spec = ReadSpecFile(file);
-  if (spec) return std::move(*spec);
-  PrintFaults(spec.error(), screen);
+  if (!spec) {
+    PrintFaults(spec.error(), screen);
+    return std::nullopt;
+  }
+  const Converted converted = SpecFromProto(spec->router);
+  if (converted.violations.empty()) return std::move(*spec);
+  PrintFaults(Locate(*spec, converted.violations), screen);
   return std::nullopt;
 }
 
@@ -73,10 +78,7 @@ std::optional<Spec> LoadValidSpec(const std::string& file,
                                   const Screen& screen) {
   const auto spec_file = LoadSpec(file, screen);
   if (!spec_file) return std::nullopt;
-  Converted converted = SpecFromProto(spec_file->router);
-  if (converted.violations.empty()) return std::move(converted.spec);
-  PrintFaults(Locate(*spec_file, converted.violations), screen);
-  return std::nullopt;
+  return SpecFromProto(spec_file->router).spec;
 }
 
 void PrintFaults(const std::vector<SpecFault>& faults, const Screen& screen) {

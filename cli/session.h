@@ -67,9 +67,10 @@ CLI::Option* AddDurationOption(CLI::App& app, const std::string& flag,
 // ---- what several verbs do ----
 
 // The spec in `file`. Nothing, with every fault on the screen, if there is
-// none that can be read.
+// none that can be read or it has violations: an agent would refuse it as well,
+// but its answer has no room for more than some dozens of them.
 std::optional<SpecFile> LoadSpec(const std::string& file, const Screen& screen);
-// The same, and it has no violations.
+// The same, as the core has it.
 std::optional<Spec> LoadValidSpec(const std::string& file,
                                   const Screen& screen);
 

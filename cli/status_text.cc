@@ -2,7 +2,9 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include "cli/plan_text.h"
@@ -15,6 +17,9 @@ namespace {
 using google::protobuf::Timestamp;
 using google::protobuf::util::TimeUtil;
 
+// The agent publishes each second, a busy one a little later.
+constexpr std::int64_t kFreshMilliseconds = 3000;
+
 std::string Age(const Timestamp& then, const Timestamp& now) {
   if (then.seconds() == 0) return "-";
   return HumanAge(static_cast<double>(now.seconds() - then.seconds()));
@@ -24,8 +29,9 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
-std::string Headline(const v1::Status& status, const Screen& screen) {
-  std::string text = screen.Paint(Color::kBold, OrDash(status.name()));
+// What follows the name.
+std::string Headline(const v1::Status& status) {
+  std::string text;
   if (!status.revision().empty()) text += " (" + status.revision() + ")";
   if (status.generation() == 0) {
     text += ": no spec yet; give it one with \"uplinkctl apply -f FILE\"";
@@ -86,26 +92,27 @@ void PrintUplinks(const v1::Status& status, const Screen& screen) {
   Table table({"UPLINK", "PHASE", "INTERFACE", "ADDRESS", "GATEWAY", "INTENDED",
                "ACHIEVED", "DOWN", "UP", "CONNECTIONS"});
   for (const v1::UplinkStatus& uplink : status.uplinks()) {
-    table.AddRow({{uplink.name()},
-                  {uplink.phase(), PhaseColor(uplink.phase())},
-                  {uplink.interface()},
-                  {OrDash(uplink.address())},
-                  {OrDash(uplink.gateway())},
-                  {HumanShare(uplink.intended_share())},
-                  {HumanShare(uplink.achieved_share())},
-                  {uplink.has_receive_bytes_per_second()
-                       ? HumanRate(uplink.receive_bytes_per_second())
-                       : "-"},
-                  {uplink.has_transmit_bytes_per_second()
-                       ? HumanRate(uplink.transmit_bytes_per_second())
-                       : "-"},
-                  {std::to_string(uplink.connections())}});
+    table.AddRow(
+        {{uplink.name()},
+         {uplink.phase(), PhaseColor(uplink.phase())},
+         {uplink.interface()},
+         {OrDash(uplink.address())},
+         {OrDash(uplink.gateway())},
+         {HumanShare(uplink.intended_share())},
+         {HumanShare(uplink.achieved_share())},
+         {uplink.has_receive_bytes_per_second()
+              ? HumanRate(SettledRate(uplink.receive_bytes_per_second()))
+              : "-"},
+         {uplink.has_transmit_bytes_per_second()
+              ? HumanRate(SettledRate(uplink.transmit_bytes_per_second()))
+              : "-"},
+         {std::to_string(uplink.connections())}});
     if (const std::string note = SharersNote(status, uplink); !note.empty()) {
       table.AddNote(note);
     }
     if (!uplink.address6().empty()) table.AddNote(Ipv6Note(uplink));
     if (!uplink.reason().empty()) {
-      table.AddNote(screen.Paint(Color::kYellow, uplink.reason()));
+      table.AddNote(uplink.reason(), Color::kYellow);
     }
   }
   screen.out() << '\n';
@@ -114,11 +121,6 @@ void PrintUplinks(const v1::Status& status, const Screen& screen) {
 
 std::string Milliseconds(const google::protobuf::Duration& duration) {
   return std::to_string(TimeUtil::DurationToMilliseconds(duration)) + "ms";
-}
-
-Color HealthColor(const std::string& state) {
-  if (state == "Up") return Color::kGreen;
-  return state == "Down" ? Color::kRed : Color::kYellow;
 }
 
 std::string LastResult(const v1::ProbeStatus& probe) {
@@ -140,7 +142,7 @@ void PrintHealth(const v1::Status& status, const Screen& screen) {
           health.has_latency() ? Milliseconds(health.latency()) : "-";
       table.AddRow({{first ? uplink.name() : ""},
                     {first ? health.state() : "", HealthColor(health.state())},
-                    {first ? HumanShare(health.loss()) : ""},
+                    {first ? LossWords(health) : ""},
                     {first ? latency : ""},
                     {probe.name()},
                     {LastResult(probe)}});
@@ -148,7 +150,7 @@ void PrintHealth(const v1::Status& status, const Screen& screen) {
     }
     // Of a line that is down the reason is that of its phase.
     if (health.state() == "Degraded") {
-      table.AddNote(screen.Paint(Color::kYellow, health.reason()));
+      table.AddNote(health.reason(), Color::kYellow);
     }
   }
   if (!any) return;
@@ -178,6 +180,46 @@ Color PhaseColor(const std::string& phase) {
   return harmless ? Color::kYellow : Color::kRed;
 }
 
+Color HealthColor(const std::string& state) {
+  if (state == "Up") return Color::kGreen;
+  return state == "Down" ? Color::kRed : Color::kYellow;
+}
+
+std::string StaleWords(const v1::Status& status, const Timestamp& now) {
+  // An older agent does not tell.
+  if (!status.has_published()) return "";
+  const auto age = TimeUtil::DurationToMilliseconds(now - status.published());
+  if (age <= kFreshMilliseconds) return "";
+  return "what is shown is as of " + HumanAge(static_cast<double>(age) / 1000) +
+         " ago";
+}
+
+std::string MomentWords(const Timestamp& moment) {
+  Timestamp rounded = moment;
+  rounded.set_nanos(moment.nanos() / 1000000 * 1000000);
+  return TimeUtil::ToString(rounded);
+}
+
+std::string TimeOfDay(const Timestamp& moment, const Timestamp& now) {
+  // "2026-11-26T12:05:00Z"
+  const std::string words =
+      TimeUtil::ToString(TimeUtil::SecondsToTimestamp(moment.seconds()));
+  std::string time = words.substr(11, 8);
+  constexpr std::int64_t kDay = 86400;
+  if (moment.seconds() / kDay == now.seconds() / kDay) return time;
+  return words.substr(0, 10) + " " + time;
+}
+
+std::string LossWords(const v1::HealthStatus& health) {
+  const bool asked = std::ranges::any_of(
+      health.probes(), [](const auto& probe) { return probe.has_answered(); });
+  return asked ? HumanShare(health.loss()) : "-";
+}
+
+double SettledRate(double rate) {
+  return rate * 8 < 1 ? 0 : rate;
+}
+
 // Some of them say so when they are true.
 bool IsBad(const v1::Condition& condition) {
   const bool inverted =
@@ -199,7 +241,11 @@ std::string HumanAge(double seconds) {
 
 void PrintStatus(const v1::Status& status, const Timestamp& now,
                  const Screen& screen) {
-  screen.out() << Headline(status, screen) << '\n';
+  screen.out() << screen.Paint(Color::kBold, OrDash(status.name()))
+               << Headline(status) << '\n';
+  if (const std::string stale = StaleWords(status, now); !stale.empty()) {
+    screen.out() << screen.Paint(Color::kYellow, stale) << '\n';
+  }
   PrintConditions(status, now, screen);
   PrintUplinks(status, screen);
   PrintHealth(status, screen);
@@ -216,8 +262,8 @@ void PrintEvent(const v1::WatchResponse& response, const Screen& screen) {
     return;
   }
   const v1::Event& event = response.event();
-  screen.out() << TimeUtil::ToString(event.time()) << ' ' << event.trigger()
-               << ' ' << event.result();
+  screen.out() << MomentWords(event.time()) << ' ' << event.trigger() << ' '
+               << event.result();
   if (!event.message().empty()) screen.out() << ": " << event.message();
   for (const v1::PlanLine& line : event.plan()) {
     screen.out() << " | " << OneLine(line, screen);

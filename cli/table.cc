@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "proto/text_check.h"
+
 namespace uplinkd {
 namespace {
 
@@ -34,11 +36,13 @@ std::string InUnits(double value, std::initializer_list<const char*> units) {
 Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
 
 void Table::AddRow(std::vector<Cell> row) {
+  // Here, so that the widths are of what is shown.
+  for (Cell& cell : row) cell.text = VisibleText(cell.text);
   rows_.push_back({std::move(row), {}});
 }
 
-void Table::AddNote(std::string note) {
-  rows_.back().notes.push_back(std::move(note));
+void Table::AddNote(const std::string& note, Color color) {
+  rows_.back().notes.push_back({note, color});
 }
 
 void Table::Print(const Screen& screen) const {
@@ -65,8 +69,8 @@ void Table::Print(const Screen& screen) const {
   print(titles);
   for (const Row& row : rows_) {
     print(row.cells);
-    for (const std::string& note : row.notes) {
-      screen.out() << "  " << note << '\n';
+    for (const Cell& note : row.notes) {
+      screen.out() << "  " << screen.Paint(note.color, note.text) << '\n';
     }
   }
 }

@@ -21,14 +21,14 @@ class Table {
   // As many cells as the header has.
   void AddRow(std::vector<Cell> row);
   // A line of text under the last row, across all columns.
-  void AddNote(std::string note);
+  void AddNote(const std::string& note, Color color = Color::kNone);
 
   void Print(const Screen& screen) const;
 
  private:
   struct Row {
     std::vector<Cell> cells;
-    std::vector<std::string> notes;
+    std::vector<Cell> notes;
   };
   std::vector<std::string> header_;
   std::vector<Row> rows_;

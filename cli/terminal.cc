@@ -38,6 +38,26 @@ attr_t AttributeOf(Color color) {
   }
 }
 
+// `code` is that of getch().
+Terminal::Key KeyOf(int code) {
+  using Key = Terminal::Key;
+  switch (code) {
+    case ERR: return Key::kNone;
+    case 'q':
+    case 'Q': return Key::kQuit;
+    case 'k':
+    case KEY_UP: return Key::kUp;
+    case 'j':
+    case KEY_DOWN: return Key::kDown;
+    case KEY_PPAGE: return Key::kPageUp;
+    case KEY_NPAGE: return Key::kPageDown;
+    case KEY_HOME: return Key::kHome;
+    case KEY_END: return Key::kEnd;
+    case '?': return Key::kHelp;
+    default: return Key::kOther;
+  }
+}
+
 void SetUp(bool color) {
   cbreak();
   noecho();
@@ -76,9 +96,7 @@ class NcursesTerminal final : public Terminal {
   Key WaitForKey(std::chrono::milliseconds patience) override {
     using Count = std::chrono::milliseconds::rep;
     timeout(static_cast<int>(std::max<Count>(0, patience.count())));
-    const int key = getch();
-    if (key == ERR) return Key::kNone;
-    return key == 'q' || key == 'Q' ? Key::kQuit : Key::kOther;
+    return KeyOf(getch());
   }
 
  private:

@@ -22,7 +22,18 @@ using StyledLine = std::vector<StyledText>;
 // where a signal ends the program. One at a time.
 class Terminal {
  public:
-  enum class Key { kNone, kQuit, kOther };
+  enum class Key {
+    kNone,
+    kQuit,  // q
+    kUp,    // or k
+    kDown,  // or j
+    kPageUp,
+    kPageDown,
+    kHome,
+    kEnd,
+    kHelp,  // ?
+    kOther,
+  };
 
   virtual ~Terminal() = default;
 

@@ -1,160 +1,33 @@
 #include "cli/top_view.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <iterator>
+#include <limits>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "cli/status_text.h"
-#include "cli/table.h"
+#include "cli/top_text.h"
+#include "cli/top_uplinks.h"
 #include "reconciler/counted.h"
 
 namespace uplinkd {
 namespace {
 
-using google::protobuf::util::TimeUtil;
+constexpr std::size_t kEvents = 5;     // where the height is not bounded
+constexpr std::size_t kFewEvents = 3;  // have room before uplinks scroll
+constexpr std::size_t kLeastRows = 4;  // of uplinks come before events
+constexpr std::size_t kHeading = 2;    // lines above events: a blank, a title
 
-constexpr std::size_t kNarrow = 76;     // below it there are no curves
-constexpr std::size_t kEvents = 5;      // where the height is not bounded
-constexpr std::size_t kRateWidth = 24;  // "38.2 Mbit/s of 40 Mbit/s"
+constexpr std::array<std::string_view, 5> kKeys = {
+    "  q               quit", "  Up Down, k j    an uplink up, down",
+    "  PgUp PgDn       a page up, down",
+    "  Home End        the first, the last",
+    "  ?               events in place of this"};
 
-constexpr std::array<std::string_view, 9> kCurve = {" ", "▁", "▂", "▃", "▄",
-                                                    "▅", "▆", "▇", "█"};
-constexpr std::array<std::string_view, 9> kAsciiCurve = {
-    " ", ".", ":", "-", "=", "+", "*", "#", "@"};
-
-bool BeginsCharacter(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U;
-}
-
-std::size_t Columns(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, BeginsCharacter));
-}
-
-// The first `width` columns.
-std::string Cut(std::string_view text, std::size_t width) {
-  std::size_t columns = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (BeginsCharacter(text[i]) && ++columns > width) {
-      return std::string(text.substr(0, i));
-    }
-  }
-  return std::string(text);
-}
-
-std::string Padded(std::string text, std::size_t width) {
-  const std::size_t columns = Columns(text);
-  if (columns < width) text.append(width - columns, ' ');
-  return text;
-}
-
-void Fit(std::size_t width, StyledLine& line) {
-  for (StyledText& span : line) {
-    span.text = Cut(span.text, width);
-    width -= Columns(span.text);
-  }
-}
-
-std::string Repeated(std::string_view text, std::size_t times) {
-  std::string all;
-  for (; times > 0; --times) all += text;
-  return all;
-}
-
-// Of a bar of `width` columns, that part is filled. Its colour says how full
-// the line is, if that is known.
-StyledText Bar(double part, bool of_capacity, std::size_t width, bool unicode) {
-  const double bounded = std::clamp(part, 0.0, 1.0);
-  const auto filled = static_cast<std::size_t>(
-      std::lround(bounded * static_cast<double>(width)));
-  Color color = Color::kNone;
-  if (of_capacity) {
-    color = part < 0.8    ? Color::kGreen
-            : part < 0.95 ? Color::kYellow
-                          : Color::kRed;
-  }
-  return {Repeated(unicode ? "█" : "#", filled) +
-              Repeated(unicode ? "░" : ".", width - filled),
-          color};
-}
-
-// The newest `width` values, the last at the right; `full` is the highest step.
-std::string Curve(const std::deque<double>& values, double full,
-                  std::size_t width, bool unicode) {
-  const auto& steps = unicode ? kCurve : kAsciiCurve;
-  const std::size_t shown = std::min(width, values.size());
-  std::string curve(width - shown, ' ');
-  for (std::size_t i = values.size() - shown; i < values.size(); ++i) {
-    const double part = full > 0 ? std::clamp(values[i] / full, 0.0, 1.0) : 0;
-    curve += steps.at(static_cast<std::size_t>(
-        std::ceil(part * static_cast<double>(steps.size() - 1))));
-  }
-  return curve;
-}
-
-std::string HealthWords(const v1::UplinkStatus& uplink) {
-  if (!uplink.has_health()) return "not probed";
-  const v1::HealthStatus& health = uplink.health();
-  std::string words = "health " + health.state();
-  if (health.has_latency()) {
-    words +=
-        ", " +
-        std::to_string(TimeUtil::DurationToMilliseconds(health.latency())) +
-        " ms";
-  }
-  return words + ", loss " + HumanShare(health.loss());
-}
-
-// One direction: its rate now, how much of the line that is, and how it was.
-StyledLine DrawRate(const std::string& name, const std::deque<double>& rates,
-                    std::uint64_t capacity_bits, const TopShape& shape) {
-  const double now = rates.back();
-  const double capacity = static_cast<double>(capacity_bits) / 8;
-  const double most = std::ranges::max(rates);
-  const double full = capacity > 0 ? capacity : most;
-  std::string words = HumanRate(now);
-  if (capacity > 0) words += " of " + HumanRate(capacity);
-  const std::size_t taken = 7 + kRateWidth + 2;
-  const std::size_t room = shape.width > taken ? shape.width - taken : 0;
-  const bool curve = shape.width >= kNarrow;
-  const std::size_t bar = curve ? room / 2 : room;
-  StyledLine line = {
-      {Padded("  " + name, 7)},
-      Bar(full > 0 ? now / full : 0, capacity > 0, bar, shape.unicode),
-      {" " + Padded(words, kRateWidth)}};
-  if (curve) {
-    line.push_back(
-        {" " + Curve(rates, full, room - bar, shape.unicode), Color::kDim});
-  }
-  return line;
-}
-
-void DrawUplink(const v1::UplinkStatus& uplink, const TopFrame& frame,
-                const TopShape& shape, std::vector<StyledLine>& lines) {
-  lines.push_back({});
-  lines.push_back({{Padded(uplink.name(), 12) + " ", Color::kBold},
-                   {Padded(uplink.phase(), 8), PhaseColor(uplink.phase())},
-                   {" " + uplink.interface() + "  " + HealthWords(uplink) +
-                    "  " + Counted(uplink.connections(), "connection") +
-                    "  share " + HumanShare(uplink.achieved_share()) + " of " +
-                    HumanShare(uplink.intended_share())}});
-  if (!uplink.reason().empty()) {
-    lines.push_back({{"  " + uplink.reason(), Color::kYellow}});
-  }
-  const RateHistory::Rates* rates = frame.history.Of(uplink.name());
-  if (rates == nullptr) return;
-  const v1::Capacity& capacity = uplink.capacity();
-  lines.push_back(DrawRate("down", rates->receive,
-                           capacity.download().bits_per_second(), shape));
-  lines.push_back(DrawRate("up", rates->transmit,
-                           capacity.upload().bits_per_second(), shape));
-}
-
-void DrawHead(const TopFrame& frame, std::vector<StyledLine>& lines) {
+StyledLine DrawName(const TopFrame& frame, bool stale) {
   const v1::Status& status = frame.status;
   const bool in_sync = status.generation() != 0 &&
                        status.generation() == status.observed_generation();
@@ -164,42 +37,128 @@ void DrawHead(const TopFrame& frame, std::vector<StyledLine>& lines) {
   if (status.generation() == 0) {
     head.push_back({"no spec yet", Color::kYellow});
   } else if (in_sync) {
-    head.push_back({"in sync", Color::kGreen});
+    head.push_back({"in sync", stale ? Color::kYellow : Color::kGreen});
   } else {
     head.push_back({"NOT in sync", Color::kRed});
   }
   head.push_back({"  generation " + std::to_string(status.generation()) + ", " +
                   Counted(status.corrections(), "correction")});
-  lines.push_back(std::move(head));
+  return head;
+}
+
+std::vector<StyledLine> DrawHead(const TopFrame& frame) {
+  std::vector<StyledLine> lines;
+  const std::string stale = StaleWords(frame.status, frame.now);
+  if (!frame.answered) {
+    lines.push_back({{"uplinkctl waits for the agent", Color::kYellow}});
+  } else {
+    lines.push_back(DrawName(frame, !stale.empty() || !frame.trouble.empty()));
+  }
   if (!frame.trouble.empty()) {
     lines.push_back({{frame.trouble, Color::kRed}});
   }
-  for (const v1::Condition& condition : status.conditions()) {
+  if (!stale.empty()) lines.push_back({{stale, Color::kYellow}});
+  for (const v1::Condition& condition : frame.status.conditions()) {
     if (!IsBad(condition)) continue;
     lines.push_back(
         {{condition.type() + " " + condition.status() + ": ", Color::kRed},
          {condition.reason() + ": " + condition.message()}});
   }
+  return lines;
 }
 
 // Newest first, as many as there is room for.
-void DrawEvents(const v1::EventsResponse& events, std::size_t room,
+void DrawEvents(const TopFrame& frame, std::size_t room,
                 std::vector<StyledLine>& lines) {
-  if (room < 3 || events.events().empty()) return;
+  const auto& events = frame.events.events();
+  if (room <= kHeading || events.empty()) return;
   lines.push_back({});
-  lines.push_back({{"Lately", Color::kBold}});
-  room -= 2;
-  for (int i = events.events_size() - 1; i >= 0 && room > 0; --i, --room) {
-    const v1::Event& event = events.events(i);
+  lines.push_back({{"Lately (UTC)", Color::kBold}});
+  room -= kHeading;
+  for (int i = events.size() - 1; i >= 0 && room > 0; --i, --room) {
+    const v1::Event& event = events[i];
     std::string words = event.message();
     if (words.empty() && event.plan_size() > 0) {
       words = event.plan(0).command() + "  # " + event.plan(0).reason();
     }
     lines.push_back(
-        {{"  " + TimeUtil::ToString(event.time()) + " ", Color::kDim},
+        {{"  " + TimeOfDay(event.time(), frame.now) + " ", Color::kDim},
          {event.trigger() + " " + event.result()},
          {words.empty() ? "" : ": " + words}});
   }
+}
+
+void DrawKeys(std::vector<StyledLine>& lines) {
+  lines.push_back({});
+  lines.push_back({{"Keys", Color::kBold}});
+  for (const std::string_view key : kKeys) {
+    lines.push_back({StyledText{std::string(key)}});
+  }
+}
+
+StyledLine DrawFooter(bool scrolls) {
+  std::string words = "q quits  ? keys";
+  if (scrolls) words += "  arrows PgUp PgDn Home End scroll";
+  return {{words, Color::kDim}};
+}
+
+// "5 more above, 8 more below"
+StyledLine DrawHidden(std::size_t above, std::size_t below) {
+  std::string words;
+  if (above > 0) words = std::to_string(above) + " more above";
+  if (below > 0) {
+    if (above > 0) words += ", ";
+    words += std::to_string(below) + " more below";
+  }
+  return {{words, Color::kYellow}};
+}
+
+std::size_t Less(std::size_t from, std::size_t what) {
+  return from > what ? from - what : 0;
+}
+
+// What is to have room below the uplinks, in lines.
+std::size_t RoomBelow(const TopFrame& frame, const TopShape& shape) {
+  if (shape.keys) return kHeading + kKeys.size();
+  const auto events = static_cast<std::size_t>(frame.events.events_size());
+  return events == 0 ? 0 : kHeading + std::min(events, kFewEvents);
+}
+
+// All uplinks in their full form; false, and nothing, if that takes more than
+// `room` lines.
+bool DrawFull(const UplinkPointers& uplinks, const TopFrame& frame,
+              const TopShape& shape, std::size_t room, TopPicture& picture) {
+  std::vector<StyledLine> lines;
+  for (const v1::UplinkStatus* uplink : uplinks) {
+    lines.push_back({});
+    std::ranges::move(DrawUplink(*uplink, frame.history, shape),
+                      std::back_inserter(lines));
+    if (lines.size() > room) return false;
+  }
+  std::ranges::move(lines, std::back_inserter(picture.lines));
+  picture.shown = uplinks.size();
+  return true;
+}
+
+// A line each, as many as fit into `room` lines with `below` lines left.
+void DrawCompact(const UplinkPointers& uplinks, const TopShape& shape,
+                 std::size_t room, std::size_t below, TopPicture& picture) {
+  const std::size_t rows = uplinks.size();
+  room = Less(room, 2);  // a blank, and the titles
+  const bool cramped = std::min(rows, kLeastRows) + 1 + below > room;
+  if (cramped && !shape.keys) below = 0;
+  const bool all = rows + below <= room;
+  picture.shown = all ? rows : std::max(Less(room, below + 1), std::size_t{1});
+  picture.first = std::min(shape.first, rows - picture.shown);
+  const std::vector<StyledLine> table = DrawUplinkTable(uplinks, shape.width);
+  picture.lines.push_back({});
+  picture.lines.push_back(table[0]);
+  const auto first =
+      table.begin() + 1 + static_cast<std::ptrdiff_t>(picture.first);
+  std::copy_n(first, picture.shown, std::back_inserter(picture.lines));
+  if (all) return;
+  picture.lines.push_back(
+      DrawHidden(picture.first, rows - picture.first - picture.shown));
 }
 
 }  // namespace
@@ -210,8 +169,8 @@ void RateHistory::Note(const v1::Status& status) {
     if (!uplink.has_receive_bytes_per_second()) continue;
     there.insert(uplink.name());
     Rates& rates = rates_[uplink.name()];
-    rates.receive.push_back(uplink.receive_bytes_per_second());
-    rates.transmit.push_back(uplink.transmit_bytes_per_second());
+    rates.receive.push_back(SettledRate(uplink.receive_bytes_per_second()));
+    rates.transmit.push_back(SettledRate(uplink.transmit_bytes_per_second()));
     if (rates.receive.size() <= kMost) continue;
     rates.receive.pop_front();
     rates.transmit.pop_front();
@@ -225,22 +184,48 @@ const RateHistory::Rates* RateHistory::Of(const std::string& uplink) const {
   return found == rates_.end() ? nullptr : &found->second;
 }
 
-std::vector<StyledLine> DrawTop(const TopFrame& frame, const TopShape& shape) {
-  std::vector<StyledLine> lines;
-  DrawHead(frame, lines);
-  for (const v1::UplinkStatus& uplink : frame.status.uplinks()) {
-    DrawUplink(uplink, frame, shape, lines);
+TopPicture DrawTop(const TopFrame& frame, const TopShape& shape) {
+  const bool bounded = shape.height > 0;
+  TopPicture picture;
+  std::vector<StyledLine>& lines = picture.lines;
+  lines = DrawHead(frame);
+  // Of what is wrong the first is worth more than an uplink, the rest is not.
+  if (bounded) lines.resize(std::min(lines.size(), 2 + shape.height / 4));
+  const UplinkPointers uplinks = WorstFirst(frame.status);
+  const std::size_t room =
+      bounded ? Less(shape.height, lines.size() + 1)  // and the footer
+              : std::numeric_limits<std::size_t>::max();
+  const std::size_t below = bounded ? RoomBelow(frame, shape) : 0;
+  if (!DrawFull(uplinks, frame, shape, Less(room, below), picture)) {
+    DrawCompact(uplinks, shape, room, below, picture);
   }
-  std::size_t room = kEvents + 2;
-  if (shape.height > 0) {
-    room = shape.height > lines.size() ? shape.height - lines.size() : 0;
+  if (shape.keys) {
+    DrawKeys(lines);
+  } else {
+    DrawEvents(
+        frame,
+        bounded ? Less(shape.height, lines.size() + 1) : kEvents + kHeading,
+        lines);
   }
-  DrawEvents(frame.events, room, lines);
-  if (shape.height > 0 && lines.size() > shape.height) {
-    lines.resize(shape.height);
+  if (bounded) {
+    lines.resize(shape.height - 1);
+    lines.push_back(DrawFooter(picture.shown < uplinks.size()));
   }
-  for (StyledLine& line : lines) Fit(shape.width, line);
-  return lines;
+  for (StyledLine& line : lines) FitLine(shape.width, line);
+  return picture;
+}
+
+std::size_t ScrollTo(Terminal::Key key, const TopPicture& picture) {
+  using Key = Terminal::Key;
+  switch (key) {
+    case Key::kUp: return Less(picture.first, 1);
+    case Key::kDown: return picture.first + 1;
+    case Key::kPageUp: return Less(picture.first, picture.shown);
+    case Key::kPageDown: return picture.first + picture.shown;
+    case Key::kHome: return 0;
+    case Key::kEnd: return std::numeric_limits<std::size_t>::max();
+    default: return picture.first;
+  }
 }
 
 }  // namespace uplinkd

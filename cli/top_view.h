@@ -4,6 +4,8 @@
 #ifndef UPLINKD_CLI_TOP_VIEW_H_
 #define UPLINKD_CLI_TOP_VIEW_H_
 
+#include <google/protobuf/timestamp.pb.h>
+
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -20,7 +22,7 @@ class RateHistory {
  public:
   static constexpr std::size_t kMost = 120;  // looks
 
-  struct Rates {  // bytes per second, oldest first
+  struct Rates {  // settled, in bytes per second, oldest first
     std::deque<double> receive;
     std::deque<double> transmit;
   };
@@ -34,9 +36,11 @@ class RateHistory {
 };
 
 struct TopFrame {
+  bool answered = false;  // else the agent has told nothing so far
   v1::Status status;
   v1::EventsResponse events;  // oldest first
   RateHistory history;
+  google::protobuf::Timestamp now;  // when the agent was asked last
   // What keeps the agent from answering, and for how long it has not; "" while
   // it does.
   std::string trouble;
@@ -46,11 +50,25 @@ struct TopShape {
   std::size_t width = 80;
   std::size_t height = 0;  // 0: as many lines as there is something to say
   bool unicode = true;     // else bars and curves of ASCII
+  std::size_t first = 0;   // how many uplinks to scroll past, if not all fit
+  bool keys = false;       // say what the keys do, rather than what happened
 };
 
-// No line is wider than the shape, and there are no more than fit. What is left
-// of the height goes to the latest events, newest first.
-std::vector<StyledLine> DrawTop(const TopFrame& frame, const TopShape& shape);
+struct TopPicture {
+  std::vector<StyledLine> lines;
+  std::size_t first = 0;  // uplinks above those that are shown
+  std::size_t shown = 0;  // uplinks that are shown
+};
+
+// No line is wider than the shape, and there are no more than fit. Uplinks that
+// are not Ready come first. Each has a line where not all have room for more,
+// and is scrolled where even these do not fit. What is left of the height goes
+// to the latest events, newest first; a few have room before that. The last
+// line of a bounded height says what the keys do.
+TopPicture DrawTop(const TopFrame& frame, const TopShape& shape);
+
+// Where `key` scrolls to from that picture: a TopShape::first.
+std::size_t ScrollTo(Terminal::Key key, const TopPicture& picture);
 
 }  // namespace uplinkd
 

@@ -6,24 +6,20 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <optional>
-#include <string_view>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include "exporters/bounded_tasks.h"
-#include "exporters/metrics.h"
+#include "exporters/http_address.h"
+#include "exporters/http_server.h"
+#include "exporters/metrics_text.h"
 #include "exporters/page_files.h"
 
 namespace uplinkd {
 namespace {
 
-// A router is scraped by one or two servers; the rest is for slow clients.
-constexpr std::size_t kMaxConnections = 64;
-// A request is one packet, and an answer fits into the kernel's buffers.
-constexpr std::chrono::milliseconds kClientTimeout{500};
 // Connections that have sent nothing so far wait in the kernel this long.
 constexpr int kSilentSeconds = 5;
 // Of them; the kernel takes the least of this and net.core.somaxconn.
@@ -52,41 +48,28 @@ void RefuseWrites(const httplib::Request& request,
                        "text/plain");
 }
 
-struct HostPort {
-  std::string host;
-  int port = 0;
-};
+// A page of another site can be shown in a browser that reaches this host, and
+// make its own name an address of ours: what it then asks for it may read. So
+// who reaches this host's loopback address has to call it by an address.
+bool MayBeAForeignPage(const httplib::Request& request) {
+  const auto [first, last] = request.headers.equal_range("Host");
+  return std::any_of(first, last, [](const auto& field) {
+    return !IsAddressOrLocalhost(field.second);
+  });
+}
 
-// "127.0.0.1:9871", "[::1]:9871" or ":9871" (every address).
-std::optional<HostPort> ParseListen(std::string_view listen) {
-  const std::size_t colon = listen.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = listen.substr(0, colon);
-  const std::string_view port = listen.substr(colon + 1);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  HostPort result{host.empty() ? "0.0.0.0" : std::string(host), 0};
-  const auto [end, error] =
-      std::from_chars(port.data(), port.data() + port.size(), result.port);
-  if (error != std::errc() || end != port.data() + port.size()) {
-    return std::nullopt;
-  }
-  if (result.port < 0 || result.port > 65535) return std::nullopt;
-  return result;
+void RefuseForeignPage(httplib::Response& response) {
+  response.status = 421;
+  response.set_content(
+      "call this host by its address or \"localhost\": by another name a "
+      "page of another site could read this\n",
+      "text/plain");
 }
 
 class HttplibServer final : public MetricsServer {
  public:
-  explicit HttplibServer(Sources sources) : sources_(std::move(sources)) {
-    server_.new_task_queue = [] { return new BoundedTasks(kMaxConnections); };
-    server_.set_read_timeout(kClientTimeout);
-    server_.set_write_timeout(kClientTimeout);
-    // One answer per connection: an idle one would hold a thread.
-    server_.set_keep_alive_max_count(1);
-    server_.set_keep_alive_timeout(1);  // for its request; the least there is
+  HttplibServer(const ListenAddress& where, Sources sources)
+      : where_(where), sources_(std::move(sources)) {
     // The library's default also sets SO_REUSEPORT, with which a second
     // program could quietly share the address.
     server_.set_socket_options([this](int fd) {
@@ -98,31 +81,26 @@ class HttplibServer final : public MetricsServer {
     });
     server_.set_default_headers(HeadersOfAnswers());
     server_.set_pre_routing_handler(
-        [](const httplib::Request& request, httplib::Response& response) {
-          if (request.method == "GET" || request.method == "HEAD") {
-            return httplib::Server::HandlerResponse::Unhandled;
-          }
-          RefuseWrites(request, response);
-          return httplib::Server::HandlerResponse::Handled;
+        [this](const httplib::Request& request, httplib::Response& response) {
+          return Refuses(request, response)
+                     ? httplib::Server::HandlerResponse::Handled
+                     : httplib::Server::HandlerResponse::Unhandled;
         });
     ServeMetrics();
     ServePage();
   }
 
   ~HttplibServer() override {
+    server_.EndConnections();  // its threads are waited for
     server_.stop();
     if (thread_.joinable()) thread_.join();
   }
 
   // False, and why in errno; 0 if that is not known.
-  bool Bind(const HostPort& where) {
-    errno = 0;
-    port_ = where.port;
-    const bool bound = where.port == 0
-                           ? (port_ = server_.bind_to_any_port(where.host)) > 0
-                           : server_.bind_to_port(where.host, where.port);
-    // The library listens with a backlog of 5.
-    return bound && listen(listener_, kBacklog) == 0;
+  bool Bind() {
+    if (where_.address) return BindTo(where_.address->ToString());
+    // For both families, unless the kernel has but one.
+    return BindTo("::") || (errno != EADDRINUSE && BindTo("0.0.0.0"));
   }
 
   void Serve() {
@@ -134,6 +112,29 @@ class HttplibServer final : public MetricsServer {
   int port() const override { return port_; }
 
  private:
+  bool BindTo(const std::string& host) {
+    errno = 0;
+    port_ = where_.port;
+    const bool bound = port_ == 0 ? (port_ = server_.bind_to_any_port(host)) > 0
+                                  : server_.bind_to_port(host, port_);
+    // The library listens with a backlog of 5.
+    return bound && listen(listener_, kBacklog) == 0;
+  }
+
+  bool Refuses(const httplib::Request& request,
+               httplib::Response& response) const {
+    if (request.method != "GET" && request.method != "HEAD") {
+      RefuseWrites(request, response);
+      return true;
+    }
+    if (IsLoopback(where_) && request.path != "/metrics" &&
+        MayBeAForeignPage(request)) {
+      RefuseForeignPage(response);
+      return true;
+    }
+    return false;
+  }
+
   void ServeMetrics() {
     server_.Get("/metrics", [this](const httplib::Request&,
                                    httplib::Response& response) {
@@ -143,7 +144,7 @@ class HttplibServer final : public MetricsServer {
         response.set_content("no snapshot yet\n", "text/plain");
         return;
       }
-      response.set_content(RenderMetrics(*snapshot),
+      response.set_content(*metrics_text_.Of(snapshot),
                            "text/plain; version=0.0.4; charset=utf-8");
     });
   }
@@ -171,8 +172,10 @@ class HttplibServer final : public MetricsServer {
                 });
   }
 
-  Sources sources_;
-  httplib::Server server_;
+  const ListenAddress where_;
+  const Sources sources_;
+  MetricsText metrics_text_;
+  HttpServer server_;
   std::thread thread_;
   int listener_ = -1;  // owned by server_
   int port_ = 0;
@@ -191,14 +194,16 @@ std::string WhyNotBound(int system_errno) {
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::Start(
     const std::string& listen, Sources sources) {
-  const std::optional<HostPort> where = ParseListen(listen);
+  const std::optional<ListenAddress> where = ParseListen(listen);
   if (!where) {
     return Fail(ErrorCode::kInvalidArgument,
                 "cannot serve metrics on \"" + listen +
-                    "\": expected ADDRESS:PORT, such as 127.0.0.1:9871");
+                    "\": expected ADDRESS:PORT, such as 127.0.0.1:9871 or "
+                    "[::1]:9871; the address is IPv4 or IPv6, not a name, and "
+                    "may be left out");
   }
-  auto server = std::make_unique<HttplibServer>(std::move(sources));
-  if (!server->Bind(*where)) {
+  auto server = std::make_unique<HttplibServer>(*where, std::move(sources));
+  if (!server->Bind()) {
     return Fail(ErrorCode::kUnavailable, "cannot serve metrics on " + listen +
                                              ": " + WhyNotBound(errno) +
                                              "; see --metrics-listen");

@@ -4,8 +4,16 @@
 // Read-only: everything but GET and HEAD is refused, and the page may load
 // nothing from elsewhere. Has threads of its own, and never waits for the
 // kernel's owner: while that one is held up, scrapes get the last snapshot,
-// which says when it was made. Slow clients cost a bounded number of threads
-// and descriptors.
+// which says when it was made. What a client costs is bounded, whether it is
+// slow or asks for much; see http_server.h and http_head.h. Ranges are not
+// served: who asks for one gets the whole.
+//
+// On a loopback address only /metrics answers whoever calls this host by a name
+// (Host: router.example); the rest answers 421 then, unless the name is
+// "localhost". Else a page of another site, in a browser on this host, could
+// make its own name stand for the loopback address and read the state. On other
+// addresses every name is right: operators may have one for the router, and
+// whoever reaches the address may read it anyway.
 #ifndef UPLINKD_EXPORTERS_HTTP_H_
 #define UPLINKD_EXPORTERS_HTTP_H_
 
@@ -27,11 +35,13 @@ class MetricsServer {
     std::function<std::string()> live_state;
   };
 
-  virtual ~MetricsServer() = default;  // stops serving and joins
+  // Ends every connection, stops serving and joins: at once, whoever asks.
+  virtual ~MetricsServer() = default;
 
-  // `listen` is "127.0.0.1:9871" or "[::1]:9871"; port 0 takes a free one.
-  // Fails with kInvalidArgument (not an address) or kUnavailable (the address
-  // is in use, or not ours).
+  // `listen` is "127.0.0.1:9871" or "[::1]:9871"; ":9871" and "*:9871" are
+  // every address, of IPv6 and IPv4. Port 0 takes a free one. Fails with
+  // kInvalidArgument (not an address; a name is none) or kUnavailable (the
+  // address is in use, or not ours).
   static Result<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
                                                       Sources sources);
 

@@ -94,6 +94,7 @@ void AddHealth(const MetricsSnapshot& s, Families& out) {
            "Part of the probes without an answer, over the last 20 rounds.",
            MetricType::Gauge);
   for_reports([&](const std::string& uplink, const HealthReport& report) {
+    if (!KnowsLoss(report)) return;
     out.Add(static_cast<double>(report.loss) / kWhole, {{"uplink", uplink}});
   });
   out.Open("uplinkd_uplink_latency_seconds",
@@ -141,6 +142,7 @@ void AddProbes(const MetricsSnapshot& s, Families& out) {
            "Part of the last 20 rounds in which the probe was not answered.",
            MetricType::Gauge);
   for_probes([&](const std::string& uplink, const ProbeStanding& probe) {
+    if (!probe.last) return;
     out.Add(static_cast<double>(probe.loss) / kWhole,
             {{"uplink", uplink}, {"probe", probe.name}});
   });

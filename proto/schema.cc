@@ -5,7 +5,6 @@
 #include <google/protobuf/duration.pb.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>

@@ -64,18 +64,23 @@ bool IsEcho(const SpecFile& file, const Faults& faults,
   });
 }
 
+// `value`: what was read for the key.
 void RequireWord(const SpecFile& file, const std::string& key,
-                 std::string_view word, Faults& faults) {
-  if (file.positions.contains(key)) return;
+                 std::string_view word, const std::string& value,
+                 Faults& faults) {
+  const auto place = file.positions.find(key);
+  const bool present = place != file.positions.end();
+  if (present && !value.empty()) return;
   const bool unread = std::any_of(
       faults.begin(), faults.end(),
       [&key](const SpecFault& fault) { return fault.field == key; });
   if (unread) return;
   faults.push_back(
       {.file = "",
-       .position = file.positions.at(""),
+       .position = present ? place->second : file.positions.at(""),
        .field = key,
-       .message = "is missing; write " + key + ": " + std::string(word)});
+       .message = std::string(present ? "is empty" : "is missing") +
+                  "; write " + key + ": " + std::string(word)});
 }
 
 // With the faults of reading goes what can already be said of the rest.
@@ -131,8 +136,9 @@ tl::expected<SpecFile, Faults> ReadSpecText(std::string_view text,
   file.positions = std::move(findings.positions);
   Faults faults = std::move(findings.faults);
   if (root->kind == YamlNode::Kind::kMap) {
-    RequireWord(file, "apiVersion", kApiVersion, faults);
-    RequireWord(file, "kind", kKind, faults);
+    RequireWord(file, "apiVersion", kApiVersion, file.router.api_version(),
+                faults);
+    RequireWord(file, "kind", kKind, file.router.kind(), faults);
   }
   if (faults.empty()) return file;
   AddViolations(file, faults);

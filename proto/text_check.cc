@@ -43,6 +43,23 @@ bool IsForbidden(char c) {
   return byte == 0x7f || (byte < 0x20 && c != '\t' && c != '\n' && c != '\r');
 }
 
+// "0x1b" or "\\x1b".
+std::string HexOf(const char* prefix, char c) {
+  std::array<char, 8> text{};
+  std::snprintf(text.data(), text.size(), "%s%02x", prefix,
+                static_cast<unsigned>(static_cast<unsigned char>(c)));
+  return text.data();
+}
+
+// Whether the code point at the front, of `length` bytes, steers a terminal.
+// Those of C1 are 0xc2 and their number.
+bool IsControl(std::string_view text, std::size_t length) {
+  const auto byte = static_cast<unsigned char>(text.front());
+  if (length == 1) return byte < 0x20 || byte == 0x7f;
+  return length == 2 && byte == 0xc2 &&
+         static_cast<unsigned char>(text[1]) < 0xa0;
+}
+
 }  // namespace
 
 std::optional<SpecFault> CheckText(std::string_view text) {
@@ -50,17 +67,13 @@ std::optional<SpecFault> CheckText(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = CodePointLength(text);
     if (length == 0 || IsForbidden(text.front())) {
-      std::array<char, 8> byte{};
-      std::snprintf(
-          byte.data(), byte.size(), "0x%02x",
-          static_cast<unsigned>(static_cast<unsigned char>(text.front())));
       const std::string what =
           length == 0 ? "is not UTF-8 text" : "is a control character";
       return SpecFault{.file = "",
                        .position = position,
                        .field = "",
-                       .message = "the byte " + std::string(byte.data()) + " " +
-                                  what + "; a spec is YAML or JSON"};
+                       .message = "the byte " + HexOf("0x", text.front()) +
+                                  " " + what + "; a spec is YAML or JSON"};
     }
     if (text.front() == '\n') {
       position = {position.line + 1, 1};
@@ -70,6 +83,23 @@ std::optional<SpecFault> CheckText(std::string_view text) {
     text.remove_prefix(length);
   }
   return std::nullopt;
+}
+
+std::string VisibleText(std::string_view text) {
+  std::string visible;
+  while (!text.empty()) {
+    const std::size_t length = CodePointLength(text);
+    const std::size_t taken = length == 0 ? 1 : length;
+    if (text.front() == '\n') {
+      visible += "\\n";
+    } else if (length == 0 || IsControl(text, length)) {
+      visible += HexOf("\\x", text[taken - 1]);
+    } else {
+      visible += text.substr(0, length);
+    }
+    text.remove_prefix(taken);
+  }
+  return visible;
 }
 
 }  // namespace uplinkd

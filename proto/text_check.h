@@ -1,8 +1,9 @@
-// The first look at a spec's bytes: is it text at all?
+// Bytes from outside: is it text at all, and is it fit to be shown?
 #ifndef UPLINKD_PROTO_TEXT_CHECK_H_
 #define UPLINKD_PROTO_TEXT_CHECK_H_
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proto/spec_reader.h"
@@ -13,6 +14,10 @@ namespace uplinkd {
 // other than tab and line breaks (the YAML library takes 0x04 for the end).
 // `file` and `field` of the fault are empty. Pure.
 std::optional<SpecFault> CheckText(std::string_view text);
+
+// `text` fit for one line of a terminal: control characters (C0, DEL and C1)
+// and bytes that are not UTF-8 as "\n" or "\x1b", all else as it is. Pure.
+std::string VisibleText(std::string_view text);
 
 }  // namespace uplinkd
 

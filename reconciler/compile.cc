@@ -211,20 +211,8 @@ void CompileFamily(const Spec& spec, const Facts& facts, const FamilyPart& part,
   state.tables.merge(LowerToXtables(filter));
   for (auto& [policy, choice] :
        CompileCounted(spec, part.uplinks, facts.loads)) {
-    const std::string suffix = family == Family::kIpv6 ? " (IPv6)" : "";
-    desired.counted[policy + suffix] = std::move(choice);
+    desired.counted[{policy, family}] = std::move(choice);
   }
-}
-
-std::map<std::uint32_t, std::string> TableOwners(const Spec& spec) {
-  std::map<std::uint32_t, std::string> owners;
-  for (const Uplink& uplink : spec.uplinks) {
-    owners[TableOf(spec, uplink.id)] = uplink.name;
-  }
-  if (spec.balance.algorithm == Algorithm::kMultipath) {
-    owners[spec.table_base] = "";
-  }
-  return owners;
 }
 
 }  // namespace
@@ -273,6 +261,17 @@ std::set<std::string> IpsetsOf(const Spec& spec) {
   std::set<std::string> ipsets;
   for (const TrafficRule& rule : spec.traffic) ipsets.merge(IpsetsOf(rule));
   return ipsets;
+}
+
+std::map<std::uint32_t, std::string> TableOwners(const Spec& spec) {
+  std::map<std::uint32_t, std::string> owners;
+  for (const Uplink& uplink : spec.uplinks) {
+    owners[TableOf(spec, uplink.id)] = uplink.name;
+  }
+  if (spec.balance.algorithm == Algorithm::kMultipath) {
+    owners[spec.table_base] = "";
+  }
+  return owners;
 }
 
 FactsScope FactsScopeOf(const Spec& spec) {

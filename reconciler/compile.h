@@ -72,17 +72,18 @@ struct Desired {
   std::map<Family, FilterIntent> filters;
   std::vector<UplinkState> uplinks;   // ordered by id
   std::vector<std::string> warnings;  // e.g. strict rp_filter on an uplink
-  // Every least-connections choice, by the name of its policy, with " (IPv6)"
-  // behind it for that family.
-  std::map<std::string, CountedChoice> counted;
-  RankedChoices ranked;  // every lowest-latency choice
-  // The routing tables that belong to this spec, each with its uplink's name
-  // ("" for the multipath table).
+  CountedChoices counted;             // every least-connections choice
+  RankedChoices ranked;               // every lowest-latency choice
+  // See TableOwners().
   std::map<std::uint32_t, std::string> table_owner;
 };
 
 // `spec` must be valid and have its ids assigned.
 Desired Compile(const Spec& spec, const Facts& facts);
+
+// The routing tables that belong to a spec by number, each with its uplink's
+// name ("" for the multipath table).
+std::map<std::uint32_t, std::string> TableOwners(const Spec& spec);
 
 // The facts that Compile wants to know.
 FactsScope FactsScopeOf(const Spec& spec);

@@ -99,9 +99,6 @@ class Failover {
   // the rest of their connections is cut.
   Deadlines FailbackDrains() const;
 
-  // There is no spec any more.
-  void Forget() { *this = Failover(); }
-
  private:
   // What policies say of the connections of an uplink.
   struct Opinion {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "reconciler/hex.h"
+
 namespace uplinkd {
 namespace {
 
@@ -24,6 +26,23 @@ bool IsPlainUrlCharacter(char c) {
   return c > ' ' && c < '\x7f';
 }
 
+// FNV-1a, folded: the same in every run and on every machine. Too short to tell
+// much of the text.
+std::uint32_t NumberOf(std::string_view text) {
+  std::uint32_t number = 2166136261U;
+  for (const char c : text) {
+    number ^= static_cast<unsigned char>(c);
+    number *= 16777619U;
+  }
+  return (number >> 16U) ^ (number & 0xffffU);
+}
+
+std::string WithoutQuery(const std::string& url) {
+  const std::size_t query = url.find_first_of("?#");
+  if (query == std::string::npos) return url;
+  return url.substr(0, query) + "?" + Hex(NumberOf(url.substr(query)));
+}
+
 // One overload per kind of probe.
 struct Name {
   std::string operator()(const IcmpProbe& probe) const {
@@ -36,8 +55,8 @@ struct Name {
     return "dns " + probe.name + " at " + probe.server.ToString();
   }
   std::string operator()(const HttpProbe& probe) const {
-    if (!probe.address) return "http " + probe.url;
-    return "http " + probe.url + " at " + probe.address->ToString();
+    const std::string name = "http " + WithoutQuery(probe.url);
+    return probe.address ? name + " at " + probe.address->ToString() : name;
   }
   std::string operator()(const ArpProbe& probe) const {
     return "arp " + (probe.target ? probe.target->ToString() : "gateway");
@@ -134,6 +153,12 @@ std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
 
 std::chrono::milliseconds DefaultTimeout(std::chrono::milliseconds interval) {
   return std::min(std::chrono::milliseconds(1000), interval * 3 / 4);
+}
+
+bool KnowsLoss(const HealthReport& report) {
+  return std::ranges::any_of(report.probes, [](const ProbeStanding& probe) {
+    return probe.last.has_value();
+  });
 }
 
 std::string_view HealthStateName(HealthState state) {

@@ -59,7 +59,9 @@ struct ArpProbe {
 
 using Probe = std::variant<IcmpProbe, TcpProbe, DnsProbe, HttpProbe, ArpProbe>;
 
-// Its name in reasons, status and metrics: "tcp 198.51.100.7:443".
+// Its name in reasons, status and metrics: "tcp 198.51.100.7:443". What follows
+// a '?' in a URL may be a secret: the name has a number made of it instead, by
+// which two of them differ.
 std::string ProbeName(const Probe& probe);
 
 // By which family of its uplink it asks: that of its target.
@@ -140,7 +142,7 @@ struct ProbeResult {
 struct ProbeStanding {
   std::string name;                 // ProbeName()
   std::optional<ProbeResult> last;  // none: no round has ended yet
-  Ratio loss = 0;                   // over the window of rounds
+  Ratio loss = 0;  // over the window of rounds; nothing without `last`
   // Rounds since this health is asked for, by whether it answered.
   std::uint64_t answered = 0;
   std::uint64_t unanswered = 0;
@@ -152,7 +154,7 @@ struct ProbeStanding {
 struct HealthReport {
   HealthVerdict verdict;
   std::vector<ProbeStanding> probes;                // in the order of the spec
-  Ratio loss = 0;                                   // over the window of rounds
+  Ratio loss = 0;                                   // see KnowsLoss()
   std::optional<std::chrono::nanoseconds> latency;  // smoothed
   // The median of what the last rounds measured of the way, see RoundTripOf().
   // None: there were too few of them since the path is this one.
@@ -160,6 +162,10 @@ struct HealthReport {
 
   friend auto operator<=>(const HealthReport&, const HealthReport&) = default;
 };
+
+// Whether a round has ended since the path is this one: before, nothing is lost
+// since nothing was asked.
+bool KnowsLoss(const HealthReport& report);
 
 }  // namespace uplinkd
 

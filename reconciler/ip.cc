@@ -8,10 +8,6 @@
 namespace uplinkd {
 namespace {
 
-int ToSystemFamily(Family family) {
-  return family == Family::kIpv4 ? AF_INET : AF_INET6;
-}
-
 // The first `length` bits of `bytes`, the others zero.
 std::array<std::uint8_t, 16> Masked(std::array<std::uint8_t, 16> bytes,
                                     int length) {
@@ -36,6 +32,10 @@ std::optional<int> ParseLength(std::string_view text, int max) {
 
 }  // namespace
 
+int SystemFamily(Family family) {
+  return family == Family::kIpv4 ? AF_INET : AF_INET6;
+}
+
 std::optional<Address> Address::Parse(std::string_view text) {
   // inet_pton() would stop at an embedded NUL and call the rest good.
   if (text.size() >= INET6_ADDRSTRLEN) return std::nullopt;
@@ -43,7 +43,7 @@ std::optional<Address> Address::Parse(std::string_view text) {
   const std::string terminated(text);
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     std::array<std::uint8_t, 16> bytes{};
-    if (inet_pton(ToSystemFamily(family), terminated.c_str(), bytes.data()) ==
+    if (inet_pton(SystemFamily(family), terminated.c_str(), bytes.data()) ==
         1) {
       return FromBytes(family, bytes);
     }
@@ -85,7 +85,7 @@ bool Address::IsLinkLocal() const {
 
 std::string Address::ToString() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(ToSystemFamily(family_), bytes_.data(), text.data(), text.size());
+  inet_ntop(SystemFamily(family_), bytes_.data(), text.data(), text.size());
   return text.data();
 }
 

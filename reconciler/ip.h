@@ -25,6 +25,9 @@ constexpr int FamilyBits(Family family) {
   return family == Family::kIpv4 ? 32 : 128;
 }
 
+// AF_INET or AF_INET6.
+int SystemFamily(Family family);
+
 class Address {
  public:
   Address() = default;  // 0.0.0.0

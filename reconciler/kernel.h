@@ -6,7 +6,6 @@
 #ifndef UPLINKD_RECONCILER_KERNEL_H_
 #define UPLINKD_RECONCILER_KERNEL_H_
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "reconciler/ip.h"
+
 namespace uplinkd {
 
 struct UplinkLoad {
@@ -33,6 +35,15 @@ struct CountedMember {
   friend auto operator<=>(const CountedMember&, const CountedMember&) = default;
 };
 using CountedChoice = std::vector<CountedMember>;
+
+// A policy makes one choice in each family, of the uplinks that carry it.
+struct ChoiceKey {
+  std::string policy;
+  Family family = Family::kIpv4;
+
+  friend auto operator<=>(const ChoiceKey&, const ChoiceKey&) = default;
+};
+using CountedChoices = std::map<ChoiceKey, CountedChoice>;
 
 // Gives each member the share that levels out the connections per weight; see
 // water_fill.h. Under loads the shares are whole parts of kShareParts, so that

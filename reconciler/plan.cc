@@ -1,7 +1,6 @@
 #include "reconciler/plan.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -206,9 +205,9 @@ std::set<std::string> FatedUplinks(const Desired& desired, Family family) {
 }
 
 const Shared<XtTableState>& TableOf(const State& state, XtTable table) {
-  static const Shared<XtTableState> kEmpty;
+  static const Shared<XtTableState> empty;
   const auto found = state.tables.find(table);
-  return found == state.tables.end() ? kEmpty : found->second;
+  return found == state.tables.end() ? empty : found->second;
 }
 
 bool SameTables(const State& a, const State& b, Family family) {
@@ -296,13 +295,13 @@ Plan MakePlan(const Desired& desired, const State& observed) {
 }
 
 Plan MakeCleanupPlan(const State& observed) {
-  static const std::string kReason = "cleanup removes everything of ours";
+  const std::string reason = "cleanup removes everything of ours";
   Plan plan = MakePlan(Desired{}, observed);
   for (Step& step : plan.steps) {
-    step.reason = kReason;
+    step.reason = reason;
     auto* table = std::get_if<EditXtTable>(&step.change);
     if (table == nullptr) continue;
-    for (ChainEdit& edit : table->edits) edit.reason = kReason;
+    for (ChainEdit& edit : table->edits) edit.reason = reason;
   }
   return plan;
 }

@@ -1,7 +1,6 @@
 #include "reconciler/plan_tables.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -106,16 +105,21 @@ void DiffJumps(XtHook hook, const std::vector<HookJump>& have,
   const bool moved = kept < want.size() && kept < have.size();
   for (std::size_t i = have.size(); i-- > kept;) {
     const std::string chain = TargetChain(have[i].rule);
-    std::string reason = name + " must not jump to " + chain + " here";
+    std::string reason = name;
+    reason.append(" must not jump to ").append(chain).append(" here");
     edits.push_back(JumpEdit(Kind::kDeleteJump, hook, have[i],
                              moved ? Cause::kModified : Cause::kExtra,
                              std::move(reason)));
   }
   for (std::size_t i = kept; i < want.size(); ++i) {
     const std::string chain = TargetChain(want[i].rule);
-    std::string reason =
-        moved ? "the jump to " + chain + " must come first in " + name
-              : name + " does not jump to " + chain;
+    std::string reason;
+    if (moved) {
+      reason.append("the jump to ").append(chain);
+      reason.append(" must come first in ").append(name);
+    } else {
+      reason.append(name).append(" does not jump to ").append(chain);
+    }
     edits.push_back(JumpEdit(Kind::kInsertJump, hook, want[i],
                              moved ? Cause::kModified : Cause::kMissing,
                              std::move(reason)));
@@ -124,13 +128,13 @@ void DiffJumps(XtHook hook, const std::vector<HookJump>& have,
 
 void DiffAllJumps(const XtTableState& have, const XtTableState& want,
                   std::vector<ChainEdit>& edits) {
-  static const std::vector<HookJump> kNone;
+  const std::vector<HookJump> none;
   for (const XtHook hook :
        {XtHook::kPrerouting, XtHook::kOutput, XtHook::kPostrouting}) {
     const auto has = have.jumps.find(hook);
     const auto wants = want.jumps.find(hook);
-    DiffJumps(hook, has == have.jumps.end() ? kNone : has->second,
-              wants == want.jumps.end() ? kNone : wants->second, edits);
+    DiffJumps(hook, has == have.jumps.end() ? none : has->second,
+              wants == want.jumps.end() ? none : wants->second, edits);
   }
 }
 

@@ -56,8 +56,8 @@ struct Report {
   std::uint64_t chains_version = 0;           // as it was read; see ChainLook
   // The links looked at, for the exporter: uplink name -> ifindex (0: none).
   std::map<std::string, int> link_index;
-  std::map<std::string, CountedChoice> counted;  // see Desired
-  RankedChoices ranked;                          // the same
+  CountedChoices counted;  // see Desired
+  RankedChoices ranked;    // the same
 };
 
 // A monotonic clock, injected so that tests are exact.

@@ -18,8 +18,4 @@ std::string_view ErrorCodeName(ErrorCode code) {
   return "internal";
 }
 
-bool Error::Retryable() const {
-  return code != ErrorCode::kInvalidArgument;
-}
-
 }  // namespace uplinkd

@@ -35,9 +35,6 @@ struct Error {
   std::string message;   // one sentence, with the kernel's own words in it
   int system_errno = 0;  // 0 where no system call was involved
 
-  // Whether the same attempt may succeed later without a new spec.
-  bool Retryable() const;
-
   friend auto operator<=>(const Error&, const Error&) = default;
 };
 

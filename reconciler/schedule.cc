@@ -27,6 +27,7 @@ std::string_view TriggerName(Trigger trigger) {
     case Trigger::kPeriodic: return "periodic";
     case Trigger::kLoad: return "load";
     case Trigger::kPoll: return "poll";
+    case Trigger::kDrain: return "drain";
   }
   return "";
 }

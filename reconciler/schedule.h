@@ -26,7 +26,8 @@ enum class Trigger {
   kRetry,
   kPeriodic,
   kLoad,
-  kPoll
+  kPoll,
+  kDrain,  // somebody drains an uplink, or no longer
 };
 std::string_view TriggerName(Trigger trigger);  // "spec"
 
@@ -63,9 +64,6 @@ class Schedule {
   // The next pass. Always set: at the latest the poll is due.
   Due Next() const;
 
-  // Consecutive failed passes.
-  int failures() const { return failures_; }
-
  private:
   struct Noticed {
     Time at{};
@@ -82,7 +80,7 @@ class Schedule {
   Time next_full_{};
   Time not_before_{};          // while failing: no event is answered earlier
   std::optional<Time> retry_;  // after a failure or a conflict
-  int failures_ = 0;
+  int failures_ = 0;           // in a row
   int repeats_ = 0;  // consecutive passes that asked for another at once
 };
 

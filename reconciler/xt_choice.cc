@@ -18,13 +18,6 @@ namespace {
 using Chains = std::map<std::string, Chain>;
 using Members = std::span<const Member>;
 
-ChainRule Goto(const std::string& chain, std::vector<Match> matches = {}) {
-  ChainRule rule;
-  rule.matches = std::move(matches);
-  rule.target = JumpTarget{.chain = chain, .go_to = true};
-  return rule;
-}
-
 // The node of a tree that divides what is below `number` from the rest.
 std::string NodeName(const std::string& root, std::uint64_t number) {
   return root + "." + std::to_string(number);
@@ -351,6 +344,13 @@ std::uint32_t CoinSeed(UplinkId pivot, int bit) {
   seed *= 0xc2b2ae35;
   seed ^= seed >> 16;
   return seed;
+}
+
+ChainRule Goto(std::string_view chain, std::vector<Match> matches) {
+  ChainRule rule;
+  rule.matches = std::move(matches);
+  rule.target = JumpTarget{.chain = std::string(chain), .go_to = true};
+  return rule;
 }
 
 std::string PolicySuffix(const std::string& policy) {

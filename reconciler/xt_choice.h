@@ -12,6 +12,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "reconciler/chain.h"
 #include "reconciler/filter.h"
@@ -20,6 +21,9 @@ namespace uplinkd {
 
 // "UPL-MARK-1": gives a connection the fate of the uplink with this id.
 std::string MarkChainName(UplinkId id);
+
+// What all of `matches` are true of goes on in `chain`, and does not come back.
+ChainRule Goto(std::string_view chain, std::vector<Match> matches = {});
 
 // Where the choice of a policy begins: "UPL-FATE" for the default one, else
 // "UPL-FATE.voice". The further chains of it are named after it: a node that

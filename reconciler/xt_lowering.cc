@@ -38,10 +38,6 @@ ChainRule Jump(std::string_view chain) {
   return Rule(JumpTarget{std::string(chain), false});
 }
 
-ChainRule Goto(std::string_view chain) {
-  return Rule(JumpTarget{std::string(chain), true});
-}
-
 Chain& Add(XtTableState& table, std::string_view name) {
   return table.chains[std::string(name)];
 }

@@ -4,7 +4,6 @@
 #ifndef UPLINKD_RECONCILER_XT_LOWERING_H_
 #define UPLINKD_RECONCILER_XT_LOWERING_H_
 
-#include <map>
 #include <string>
 
 #include "reconciler/chain.h"

@@ -18,7 +18,7 @@ packages=(
   # tests and benchmark
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-14 libclang-rt-14-dev lld-14 llvm-14
-  iproute2 iptables ipset conntrack procps util-linux libcap2-bin strace openssl
+  iproute2 iptables ipset conntrack procps util-linux libcap2-bin libseccomp-dev strace openssl
   tmux prometheus prometheus-alertmanager prometheus-node-exporter systemd
   chromium-headless-shell
   lintian debootstrap zsh fish man-db mandoc python3-jsonschema python3-yaml bsdextrautils

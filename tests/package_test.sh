@@ -75,6 +75,20 @@ if [[ $part == lint ]]; then
     grep -E '^\.B' | flags)
   [[ -n $asked && $asked == "$told" ]] ||
     fail "uplinkd(8) and --help differ: $(diff <(echo "$told") <(echo "$asked"))"
+  # Every flag of both programs is in the manual beside it.
+  documents=$work/root/usr/share/doc/uplinkd
+  asked=$({ "$build/bin/uplinkd" --help; "$build/bin/uplinkctl" --help-all; } |
+    grep -E '^ +-' | grep -oE -- '--[a-z0-9-]+' | sort -u)
+  told=$(grep -oE -- '--[a-z0-9-]+' "$documents/operations.md" | sort -u)
+  missing=$(comm -23 <(echo "$asked") <(echo "$told"))
+  [[ -n $asked && -z $missing ]] || fail "operations.md lacks $missing"
+  # What the packages' own texts point to is in them.
+  for path in $({ zcat "$work"/root/usr/share/man/man?/*.gz |
+    sed 's/\\-/-/g'; "$build/bin/uplinkctl" --help-all
+    cat "$documents"/*.md; } |
+    grep -oE '/usr/share/(doc/uplinkd|uplinkctl)/[A-Za-z.-]*' | sort -u); do
+    [[ -e $work/root$path ]] || fail "there is no $path"
+  done
   # Every key of the spec is in its page.
   page=$(zcat "$work/root/usr/share/man/man5/uplinkd-spec.5.gz" |
     sed 's/\\f[A-Z]/ /g')

@@ -70,6 +70,13 @@ install(FILES ${made}/uplinkd.8.gz DESTINATION ${datadir}/man/man8
   COMPONENT uplinkd)
 install(FILES ${made}/uplinkd-spec.5.gz DESTINATION ${datadir}/man/man5
   COMPONENT uplinkd)
+# What the man pages and --help refer to, beside what that refers to.
+foreach(page operations spec design metrics glossary)
+  install(FILES ${PROJECT_SOURCE_DIR}/docs/${page}.md
+    DESTINATION ${datadir}/doc/uplinkd COMPONENT uplinkd)
+endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/SECURITY.md
+  DESTINATION ${datadir}/doc/uplinkd COMPONENT uplinkd)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples
   DESTINATION ${datadir}/doc/uplinkd COMPONENT uplinkd
   FILES_MATCHING PATTERN "*.yaml" PATTERN grafana EXCLUDE

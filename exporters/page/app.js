@@ -4,7 +4,7 @@
 // shows, and asks less and less often.
 import {setAttribute, setParagraphs, setText} from "./dom.js";
 import {FEW, showEvents} from "./events.js";
-import {factsOfSpec, judge, judgeSilence} from "./headline.js";
+import {factsOfSpec, judge, judgeSilence, STALE} from "./headline.js";
 import {readState} from "./state.js";
 import {showUplinks, SIGNS} from "./uplink_card.js";
 import {age} from "./words.js";
@@ -12,7 +12,6 @@ import {age} from "./words.js";
 const EVERY = 1000;      // milliseconds
 const PATIENCE = 3000;   // for an answer
 const LONGEST = 15000;   // between two tries
-const STALE = 4;         // seconds: the agent publishes each second
 
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
@@ -61,9 +60,8 @@ function showFreshness() {
   const silent = failures > 0;
   const seen = last &&
       last.time - last.published + (Date.now() - heard) / 1000;
-  const waits = !silent && seen > STALE;
+  const waits = !silent && seen > STALE;  // then the headline says for what
   const words = [];
-  if (waits) words.push("The agent waits for the kernel.");
   if (last && (silent || waits)) words.push(`What is shown is ${age(seen)} old.`);
   if (silent) {
     const left = Math.max(0, nextTry - Date.now());
@@ -73,7 +71,7 @@ function showFreshness() {
   setText($("age"), words.join(" "));
   $("age").hidden = words.length === 0;
   $("retry").hidden = !silent;
-  setAttribute(document.body, "data-silent", String(silent));
+  setAttribute(document.body, "data-silent", String(silent || waits));
   const live = last !== undefined && words.length === 0;
   setText($("freshness"), live ? "Live" : "Not live");
   setAttribute($("freshness"), "data-live", String(live));

@@ -15,7 +15,10 @@ const RESULTS = {
   "down": "Down",
   "address": "New address",
   "lost": "Not kept",
+  "accepted": "Accepted",
+  "refused": "Refused",
 };
+// What a pass, a cut or an answer is due to.
 const TRIGGERS = {
   spec: "a new spec",
   event: "an event of the kernel",
@@ -25,10 +28,31 @@ const TRIGGERS = {
   periodic: "the regular full look",
   retry: "another try",
   load: "the loads",
+  drain: "an operator's request",
+  undrain: "an operator's request",
+  request: "a request",
+  apply: "a request to apply a spec",
+  cleanup: "a request to clean up",
 };
-const BAD = ["failed", "conflict", "cut-failed", "down"];
-// Their messages begin with the name of an uplink, which stays as it is.
-const OF_AN_UPLINK = ["up", "down", "address"];
+// Their messages tell it all.
+const TOLD = ["uplink", "failover", "failback", "disabled", "removed", "pause",
+              "confirm", "events"];
+const BAD = ["failed", "conflict", "cut-failed", "down", "refused"];
+
+// Its message begins with the name of an uplink, which stays as it is.
+const isOfAnUplink = ({result, message}) =>
+    ["up", "down", "address"].includes(result) ||
+    /^\S+ (is drained|takes connections) /.test(message);
+
+// "due to a new spec"; what this page does not know is shown as it is.
+export function causeOf({trigger}) {
+  if (Object.hasOwn(TRIGGERS, trigger)) return `due to ${TRIGGERS[trigger]}`;
+  return TOLD.includes(trigger) ? "" : trigger;
+}
+
+export function resultOf({result}) {
+  return Object.hasOwn(RESULTS, result) ? RESULTS[result] : capital(result);
+}
 
 function planLine(line) {
   const failed = line.result === "failed" || line.result === "conflict";
@@ -39,8 +63,8 @@ function planLine(line) {
           `${line.result}: ${line.error ?? ""}`)] : []));
 }
 
-function summary(event) {
-  if (OF_AN_UPLINK.includes(event.result)) return event.message;
+export function summary(event) {
+  if (isOfAnUplink(event)) return event.message;
   if (event.message) return capital(event.message);
   const lines = event.plan.length + event.leftOut;
   const first = event.plan[0]?.reason;
@@ -51,14 +75,13 @@ function summary(event) {
 
 class EventEntry {
   constructor(event) {
-    const cause = TRIGGERS[event.trigger];
+    const cause = causeOf(event);
     this.settled = element("span", {class: "settled"});
     this.time = element("time",
         {datetime: new Date(event.time * 1000).toISOString()});
     const head = element("p", {class: "head"}, this.time,
-        element("span", {class: "result"},
-            RESULTS[event.result] ?? event.result),
-        ...(cause ? [element("span", {class: "cause"}, `due to ${cause}`)] : []),
+        element("span", {class: "result"}, resultOf(event)),
+        ...(cause ? [element("span", {class: "cause"}, cause)] : []),
         this.settled);
     this.node = element("li",
         {"data-level": BAD.includes(event.result) ? "bad" : "calm"},

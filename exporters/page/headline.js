@@ -142,8 +142,8 @@ function aboutGood(state) {
   };
 }
 
-// {level, title, details: [sentence]}.
-export function judge(state) {
+// Of a state that is true.
+function judgeFresh(state) {
   const bad = state.uplinks.filter((uplink) => levelOf(uplink) === "bad");
   const work = aboutWork(state);
   if (work) {
@@ -154,6 +154,29 @@ export function judge(state) {
   }
   const said = bad.length > 0 ? aboutBad(bad, state) : aboutGood(state);
   return {...said, details: [...said.details, ...notes(state)]};
+}
+
+// Seconds. The agent publishes each second, unless the kernel lets it wait.
+export const STALE = 4;
+
+// Whether it was old when it was asked for. Both times are the router's.
+const isStale = (state) => state.time - state.published > STALE;
+
+// {level, title, details: [sentence]}. Nobody knows that all is well while the
+// agent waits; that something was wrong stays worth a look.
+export function judge(state) {
+  const said = judgeFresh(state);
+  if (!isStale(state)) return said;
+  return {
+    level: said.level === "bad" ? "bad" : "unknown",
+    title: "The agent waits for the kernel",
+    details: [
+      "Traffic flows on as it did: the kernel does that by itself.",
+      `Last seen at ${clock(state.published, state.time)}: ` +
+          sentence(said.title),
+      ...(said.level === "bad" ? said.details : []),
+    ],
+  };
 }
 
 // The agent does not answer; `last` is what was shown before, if anything.

@@ -43,7 +43,7 @@ function shareBar(name) {
 }
 
 function probeLine(probe) {
-  const [sign, words] = probe.answered === undefined ? ["?", "not asked yet"] :
+  const [sign, words] = probe.answered === undefined ? ["?", "not asked now"] :
       probe.answered ? ["✓", `answered in ${delay(probe.latency ?? 0)}`] :
       ["✕", probe.fault];
   return `${sign} ${probe.name}: ${words}`;
@@ -109,8 +109,7 @@ export class UplinkCard {
     this.intended.update(uplink.intended);
     this.achieved.update(uplink.achieved);
     setText(this.facts.connections.value, count(uplink.connections));
-    // Without a link nothing is asked: its last verdict says nothing now.
-    this.updateHealth(uplink.phase === "Waiting" ? undefined : uplink.health);
+    this.updateHealth(uplink.health);
   }
 
   updateRates(uplink, time) {
@@ -128,8 +127,10 @@ export class UplinkCard {
 
   updateHealth(health) {
     setText(this.facts.health.value, health ? health.state : "not probed");
+    // Without a link nothing is asked, so nothing is lost either.
+    const asked = health?.probes.some((probe) => probe.answered !== undefined);
     for (const name of ["latency", "loss"]) {
-      this.facts[name].row.hidden = !health;
+      this.facts[name].row.hidden = !asked;
     }
     this.fold.hidden = !health;
     if (!health) return;

@@ -5,7 +5,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
-#include <netlink/attr.h>
 #include <netlink/msg.h>
 
 #include <array>
@@ -13,24 +12,14 @@
 #include <string>
 
 #include "reconciler/linux/ctnetlink.h"
+#include "reconciler/linux/nl_codec.h"
 
 namespace uplinkd {
 namespace {
 
-std::uint8_t ByteIn(const nlattr* attribute) {
-  if (attribute == nullptr || nla_len(attribute) < 1) return 0;
-  return nla_get_u8(attribute);
-}
-
-// The attribute `type` inside `nest`; null if either is missing.
-nlattr* Within(const nlattr* nest, int type) {
-  if (nest == nullptr) return nullptr;
-  return nla_find(static_cast<nlattr*>(nla_data(nest)), nla_len(nest), type);
-}
-
 bool Unacknowledged(const nlattr* flags) {
   // nf_ct_tcp_flags: the flags, then their mask.
-  return (ByteIn(flags) & IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED) != 0;
+  return (ConntrackByte(flags) & IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED) != 0;
 }
 
 std::optional<std::int64_t> ReadTimeout(const std::string& name) {
@@ -67,13 +56,13 @@ ConntrackEntry DecodeConntrackEntry(nlmsghdr* message) {
   entry.mark = ConntrackNumber(found[CTA_MARK]);
   entry.status = ConntrackNumber(found[CTA_STATUS]);
   entry.timeout = ConntrackNumber(found[CTA_TIMEOUT]);
-  entry.protocol = ByteIn(
-      Within(Within(found[CTA_TUPLE_ORIG], CTA_TUPLE_PROTO), CTA_PROTO_NUM));
-  const nlattr* tcp = Within(found[CTA_PROTOINFO], CTA_PROTOINFO_TCP);
-  entry.tcp_state = ByteIn(Within(tcp, CTA_PROTOINFO_TCP_STATE));
+  entry.protocol = ConntrackByte(
+      FindIn(FindIn(found[CTA_TUPLE_ORIG], CTA_TUPLE_PROTO), CTA_PROTO_NUM));
+  const nlattr* tcp = FindIn(found[CTA_PROTOINFO], CTA_PROTOINFO_TCP);
+  entry.tcp_state = ConntrackByte(FindIn(tcp, CTA_PROTOINFO_TCP_STATE));
   entry.unacknowledged =
-      Unacknowledged(Within(tcp, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL)) ||
-      Unacknowledged(Within(tcp, CTA_PROTOINFO_TCP_FLAGS_REPLY));
+      Unacknowledged(FindIn(tcp, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL)) ||
+      Unacknowledged(FindIn(tcp, CTA_PROTOINFO_TCP_FLAGS_REPLY));
   return entry;
 }
 

@@ -31,6 +31,15 @@ std::uint32_t ConntrackNumber(const nlattr* attribute) {
   return ntohl(nla_get_u32(attribute));
 }
 
+std::uint16_t ConntrackPort(const nlattr* attribute) {
+  if (attribute == nullptr || nla_len(attribute) < 2) return 0;
+  return ntohs(nla_get_u16(attribute));
+}
+
+std::uint8_t ConntrackByte(const nlattr* attribute) {
+  return attribute == nullptr ? 0 : DecodeU8(attribute);
+}
+
 std::uint32_t ConntrackNumber(nlmsghdr* message, int attribute) {
   return ConntrackNumber(nlmsg_find_attr(message, sizeof(nfgenmsg), attribute));
 }

@@ -21,6 +21,8 @@ NlRequest ConntrackRequest(int message, int flags,
 // ctnetlink's numbers are in network order. 0 where there is no such attribute,
 // or a shorter one.
 std::uint32_t ConntrackNumber(const nlattr* attribute);
+std::uint16_t ConntrackPort(const nlattr* attribute);
+std::uint8_t ConntrackByte(const nlattr* attribute);
 std::uint32_t ConntrackNumber(nlmsghdr* message, int attribute);
 
 // `error` with `what` before its words.

@@ -56,15 +56,6 @@ std::optional<DefaultRoute>& Slot(Link& link, Family family) {
   return family == Family::kIpv4 ? link.default_route : link.default_route6;
 }
 
-rtmsg LookupHeader(Family family) {
-  rtmsg header{};
-  // IPv6 always tells the table, and refuses to be asked for it.
-  if (family == Family::kIpv4) header.rtm_flags = RTM_F_LOOKUP_TABLE;
-  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(family));
-  header.rtm_dst_len = static_cast<std::uint8_t>(FamilyBits(family));
-  return header;
-}
-
 // Which route would the kernel take to `destination` through that link?
 NlRequest EncodeLookup(const Address& destination, int ifindex) {
   rtmsg header = LookupHeader(destination.family());

@@ -152,7 +152,7 @@ void ReadMainRoutes(NlSocket& socket, const Expectation& expectation,
 
 void ReadOtherPrograms(HostFacts& facts) {
   facts.networkd = ReadNetworkd("/");
-  facts.table_names = ReadTableNames("/");
+  facts.table_names = ReadTableNames("/etc/iproute2");
   if (auto tables = ReadNftTables()) {
     facts.nft_tables = std::move(*tables);
   } else {

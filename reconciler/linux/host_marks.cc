@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -20,12 +19,6 @@
 
 namespace uplinkd {
 namespace {
-
-struct FreeTable {
-  const XtLibrary* library;
-  void operator()(xtc_handle* handle) const { library->free(handle); }
-};
-using TableHandle = std::unique_ptr<xtc_handle, FreeTable>;
 
 std::string Masked(std::uint32_t value, std::uint32_t mask) {
   return Hex(value) + "/" + Hex(mask);
@@ -132,7 +125,7 @@ Result<std::vector<MarkUse>> ReadMarkUses(Family family,
   const XtLibrary& library = LibraryOf(family);
   const std::string program =
       family == Family::kIpv4 ? "iptables" : "ip6tables";
-  const TableHandle handle(library.init(table.c_str()), FreeTable{&library});
+  const XtHandle handle(library.init(table.c_str()), FreeXtHandle{&library});
   if (!handle) {
     return Fail(ErrorCode::kFailedPrecondition,
                 "cannot read the " + program + " table " + table + ": " +

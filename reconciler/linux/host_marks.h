@@ -11,9 +11,9 @@
 namespace uplinkd {
 
 // Every use of a mark by a rule of `table` ("mangle") of iptables, or of
-// ip6tables, that is not ours, in the
-// calling thread's network namespace. The table must be registered there: to
-// look at one that is not would register it. Fails with the kernel's words.
+// ip6tables, that is not ours, in the calling thread's network namespace. The
+// table must be registered there: to look at one that is not would register it.
+// Fails with the kernel's words.
 Result<std::vector<MarkUse>> ReadMarkUses(Family family,
                                           const std::string& table);
 

@@ -31,22 +31,34 @@ void ReadFile(const fs::path& path, std::vector<TableName>& names) {
   }
 }
 
+// The files of `directory` that no file of `etc` replaces.
+void ReadDirectory(const fs::path& directory, const fs::path& etc,
+                   std::vector<TableName>& names) {
+  const auto read = [&](const fs::path& file) {
+    std::error_code error;
+    if (directory == etc || !fs::exists(etc / file, error)) {
+      ReadFile(directory / file, names);
+    }
+  };
+  const fs::path more = "rt_tables.d";
+  read("rt_tables");
+  std::error_code error;
+  fs::directory_iterator entries(directory / more, error);
+  for (; !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
+    const fs::path name = entries->path().filename();
+    if (name.extension() == ".conf" && name != kOwnFile) read(more / name);
+  }
+}
+
 }  // namespace
 
-std::vector<TableName> ReadTableNames(const fs::path& root) {
+std::vector<TableName> ReadTableNames(const fs::path& etc,
+                                      const fs::path& root) {
   std::vector<TableName> names;
-  for (const std::string_view directory :
-       {"etc/iproute2", "usr/share/iproute2", "usr/lib/iproute2"}) {
-    ReadFile(root / directory / "rt_tables", names);
-    std::error_code error;
-    fs::directory_iterator entries(root / directory / "rt_tables.d", error);
-    for (; !error && entries != fs::directory_iterator();
-         entries.increment(error)) {
-      const fs::path& path = entries->path();
-      if (path.extension() != ".conf" || path.filename() == kOwnFile) continue;
-      ReadFile(path, names);
-    }
-  }
+  ReadDirectory(etc, etc, names);
+  ReadDirectory(root / "usr/share/iproute2", etc, names);
+  ReadDirectory(root / "usr/lib/iproute2", etc, names);
   std::sort(names.begin(), names.end());
   return names;
 }

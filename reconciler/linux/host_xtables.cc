@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "reconciler/linux/host_marks.h"
 #include "reconciler/linux/unique_fd.h"
 #include "reconciler/linux/xt_layout.h"
+#include "reconciler/linux/xt_modules.h"
 
 namespace uplinkd {
 namespace {
@@ -66,17 +66,6 @@ Presence PresenceOf(int error) {
   }
 }
 
-// The tables that are registered in this namespace. Reading the file needs
-// root; it is not there on a kernel without ip_tables (or ip6_tables).
-std::set<std::string> RegisteredTables(Family family) {
-  std::set<std::string> tables;
-  std::ifstream names(family == Family::kIpv4
-                          ? "/proc/thread-self/net/ip_tables_names"
-                          : "/proc/thread-self/net/ip6_tables_names");
-  for (std::string name; std::getline(names, name);) tables.insert(name);
-  return tables;
-}
-
 class Asker {
  public:
   explicit Asker(HostFacts& facts) : facts_(facts) {}
@@ -97,7 +86,13 @@ class Asker {
 void ReadTables(const Expectation& expectation, Family family,
                 HostFacts& facts) {
   Asker asker(facts);
-  const std::set<std::string> registered = RegisteredTables(family);
+  const Result<std::set<std::string>> names = ReadXtTableNames(family);
+  // Without the module there are none, and that is what is asked about below.
+  if (!names && names.error().system_errno != ENOENT) {
+    facts.unread.push_back(names.error().message);
+  }
+  const std::set<std::string> registered =
+      names ? *names : std::set<std::string>();
   for (const std::string& title : expectation.xt_tables) {
     const bool ipv6 = title.starts_with(kIp6);
     if (ipv6 != (family == Family::kIpv6)) continue;

@@ -1,9 +1,11 @@
 // LinuxKernel: the real Kernel, over rtnetlink and libiptc.
 //
 // It belongs to the network namespace of the thread that opens it and is used
-// from one thread at a time. Sockets are opened once; nothing is cached between
-// calls, so every answer is the kernel's own. It writes only what a Step says
-// and never touches an object that is not ours.
+// from one thread at a time. Sockets are opened once. What it keeps between
+// calls only makes reading cheaper: names of links, and the last dumps of the
+// tables, which new ones are compared with. So every answer is the kernel's
+// own. It writes only what a Step says and never touches an object that is not
+// ours.
 #ifndef UPLINKD_RECONCILER_LINUX_LINUX_KERNEL_H_
 #define UPLINKD_RECONCILER_LINUX_LINUX_KERNEL_H_
 

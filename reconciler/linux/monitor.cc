@@ -6,11 +6,9 @@
 #include <netlink/msg.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <utility>
 #include <vector>

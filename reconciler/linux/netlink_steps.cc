@@ -1,7 +1,6 @@
 #include "reconciler/linux/netlink_steps.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "reconciler/hex.h"
+
 namespace uplinkd {
 namespace {
 
@@ -28,16 +30,18 @@ void AppendName(std::string& extra, std::string_view name) {
 
 }  // namespace
 
-int SystemFamily(Family family) {
-  return family == Family::kIpv4 ? AF_INET : AF_INET6;
-}
-
 std::optional<Family> FamilyOf(int system_family) {
   switch (system_family) {
     case AF_INET: return Family::kIpv4;
     case AF_INET6: return Family::kIpv6;
     default: return std::nullopt;
   }
+}
+
+const nlattr* FindIn(const nlattr* nest, int type) {
+  if (nest == nullptr) return nullptr;
+  return nla_find(static_cast<const nlattr*>(nla_data(nest)), nla_len(nest),
+                  type);
 }
 
 std::uint8_t DecodeU8(const nlattr* attribute) {
@@ -71,12 +75,8 @@ void AppendUnknown(std::string& extra, std::string_view name,
                    const nlattr* attribute) {
   AppendName(extra, name);
   extra += ":";
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto* bytes = static_cast<const std::uint8_t*>(nla_data(attribute));
-  for (int i = 0; i < nla_len(attribute); ++i) {
-    extra += kDigits[bytes[i] >> 4];
-    extra += kDigits[bytes[i] & 0xf];
-  }
+  extra += HexOf({static_cast<const std::uint8_t*>(nla_data(attribute)),
+                  static_cast<std::size_t>(nla_len(attribute))});
 }
 
 void AppendUnknown(std::string& extra, std::string_view name,

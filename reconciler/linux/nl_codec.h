@@ -14,10 +14,11 @@ struct nlattr;
 
 namespace uplinkd {
 
-// AF_INET or AF_INET6.
-int SystemFamily(Family family);
 // Nothing for families that we do not route.
 std::optional<Family> FamilyOf(int system_family);
+
+// The attribute `type` in `nest`. Null if either is missing.
+const nlattr* FindIn(const nlattr* nest, int type);
 
 // The number in an attribute. 0 if it has no room for one: libnl would read on
 // into what follows.

@@ -5,6 +5,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -284,6 +285,15 @@ Result<void> PutNextHops(const Route& route, LinkNames& names,
 }
 
 }  // namespace
+
+rtmsg LookupHeader(Family family) {
+  rtmsg header{};
+  // IPv6 always tells the table, and refuses to be asked for it.
+  if (family == Family::kIpv4) header.rtm_flags = RTM_F_LOOKUP_TABLE;
+  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(family));
+  header.rtm_dst_len = static_cast<std::uint8_t>(FamilyBits(family));
+  return header;
+}
 
 Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
                                       const RouteFilter& filter) {

@@ -14,6 +14,8 @@
 #include "reconciler/result.h"
 #include "reconciler/route.h"
 
+struct rtmsg;
+
 namespace uplinkd {
 
 // Which routes to list. The kernel does the choosing.
@@ -32,6 +34,10 @@ Result<std::vector<Route>> ReadRoutes(NlSocket& socket, LinkNames& names,
 
 // Nothing for a route whose link is gone: the kernel takes it along.
 std::optional<Route> DecodeRoute(nlmsghdr* message, LinkNames& names);
+
+// Of a question which route the kernel would take (RTM_GETROUTE) to a host of
+// that family; the answer tells the table.
+rtmsg LookupHeader(Family family);
 
 enum class RouteOperation {
   kCreate,  // refused (EEXIST) if the key is taken, by whomever

@@ -1,7 +1,6 @@
 #include "reconciler/linux/route_lookup.h"
 
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include <optional>
 #include <utility>
@@ -13,15 +12,9 @@ namespace uplinkd {
 
 Result<Route> LookUpRoute(NlSocket& socket, LinkNames& names, const Flow& flow,
                           std::uint32_t mark) {
-  rtmsg header{};
-  const Family family = flow.destination.family();
-  const auto bits = static_cast<std::uint8_t>(FamilyBits(family));
-  header.rtm_family = static_cast<std::uint8_t>(SystemFamily(family));
-  header.rtm_dst_len = bits;
-  // IPv6 always tells the table, and refuses to be asked for it.
-  if (family == Family::kIpv4) header.rtm_flags = RTM_F_LOOKUP_TABLE;
+  rtmsg header = LookupHeader(flow.destination.family());
   const bool has_source = !flow.source.IsUnspecified();
-  if (has_source) header.rtm_src_len = bits;
+  if (has_source) header.rtm_src_len = header.rtm_dst_len;
   NlRequest request(RTM_GETROUTE, 0, header);
   PutAddress(request, RTA_DST, flow.destination);
   if (has_source) PutAddress(request, RTA_SRC, flow.source);

@@ -13,9 +13,9 @@
 namespace uplinkd {
 
 // The route of a packet of `flow` with that mark, by the kernel's own lookup
-// (ip rules, source check and all; `ip route get`). IPv4. Fails with the
-// kernel's words where there is none, and with kNotFound if the link that it
-// comes in by does not exist.
+// (ip rules, source check and all; `ip route get`). Fails with the kernel's
+// words where there is none, and with kNotFound if the link that it comes in by
+// does not exist.
 Result<Route> LookUpRoute(NlSocket& socket, LinkNames& names, const Flow& flow,
                           std::uint32_t mark);
 

@@ -1,4 +1,5 @@
-// Statistics: counters of the kernel, for the exporter.
+// Statistics: counters of the kernel, for the exporter and for
+// least-connections.
 //
 // Every call is one request to the kernel and its answer; nothing is cached
 // and nothing is written. Belongs to the network namespace of the thread that

@@ -87,14 +87,10 @@ Result<void> Refuse(const std::string& chain) {
 
 }  // namespace
 
-void XtEditor::FreeHandle::operator()(xtc_handle* handle) const {
-  library->free(handle);
-}
-
 Result<XtEditor> XtEditor::Open(XtTable table) {
   const XtLibrary& library = LibraryOf(FamilyOf(table));
   const std::string name(XtTableName(table));
-  Handle handle(library.init(name.c_str()), FreeHandle{&library});
+  XtHandle handle(library.init(name.c_str()), FreeXtHandle{&library});
   if (!handle) {
     const int number = errno;
     return tl::unexpected(XtAccessError(

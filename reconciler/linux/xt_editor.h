@@ -9,7 +9,6 @@
 #define UPLINKD_RECONCILER_LINUX_XT_EDITOR_H_
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -38,13 +37,7 @@ class XtEditor {
   Result<void> Commit();
 
  private:
-  struct FreeHandle {
-    const XtLibrary* library = nullptr;
-    void operator()(xtc_handle* handle) const;
-  };
-  using Handle = std::unique_ptr<xtc_handle, FreeHandle>;
-
-  XtEditor(XtTable table, Handle handle)
+  XtEditor(XtTable table, XtHandle handle)
       : table_(table), handle_(std::move(handle)) {}
 
   const XtLibrary& library() const { return *handle_.get_deleter().library; }
@@ -55,7 +48,7 @@ class XtEditor {
   Error ErrorOf(const std::string& doing, const char* words = nullptr) const;
 
   XtTable table_;
-  Handle handle_;
+  XtHandle handle_;
 };
 
 }  // namespace uplinkd

@@ -6,6 +6,7 @@
 #define UPLINKD_RECONCILER_LINUX_XT_LIBRARY_H_
 
 #include <cstddef>
+#include <memory>
 
 #include "reconciler/ip.h"
 
@@ -39,6 +40,12 @@ struct XtLibrary {
 };
 
 const XtLibrary& LibraryOf(Family family);
+
+struct FreeXtHandle {
+  const XtLibrary* library = nullptr;
+  void operator()(xtc_handle* handle) const { library->free(handle); }
+};
+using XtHandle = std::unique_ptr<xtc_handle, FreeXtHandle>;
 
 }  // namespace uplinkd
 

@@ -1,4 +1,5 @@
-// XtModules: the kernel modules that hold the tables of iptables.
+// XtModules: the kernel modules that hold the tables of iptables, and the names
+// of the tables that exist.
 //
 // Nothing in the kernel loads ip_tables and ip6_tables on demand, so every
 // iptables program does. What hangs on them (tables, matches, targets) the
@@ -6,9 +7,11 @@
 #ifndef UPLINKD_RECONCILER_LINUX_XT_MODULES_H_
 #define UPLINKD_RECONCILER_LINUX_XT_MODULES_H_
 
+#include <set>
 #include <string>
 
 #include "reconciler/ip.h"
+#include "reconciler/result.h"
 
 namespace uplinkd {
 
@@ -17,11 +20,14 @@ namespace uplinkd {
 // mode is 0440, and it is root's until somebody gives it away.
 std::string XtNamesPath(Family family);
 
-// Runs modprobe(8) and waits for it. Whether it helped is for the next read to
-// tell; needs CAP_SYS_MODULE.
-void LoadXtModule(Family family);
+// What is in it: "mangle", "nat". Unlike every access to a table, reading the
+// names creates none. Fails with the kernel's words and errno: ENOENT without
+// the module.
+Result<std::set<std::string>> ReadXtTableNames(Family family);
 
-// Loads what is missing, of both families.
+// Loads what is missing, of both families: runs modprobe(8), and waits for it
+// as long as it takes. So it is for the start of a program. Whether it helped
+// is for the next read to tell; needs CAP_SYS_MODULE.
 void LoadXtModules();
 
 }  // namespace uplinkd

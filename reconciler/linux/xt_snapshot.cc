@@ -49,7 +49,7 @@ XtSnapshot::~XtSnapshot() = default;
 XtSnapshot::XtSnapshot(XtSnapshot&&) noexcept = default;
 XtSnapshot& XtSnapshot::operator=(XtSnapshot&&) noexcept = default;
 
-Result<const XtTableState*> XtSnapshot::Read(int socket) {
+Result<void> XtSnapshot::Read(int socket) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const Result<ipt_getinfo> info = ReadInfo(socket);
     if (!info) return tl::unexpected(info.error());
@@ -61,16 +61,13 @@ Result<const XtTableState*> XtSnapshot::Read(int socket) {
         info_ && std::memcmp(info_.get(), &*info, sizeof *info) == 0;
     if (same_layout && SameButCounters(LayoutOf(FamilyOf(table_)),
                                        EntriesOf(last_), EntriesOf(next_))) {
-      return &*state_;
+      return {};
     }
     // The kernel compares only the size: see that the layout is the dump's.
     const Result<ipt_getinfo> again = ReadInfo(socket);
     if (!again) return tl::unexpected(again.error());
     if (std::memcmp(&*again, &*info, sizeof *info) != 0) continue;
-    if (auto accepted = Accept(*info); !accepted) {
-      return tl::unexpected(accepted.error());
-    }
-    return &*state_;
+    return Accept(*info);
   }
   return Fail(ErrorCode::kAborted,
               "the " + std::string(XtTableTitle(table_)) + " table changed " +

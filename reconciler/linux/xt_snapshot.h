@@ -28,14 +28,13 @@ class XtSnapshot {
   XtSnapshot(XtSnapshot&&) noexcept;
   XtSnapshot& operator=(XtSnapshot&&) noexcept;
 
-  // What is ours in the table, in the network namespace of `socket` (raw, of
-  // the table's family). The pointee changes with the next Read(). The kernel
-  // creates the table if it does not exist yet. Fails: kFailedPrecondition,
-  // kPermissionDenied, kAborted (somebody writes all the time).
-  Result<const XtTableState*> Read(int socket);
-  const Shared<XtTableState>& state() const {
-    return state_;
-  }  // as of the last Read()
+  // Reads the table in the network namespace of `socket` (raw, of the table's
+  // family). The kernel creates the table if it does not exist yet. Fails:
+  // kFailedPrecondition, kPermissionDenied, kAborted (somebody writes all the
+  // time).
+  Result<void> Read(int socket);
+  // What is ours in the table, as of the last Read().
+  const Shared<XtTableState>& state() const { return state_; }
 
   // How many packets our rules that give fates have seen, by fate, as of the
   // last Read(). A count starts anew when its rule is written anew.

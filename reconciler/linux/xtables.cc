@@ -1,12 +1,10 @@
 #include "reconciler/linux/xtables.h"
 
-#include <fcntl.h>
-
-#include <array>
 #include <cerrno>
-#include <fstream>
+#include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "reconciler/linux/unique_fd.h"
@@ -20,34 +18,24 @@
 namespace uplinkd {
 namespace {
 
-// What exists now. Unlike every access to a table, reading this creates none.
-Result<std::set<std::string>> ReadTableNames(Family family) {
-  const std::string path = XtNamesPath(family);
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    const int error = errno;
-    // The one thing here that no capability of ours opens.
-    if (error == EACCES) {
-      Error denied = XtError("cannot read " + path, error);
-      denied.message += "; the unit of uplinkd gives it to its group (chgrp)";
-      return tl::unexpected(std::move(denied));
-    }
-    return tl::unexpected(
-        XtAccessError(MangleOf(family), "cannot read " + path, error));
+// The same names; a failure says what to do about it.
+Result<std::set<std::string>> ReadNames(Family family) {
+  Result<std::set<std::string>> names = ReadXtTableNames(family);
+  if (names) return names;
+  const int error = names.error().system_errno;
+  // The one thing here that no capability of ours opens.
+  if (error == EACCES) {
+    names.error().message +=
+        "; the unit of uplinkd gives it to its group (chgrp)";
+    return names;
   }
-  std::set<std::string> names;
-  std::array<char, 1024> text;  // the kernel knows five tables
-  const ssize_t size = read(file.get(), text.data(), text.size());
-  std::string name;
-  for (ssize_t i = 0; i < size; ++i) {
-    const char letter = text.at(static_cast<std::size_t>(i));
-    if (letter != '\n') {
-      name += letter;
-    } else {
-      names.insert(std::exchange(name, {}));
-    }
+  // Without IPv6's module there is nothing of ours, and the other family goes
+  // on.
+  if (error == ENOENT && family == Family::kIpv6) {
+    return std::set<std::string>();
   }
-  return names;
+  return tl::unexpected(XtAccessError(
+      MangleOf(family), "cannot read " + XtNamesPath(family), error));
 }
 
 template <typename Key, typename Value>
@@ -123,47 +111,24 @@ Outcome Edit(const EditXtTable& edit) {
 }  // namespace
 
 struct Xtables::Parts {
-  // What there is per family.
-  struct Door {
-    UniqueFd socket;  // raw: the way to the tables of its network namespace
-    bool tried_to_load = false;
-  };
-
   std::chrono::milliseconds lock_timeout;
   XtablesLock lock;
-  std::map<Family, Door> doors;
+  // Raw: the way to the tables of its network namespace.
+  std::map<Family, UniqueFd> sockets;
   std::map<XtTable, XtSnapshot> snapshots;
   bool ipv6 = false;  // the last Observe() was about IPv6 as well
   // Of snapshots that were forgotten, so that the sum never falls.
   std::uint64_t forgotten_versions = 0;
 
   Result<int> Socket(Family family);
-  Result<std::set<std::string>> TableNames(Family family);
-  void LoadOnce(Family family);
 };
 
 Result<int> Xtables::Parts::Socket(Family family) {
-  UniqueFd& socket = doors[family].socket;
+  UniqueFd& socket = sockets[family];
   if (!socket) socket = UniqueFd(OpenXtSocket(family));
   if (socket) return socket.get();
   return tl::unexpected(
       XtAccessError(MangleOf(family), "cannot open a raw socket", errno));
-}
-
-void Xtables::Parts::LoadOnce(Family family) {
-  if (std::exchange(doors[family].tried_to_load, true)) return;
-  LoadXtModule(family);
-}
-
-Result<std::set<std::string>> Xtables::Parts::TableNames(Family family) {
-  Result<std::set<std::string>> names = ReadTableNames(family);
-  if (names || names.error().system_errno != ENOENT) return names;
-  // Without IPv6's there is nothing of ours, and the other family goes on. An
-  // edit loads them.
-  if (family == Family::kIpv6) return std::set<std::string>();
-  if (doors[family].tried_to_load) return names;
-  LoadOnce(family);
-  return ReadTableNames(family);
 }
 
 Xtables::Xtables(std::chrono::milliseconds lock_timeout) : parts_(new Parts) {
@@ -177,7 +142,7 @@ Result<void> Xtables::Read(Family family) {
   for (const XtTable table : {MangleOf(family), NatOf(family)}) {
     // A table, once there, stays as long as its namespace.
     if (!parts_->snapshots.contains(table)) {
-      const auto names = parts_->TableNames(family);
+      const auto names = ReadNames(family);
       if (!names) return tl::unexpected(names.error());
       if (!names->contains(std::string(XtTableName(table)))) continue;
       parts_->snapshots.emplace(table, XtSnapshot(table));
@@ -242,10 +207,6 @@ Outcome Xtables::Execute(const EditXtTable& edit) {
   const Result<XtablesLock::Held> held =
       parts_->lock.Acquire(parts_->lock_timeout);
   if (!held) return Failed(held.error());
-  const Family family = FamilyOf(edit.table);
-  if (family == Family::kIpv6 && !ReadTableNames(family)) {
-    parts_->LoadOnce(family);
-  }
   return Edit(edit);
 }
 

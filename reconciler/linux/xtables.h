@@ -5,13 +5,14 @@
 // compared with the last one; libiptc only does the edits. Foreign rules, their
 // order, their counters and the policies are never written.
 //
+// It loads no modules: see LoadXtModules().
+//
 // It belongs to the network namespace of the thread that makes the first call,
 // and to that one thread.
 #ifndef UPLINKD_RECONCILER_LINUX_XTABLES_H_
 #define UPLINKD_RECONCILER_LINUX_XTABLES_H_
 
 #include <chrono>
-#include <map>
 #include <memory>
 
 #include "reconciler/chain.h"

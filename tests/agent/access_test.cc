@@ -3,6 +3,9 @@
 #include <grp.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/server.h"
 #include "agent/tls.h"
@@ -197,6 +201,65 @@ TEST_F(Access, NothingOlderThanTls13IsSpoken) {
   EXPECT_THAT(version("-tls1_2 -cipher ALL -psk 00"), HasSubstr("New, (NONE)"));
 }
 
+TEST_F(Access, WhoHasNoCertificateKeepsNobodyOut) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const auto before = As("ops");
+  EXPECT_TRUE(AskStatus(*before).ok());
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(server_->TcpPorts().at(0));
+  std::vector<UniqueFd> mute;
+  for (int i = 0; i < 300; ++i) {
+    mute.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(
+        connect(mute.back().get(), reinterpret_cast<const sockaddr*>(&address),
+                sizeof(address)),
+        0);
+  }
+  // From the same host, and before gRPC gives any of them up.
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(AskStatus(*As("ops")).ok());
+  EXPECT_TRUE(AskStatus(*before).ok());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+  // The oldest is cut off.
+  pollfd polled{mute.front().get(), POLLIN, 0};
+  EXPECT_EQ(poll(&polled, 1, 10000), 1);
+}
+
+TEST_F(Access, WhoeverLosesTheRoleWatchesNoLonger) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const auto graphs = As("graphs");
+  const auto ops = As("ops");
+  const auto watch = [](v1::Agent::Stub& stub, grpc::ClientContext& context) {
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(20));
+    auto stream = stub.Watch(&context, v1::WatchRequest());
+    v1::WatchResponse first;
+    EXPECT_TRUE(stream->Read(&first));
+    return stream;
+  };
+  grpc::ClientContext of_graphs;
+  grpc::ClientContext of_ops;
+  const auto lost = watch(*graphs, of_graphs);
+  const auto kept = watch(*ops, of_ops);
+  files_.Write("roles.yaml", "roles: {ops.example: reader}\n");
+  server_->ReloadRoles();
+  v1::WatchResponse news;
+  while (lost->Read(&news)) {
+  }
+  const grpc::Status status = lost->Finish();
+  EXPECT_EQ(status.error_code(), grpc::PERMISSION_DENIED);
+  EXPECT_THAT(status.error_message(), HasSubstr("no role here any more"));
+  // Another role that may watch as well changes nothing.
+  EXPECT_TRUE(engine_->Apply({.spec = testing::TwoUplinkSpec()}));
+  EXPECT_TRUE(kept->Read(&news));
+  of_ops.TryCancel();
+  while (kept->Read(&news)) {
+  }
+  (void)kept->Finish();
+}
+
 TEST_F(Access, FilesAreReadAgainWhenTheyChange) {
   testing::CapturedLog log;
   ASSERT_NO_FATAL_FAILURE(Start());
@@ -228,22 +291,97 @@ TEST_F(Access, FilesAreReadAgainWhenTheyChange) {
   }));
 }
 
-TEST_F(Access, BadFilesAreNamedAtTheStart) {
-  files_.Write("router.key", files_.Read("ops.key"));
+// Whoever empties a file in place, or copies a certificate before its key, is
+// in nobody's way: gRPC ended the process over the former.
+TEST_F(Access, FilesThatAreBadLaterChangeNothing) {
+  testing::CapturedLog log;
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const std::string certificate = files_.Read("router.pem");
+  const std::string key = files_.Read("router.key");
+  Make("other", "/CN=other", "-addext subjectAltName=IP:127.0.0.1");
+  Shell(
+      "openssl req -x509 -newkey rsa:1024 -nodes -days 2 -subj /CN=short "
+      "-keyout short.key -out short.pem");
+  const auto refused = [&](const std::string& words) {
+    EXPECT_TRUE(Eventually([&] {
+      return log.text().find("the last good ones are kept: " + words) !=
+             std::string::npos;
+    })) << words
+        << log.text();
+    EXPECT_TRUE(AskStatus(*As("ops")).ok()) << words;
+  };
+  const std::string in = files_.path() + "/";
+  Shell(": > router.pem");
+  refused(in + "router.pem begins with no certificate in PEM form");
+  Shell("cp other.pem router.pem");
+  refused(in + "router.key is not the key of the certificate in " + in +
+          "router.pem");
+  Shell("cp short.pem router.pem && cp short.key router.key");
+  refused(in + "router.pem is none to serve with: ee key too small");
+  files_.Write("router.pem", certificate);
+  Shell(": > router.key");
+  refused(in + "router.key has no private key");
+  files_.Write("router.key", key);
+  const std::string authority = files_.Read("ca.pem");
+  files_.Write("ca.pem", authority + authority.substr(0, 200));
+  EXPECT_TRUE(Eventually([&] {
+    return log.text().find("ca.pem has a certificate that cannot be read") !=
+           std::string::npos;
+  })) << log.text();
+  files_.Write("ca.pem", authority);
+  Shell("rm router.pem");
+  refused("cannot read " + in + "router.pem: No such file or directory");
+  // Told once, however long it lasts.
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  EXPECT_EQ(log.text().find("No such file"), log.text().rfind("No such file"));
+  // And taken up once they go together.
+  Shell("cp other.pem router.pem && cp other.key router.key");
+  EXPECT_TRUE(Eventually([&] {
+    Shell("timeout 10 openssl s_client -connect " + target_ +
+          " -alpn h2 -CAfile ca.pem -cert ops.pem -key ops.key </dev/null "
+          ">said 2>&1; true");
+    return files_.Read("said").find("CN = other") != std::string::npos;
+  }));
+  EXPECT_TRUE(AskStatus(*As("ops")).ok());
+}
+
+// The reconciler and the Unix socket need none of them.
+TEST_F(Access, WithBadFilesAtTheStartTcpIsServedOnceTheyAreGood) {
+  testing::CapturedLog log;
+  const std::string key = files_.Read("router.key");
+  files_.Write("router.key", "");
+  files_.Write("roles.yaml", "roles: {ops.example: boss}\n");
   AccessOptions options;
+  options.sockets = {socket_};
   options.tcp = {{"127.0.0.1", 0}};
   options.tls = {files_ / "router.pem", files_ / "router.key",
                  files_ / "ca.pem"};
   options.roles = files_ / "roles.yaml";
-  const auto words = [&] {
-    const auto started = Server::Start(options, *engine_);
-    return started ? std::string("it started") : started.error().message;
+  auto server = Server::Start(options, *engine_);
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  engine_.Start();
+  ASSERT_TRUE(engine_.Becomes([](const v1::Status&) { return true; }));
+  EXPECT_TRUE(
+      AskStatus(*Stub("unix:" + socket_, grpc::InsecureChannelCredentials()))
+          .ok());
+  EXPECT_THAT(server_->TcpPorts(), ::testing::IsEmpty());
+  EXPECT_THAT(log.text(), HasSubstr("TCP is not served yet: " +
+                                    files_ / "router.key has no private key"));
+  const auto says = [&](const std::string& words) {
+    return Eventually(
+        [&] { return log.text().find(words) != std::string::npos; });
   };
-  EXPECT_THAT(words(), HasSubstr("router.key is not the key of"));
-  options.tls.key = files_ / "none";
-  EXPECT_THAT(words(), HasSubstr(files_ / "none"));
-  options.tls.key = files_ / "ca.pem";
-  EXPECT_THAT(words(), HasSubstr("has no private key"));
+  files_.Write("router.key", files_.Read("ops.key"));
+  EXPECT_TRUE(says("router.key is not the key of")) << log.text();
+  files_.Write("router.key", key);
+  EXPECT_TRUE(says("roles.ops.example: \"boss\" is no role")) << log.text();
+  EXPECT_THAT(server_->TcpPorts(), ::testing::IsEmpty());
+  files_.Write("roles.yaml", kRoles);
+  ASSERT_TRUE(says("serving on tcp://127.0.0.1:0")) << log.text();
+  target_ = "127.0.0.1:" + std::to_string(server_->TcpPorts().at(0));
+  EXPECT_TRUE(AskStatus(*As("ops")).ok());
+  EXPECT_EQ(AskStatus(*As("self")).error_code(), grpc::UNAVAILABLE);
 }
 
 // Runs uplinkctl as another user; what it prints.

@@ -64,7 +64,7 @@ TEST(Conditions, ASpecThatWaitsToBeConfirmedIsToldAndSoIsItsEnd) {
   EXPECT_EQ(it.Judge("ConfirmPending").message, "generation 2 until noon");
   ExpectVerdict(it.Judge("Programmed"), Truth::kTrue, "InSync");
   it.situation.confirm = "";
-  it.situation.held = "generation 2 was cancelled";
+  it.situation.rolled_back = "generation 2 was cancelled";
   ExpectVerdict(it.Judge("ConfirmPending"), Truth::kFalse, "RolledBack");
 }
 
@@ -279,8 +279,8 @@ TEST(Conditions, TheTransitionTimeMovesOnlyWithTheStatus) {
   EXPECT_EQ(conditions.all().at("Programmed").last_transition,
             kStart + seconds(5));
   EXPECT_EQ(conditions.all().at("Programmed").verdict.reason, "ApplyFailed");
-  EXPECT_FALSE(conditions.IsTrue("Programmed"));
-  EXPECT_TRUE(conditions.IsTrue("Accepted"));
+  EXPECT_EQ(conditions.all().at("Programmed").verdict.status, Truth::kFalse);
+  EXPECT_EQ(conditions.all().at("Accepted").verdict.status, Truth::kTrue);
 }
 
 }  // namespace

@@ -218,12 +218,12 @@ TEST_F(EngineConfirmTest, NothingButDrainsIsTakenMeanwhile) {
   third.revision = "third";
   EXPECT_EQ(engine->Apply({third}).error().code,
             ErrorCode::kFailedPrecondition);
-  EXPECT_EQ(engine->CleanUp(false).error().code,
+  EXPECT_EQ(engine->CleanUp(false, kClient).error().code,
             ErrorCode::kFailedPrecondition);
-  EXPECT_TRUE(engine->CleanUp(true));  // a dry run
-  EXPECT_TRUE(engine->Drain("wan1", std::nullopt));
-  EXPECT_TRUE(engine->Undrain("wan1"));
-  engine->ApplyFromFile(third, "router.yaml");
+  EXPECT_TRUE(engine->CleanUp(true, kClient));  // a dry run
+  EXPECT_TRUE(engine->Drain("wan1", std::nullopt, kClient));
+  EXPECT_TRUE(engine->Undrain("wan1", kClient));
+  engine->FollowFile("router.yaml", third);
   EXPECT_TRUE(engine.Becomes([](const v1::Status& status) {
     return ConditionReason(status, "Accepted") == "ConfirmPending";
   }));
@@ -236,7 +236,7 @@ TEST_F(EngineConfirmTest, AFileDoesNotBringBackWhatWasRolledBack) {
     RunningEngine engine(Options());
     ASSERT_NO_FATAL_FAILURE(Wait(engine));
     ASSERT_TRUE(engine->CancelConfirm("night", "anna"));
-    engine->ApplyFromFile(RiskySpec(), "router.yaml");
+    engine->FollowFile("router.yaml", RiskySpec());
     EXPECT_TRUE(engine.Becomes([](const v1::Status& status) {
       return ConditionReason(status, "Accepted") == "Held";
     }));
@@ -260,7 +260,7 @@ TEST_F(EngineConfirmTest, AFileThatCameMeanwhileIsFollowedWhenTheWaitEnds) {
     const TemporaryDirectory state;
     RunningEngine engine(OptionsIn(state.path()));
     ASSERT_NO_FATAL_FAILURE(Wait(engine));
-    engine->ApplyFromFile(next, "router.yaml");
+    engine->FollowFile("router.yaml", next);
     ASSERT_EQ(engine->Get()->generation, 2U);
     if (confirmed) {
       EXPECT_EQ(engine->Confirm("night", "anna").value(), 2U);
@@ -330,7 +330,7 @@ TEST_F(EngineConfirmTest, ACleanupForgetsTheSpecButNotTheHistory) {
   RunningEngine engine(Options());
   engine.Start();
   ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
-  ASSERT_TRUE(engine->CleanUp(false));
+  ASSERT_TRUE(engine->CleanUp(false, kClient));
   const auto recalled = engine->Recall(0);
   ASSERT_TRUE(recalled) << recalled.error().message;
   EXPECT_EQ(engine->Apply({recalled->spec})->generation, 2U);

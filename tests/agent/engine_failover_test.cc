@@ -247,7 +247,7 @@ TEST_F(EngineFailoverTest, ADrainedUplinkGetsNoNewConnections) {
   RunningEngine engine(Options());
   ASSERT_NO_FATAL_FAILURE(Begin(engine));
   Track(5, 2);
-  const auto deadline = engine->Drain("wan2", std::nullopt);
+  const auto deadline = engine->Drain("wan2", std::nullopt, kClient);
   ASSERT_TRUE(deadline) << deadline.error().message;
   EXPECT_FALSE(*deadline);
   ASSERT_TRUE(Reaches(engine, "wan2", "Draining"));
@@ -258,7 +258,7 @@ TEST_F(EngineFailoverTest, ADrainedUplinkGetsNoNewConnections) {
   EXPECT_TRUE(engine->Diff(std::nullopt)->plan.Empty());
   EXPECT_EQ(Tracked(2), 5U);
 
-  ASSERT_TRUE(engine->Undrain("wan2"));
+  ASSERT_TRUE(engine->Undrain("wan2", kClient));
   ASSERT_TRUE(Reaches(engine, "wan2", "Ready"));
   EXPECT_EQ(engine->bulletin().status()->corrections(), 0U);
 }
@@ -267,7 +267,7 @@ TEST_F(EngineFailoverTest, CutsWhatIsLeftAtTheDeadlineOnce) {
   RunningEngine engine(Options());
   ASSERT_NO_FATAL_FAILURE(Begin(engine));
   Track(5, 2);
-  ASSERT_TRUE(engine->Drain("wan2", milliseconds(300)));
+  ASSERT_TRUE(engine->Drain("wan2", milliseconds(300), kClient));
   ASSERT_TRUE(Reaches(engine, "wan2", "Draining"));
   EXPECT_EQ(Tracked(2), 5U);
   Await([&] { return Tracked(2) == 0; });
@@ -286,7 +286,7 @@ TEST_F(EngineFailoverTest, ADrainSurvivesTheAgent) {
   {
     RunningEngine engine(Options());
     ASSERT_NO_FATAL_FAILURE(Begin(engine));
-    ASSERT_TRUE(engine->Drain("wan2", std::nullopt));
+    ASSERT_TRUE(engine->Drain("wan2", std::nullopt, kClient));
   }
   RunningEngine engine(Options());
   engine->Restore();
@@ -299,7 +299,7 @@ TEST_F(EngineFailoverTest, ADrainEndsWithItsUplink) {
   RunningEngine engine(Options());
   Spec spec = TwoUplinkSpec();
   ASSERT_NO_FATAL_FAILURE(Begin(engine, spec));
-  ASSERT_TRUE(engine->Drain("wan2", std::nullopt));
+  ASSERT_TRUE(engine->Drain("wan2", std::nullopt, kClient));
   spec.uplinks.pop_back();
   ASSERT_TRUE(engine->Apply({spec}));
   ASSERT_TRUE(engine->Apply({TwoUplinkSpec()}));
@@ -310,21 +310,23 @@ TEST_F(EngineFailoverTest, ADrainEndsWithItsUplink) {
 TEST_F(EngineFailoverTest, DrainsOnlyWhatThereIsToDrain) {
   RunningEngine engine(Options());
   engine.Start();
-  EXPECT_EQ(engine->Drain("wan2", {}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(engine->Drain("wan2", {}, kClient).error().code,
+            ErrorCode::kNotFound);
   Spec spec = TwoUplinkSpec();
   spec.uplinks[0].mode = UplinkMode::kDraining;
   spec.uplinks[1].mode = UplinkMode::kDisabled;
   ASSERT_TRUE(engine->Apply({spec}));
-  const auto unknown = engine->Drain("wan3", {});
+  const auto unknown = engine->Drain("wan3", {}, kClient);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(unknown.error().message, HasSubstr("wan1, wan2"));
-  EXPECT_EQ(engine->Undrain("wan3").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(engine->Drain("wan2", {}).error().code,
+  EXPECT_EQ(engine->Undrain("wan3", kClient).error().code,
+            ErrorCode::kNotFound);
+  EXPECT_EQ(engine->Drain("wan2", {}, kClient).error().code,
             ErrorCode::kFailedPrecondition);
-  EXPECT_EQ(engine->Undrain("wan1").error().code,
+  EXPECT_EQ(engine->Undrain("wan1", kClient).error().code,
             ErrorCode::kFailedPrecondition);
-  EXPECT_TRUE(engine->Undrain("wan2"));
+  EXPECT_TRUE(engine->Undrain("wan2", kClient));
 }
 
 // ---- failback ----

@@ -170,7 +170,7 @@ TEST_F(EngineHealthTest, NothingIsAskedAfterACleanup) {
   engine.Start();
   ASSERT_TRUE(engine->Apply({ProbedSpec()}));
   ASSERT_TRUE(BecomesPhase(engine, "wan2", "Ready"));
-  ASSERT_TRUE(engine->CleanUp(false));
+  ASSERT_TRUE(engine->CleanUp(false, kClient));
   ASSERT_TRUE(engine.Becomes(
       [](const v1::Status& status) { return status.uplinks().empty(); }));
   std::this_thread::sleep_for(std::chrono::milliseconds(60));

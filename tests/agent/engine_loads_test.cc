@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include "tests/agent/fake_host.h"
@@ -15,11 +16,14 @@ namespace uplinkd {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::AddressOnLink;
 using testing::ConditionStatus;
 using testing::FakeMachine;
+using testing::Ip;
 using testing::OptionsFor;
 using testing::RunningEngine;
 using testing::TemporaryDirectory;
+using testing::TwoUplinkFacts;
 using testing::TwoUplinkSpec;
 
 // wan1 weighs 4 and wan2 weighs 1.
@@ -115,6 +119,37 @@ TEST_F(EngineLoadsTest, OtherSharesAreNoDriftAndNoNews) {
   const SnapshotPointer metrics = engine->bulletin().metrics();
   EXPECT_EQ(metrics->passes.at({"changed", "load"}), 20U);
   EXPECT_TRUE(metrics->corrections.empty());
+}
+
+TEST_F(EngineLoadsTest, NeitherAreTheyWhereAllUplinksAreOfIpv6) {
+  for (Uplink& uplink : spec_.uplinks) {
+    uplink.families = UplinkFamilies::kIpv6;
+  }
+  machine_.With([](FakeKernel& it) {
+    Facts facts = TwoUplinkFacts();
+    const auto add = [&facts](const std::string& link, const char* address) {
+      facts.links[link].addresses.push_back(AddressOnLink(address));
+    };
+    add("lan0", "fd00:10::1/64");
+    add("wan1", "2001:db8:1::2/64");
+    add("wan2", "2001:db8:2::2/64");
+    facts.links["wan1"].default_route6 = DefaultRoute{Ip("2001:db8:1::1")};
+    facts.links["wan2"].default_route6 = DefaultRoute{Ip("2001:db8:2::1")};
+    it.SetHost(facts);
+  });
+  RunningEngine engine(Options());
+  ASSERT_NO_FATAL_FAILURE(Begin(engine));
+  for (int i = 0; i < 4; ++i) {
+    const bool even = i % 2 == 0;
+    Connections(even ? 40 : 0, even ? 0 : 40);
+    ASSERT_TRUE(engine.Becomes([even](const v1::Status& status) {
+      return ShareIs(status, even ? 0 : 1);
+    }));
+  }
+  const StatusPointer status = engine->bulletin().status();
+  EXPECT_EQ(status->corrections(), 0U);
+  EXPECT_EQ(ConditionStatus(*status, "DriftDetected"), "False");
+  EXPECT_TRUE(engine->bulletin().metrics()->corrections.empty());
 }
 
 TEST_F(EngineLoadsTest, WhatSomebodyElseDidIsDriftAllTheSame) {

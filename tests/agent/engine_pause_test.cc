@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 
 #include "agent/engine.h"
 #include "tests/agent/fake_host.h"
@@ -93,15 +94,15 @@ TEST_F(EnginePauseTest, RefusesChangesMeanwhileAndSaysHowToGoOn) {
   next.revision = "next";
   for (const std::optional<Error>& error :
        {std::optional(engine->Apply({.spec = next}).error()),
-        std::optional(engine->Drain("wan1", std::nullopt).error()),
-        std::optional(engine->Undrain("wan1").error()),
-        std::optional(engine->CleanUp(false).error())}) {
+        std::optional(engine->Drain("wan1", std::nullopt, kClient).error()),
+        std::optional(engine->Undrain("wan1", kClient).error()),
+        std::optional(engine->CleanUp(false, kClient).error())}) {
     EXPECT_EQ(error->code, ErrorCode::kFailedPrecondition);
     EXPECT_THAT(error->message, HasSubstr("by alice: by hand; `uplinkctl "
                                           "resume` ends that"));
   }
   EXPECT_EQ(engine->bulletin().status()->generation(), 1U);
-  EXPECT_TRUE(engine->CleanUp(true));
+  EXPECT_TRUE(engine->CleanUp(true, kClient));
   EXPECT_TRUE(engine->Diff(next));
 }
 
@@ -128,13 +129,46 @@ TEST_F(EnginePauseTest, FollowsAFileThatChangedMeanwhileAfterwards) {
   const std::size_t writes = Writes();
   Spec next = TwoUplinkSpec();
   next.balance.algorithm = Algorithm::kWeightedRandom;
-  engine->ApplyFromFile(next, "router.yaml");
+  engine->FollowFile("router.yaml", next);
   ASSERT_TRUE(engine.Becomes(
       [](const v1::Status& status) { return status.generation() == 2; }));
   ASSERT_TRUE(Sees(engine));
   EXPECT_EQ(Writes(), writes);
   ASSERT_TRUE(engine->Resume("alice"));
   EXPECT_TRUE(engine.BecomesInSync(2));
+}
+
+// It removes what is ours, which a pause forbids.
+TEST_F(EnginePauseTest, AnEmptyFileIsFollowedAfterwardsToo) {
+  RunningEngine engine(OptionsFor(machine_, state_.path()));
+  ASSERT_NO_FATAL_FAILURE(Begin(engine));
+  ASSERT_TRUE(engine->Pause(minutes(10), "alice", ""));
+  engine->FollowFile("router.yaml", std::nullopt);
+  ASSERT_TRUE(engine.Becomes([](const v1::Status& status) {
+    return ConditionReason(status, "Accepted") == "Paused";
+  }));
+  ASSERT_TRUE(engine->Get());
+  ASSERT_TRUE(engine->Resume("alice"));
+  EXPECT_EQ(engine->Get().error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(engine->CleanUp(true, kClient)->plan.Empty());
+}
+
+// Else a router that is paused would never be up for its service manager.
+TEST_F(EnginePauseTest, IsReadyThoughNotInSync) {
+  {
+    RunningEngine engine(OptionsFor(machine_, state_.path()));
+    ASSERT_NO_FATAL_FAILURE(Begin(engine));
+    ASSERT_TRUE(engine->Pause(minutes(10), "alice", ""));
+  }
+  Disturb();
+  std::promise<void> ready;
+  EngineOptions options = OptionsFor(machine_, state_.path());
+  options.ready = [&ready] { ready.set_value(); };
+  RunningEngine next(std::move(options));
+  next->Restore();
+  next.Start();
+  EXPECT_EQ(ready.get_future().wait_for(std::chrono::seconds(5)),
+            std::future_status::ready);
 }
 
 TEST_F(EnginePauseTest, OutlivesARestart) {

@@ -368,12 +368,12 @@ TEST_F(EngineTest, CleansUpThenForgets) {
   ASSERT_TRUE(engine.BecomesInSync(1));
   EXPECT_TRUE(state_.Has("iproute2/rt_tables.d/uplinkd.conf"));
 
-  const auto plan = engine->CleanUp(true);
+  const auto plan = engine->CleanUp(true, kClient);
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->plan.Empty());
   EXPECT_TRUE(state_.Has("spec.json"));
 
-  ASSERT_TRUE(engine->CleanUp(false));
+  ASSERT_TRUE(engine->CleanUp(false, kClient));
   EXPECT_FALSE(state_.Has("spec.json"));
   EXPECT_FALSE(state_.Has("iproute2/rt_tables.d/uplinkd.conf"));
   EXPECT_EQ(machine_.With([](FakeKernel& it) { return it.AllForeign(); }),
@@ -396,7 +396,7 @@ TEST_F(EngineTest, KeepsTheSpecIfTheKernelCouldNotBeCleaned) {
     it.read_error = Error{ErrorCode::kUnavailable, "no", 0};
   });
   // A poll may take the armed error first: then the next attempt has it.
-  while (engine->CleanUp(true)) {
+  while (engine->CleanUp(true, kClient)) {
     machine_.With([](FakeKernel& it) {
       it.read_error = Error{ErrorCode::kUnavailable, "no", 0};
     });
@@ -417,7 +417,7 @@ TEST_F(EngineTest, ARefusedFileKeepsTheLastGoodSpec) {
   EXPECT_EQ(engine->bulletin().status()->generation(), 1U);
   Spec next = TwoUplinkSpec();
   next.revision = "mended";
-  engine->ApplyFromFile(next, "router.yaml");
+  engine->FollowFile("router.yaml", next);
   EXPECT_TRUE(engine.Becomes([](const v1::Status& status) {
     return ConditionStatus(status, "Accepted") == "True" &&
            status.generation() == 2;

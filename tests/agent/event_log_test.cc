@@ -173,6 +173,26 @@ TEST_F(EventLogTest, IsBounded) {
   EXPECT_EQ(log_->Latest(EventLog::kMost).front()->message(), "1");
 }
 
+TEST_F(EventLogTest, CountsWhatHappensAgainAndAgain) {
+  for (int i = 0; i < 8; ++i) {
+    for (const char* rule : {"ip rule add one", "ip rule add two"}) {
+      v1::Event event = At(i, "");
+      event.set_trigger("event");
+      event.set_result("changed");
+      event.add_plan()->set_command(rule);
+      Publish(event);
+    }
+  }
+  Publish(At(7, "last"));
+  ASSERT_TRUE(Has(3));
+  const auto events = log_->Latest(EventLog::kMost);
+  EXPECT_EQ(events[0]->plan(0).command(), "ip rule add one");
+  EXPECT_EQ(events[0]->times(), 8U);
+  EXPECT_EQ(events[0]->first(), At(0, "").time());
+  EXPECT_EQ(events[0]->time(), At(7, "").time());
+  EXPECT_EQ(events[1]->times(), 8U);
+}
+
 TEST_F(EventLogTest, SaysWhatBecameOfUplinks) {
   v1::UplinkStatus& uplink = *status_.add_uplinks();
   uplink.set_name("cable");

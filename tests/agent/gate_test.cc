@@ -4,6 +4,9 @@
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <iterator>
+#include <list>
 #include <vector>
 
 #include "tests/agent/captured_log.h"
@@ -34,6 +37,9 @@ class GateTest : public ::testing::Test {
     limits.requests = {20, 10};
     limits.changes = {3, 1};
     limits.at_once = 2;
+    limits.in_all = 4;
+    limits.urgent_at_once = 2;
+    limits.waiting_in_all = 2;
     limits.streams = 2;
     return limits;
   }
@@ -80,10 +86,10 @@ TEST_F(GateTest, AnRpcThatNobodyThoughtOfIsAChangeForOperators) {
 
 TEST_F(GateTest, EveryRuleIsAboutAnRpcThatExists) {
   for (const RpcRule& rule : RpcRules()) {
-    if (rule.rpc == kDryRunRpc || rule.rpc == kSideRpc) continue;
+    EXPECT_EQ(rule.change, rule.role == Role::kOperator) << rule.rpc;
+    if (rule.rpc == kDryRunRpc || rule.rpc.starts_with(kSideRpc)) continue;
     EXPECT_NE(Service().FindMethodByName(std::string(rule.rpc)), nullptr)
         << rule.rpc;
-    EXPECT_FALSE(rule.change) << rule.rpc;
   }
 }
 
@@ -124,14 +130,86 @@ TEST_F(GateTest, LimitsChangesMoreThanQuestions) {
 
 TEST_F(GateTest, LimitsWhatIsUnderWayUntilItEnds) {
   std::vector<Gate::Admission> under_way;
-  under_way.push_back(gate_.Admit(kRoot, "Status"));
+  under_way.push_back(gate_.Admit(kRoot, "Get"));
   under_way.push_back(gate_.Admit(kRoot, "Apply"));
-  EXPECT_THAT(gate_.Admit(kRoot, "Status").status().error_message(),
+  EXPECT_THAT(gate_.Admit(kRoot, "Get").status().error_message(),
               HasSubstr("2 requests from uid 0 are under way"));
-  EXPECT_EQ(Try(kAlice, "Status"), grpc::OK);
+  EXPECT_EQ(Try(kAlice, "Get"), grpc::OK);
   EXPECT_EQ(Try(kRoot, "Watch"), grpc::OK);  // holds no thread
   under_way.pop_back();
-  EXPECT_EQ(Try(kRoot, "Status"), grpc::OK);
+  EXPECT_EQ(Try(kRoot, "Get"), grpc::OK);
+}
+
+TEST_F(GateTest, WhatIsUrgentHasPlacesOfItsOwn) {
+  const std::array before = {gate_.Admit(kRoot, "Apply"),
+                             gate_.Admit(kRoot, "Rollback")};
+  EXPECT_EQ(Try(kRoot, "Get"), grpc::RESOURCE_EXHAUSTED);
+  for (const char* rpc : {"Status", "Confirm", "CancelConfirm"}) {
+    EXPECT_EQ(Try(kRoot, rpc), grpc::OK) << rpc;
+    now_ += seconds(1);  // for one change more
+  }
+  const auto status = gate_.Admit(kRoot, "Status");
+  const auto resume = gate_.Admit(kRoot, "Resume");
+  EXPECT_TRUE(resume);
+  EXPECT_EQ(Try(kRoot, "Status"), grpc::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(GateTest, AllCallersTogetherLeaveRoomForRootAndForOperators) {
+  std::vector<Gate::Admission> under_way;
+  const auto enter = [&](int user, Role role, const char* rpc) {
+    const std::string key = "uid " + std::to_string(user);
+    under_way.push_back(gate_.Admit({key, key, role}, rpc));
+    return static_cast<bool>(under_way.back());
+  };
+  EXPECT_TRUE(enter(1, Role::kReader, "Get"));
+  EXPECT_TRUE(enter(2, Role::kReader, "Get"));
+  EXPECT_FALSE(enter(3, Role::kReader, "Get"));  // half of four
+  EXPECT_TRUE(enter(4, Role::kOperator, "Apply"));
+  EXPECT_TRUE(enter(5, Role::kOperator, "Apply"));
+  EXPECT_FALSE(enter(6, Role::kOperator, "Apply"));
+  EXPECT_THAT(under_way.back().status().error_message(),
+              HasSubstr("too many requests of all callers"));
+  EXPECT_TRUE(enter(6, Role::kOperator, "Status"));
+  EXPECT_EQ(Try(kRoot, "Apply"), grpc::OK);
+  under_way.clear();
+  EXPECT_TRUE(enter(6, Role::kOperator, "Apply"));
+}
+
+TEST_F(GateTest, WaitsAreLimitedInAllAndRootHasItsOwn) {
+  std::list<Gate::Admission> under_way;
+  for (int user = 1; user <= 3; ++user) {
+    const std::string key = "uid " + std::to_string(user);
+    under_way.push_back(gate_.Admit({key, key, Role::kOperator}, "Apply"));
+  }
+  EXPECT_TRUE(under_way.front().StayLong().ok());
+  EXPECT_TRUE(std::next(under_way.begin())->StayLong().ok());
+  const grpc::Status refused = under_way.back().StayLong();
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(),
+              HasSubstr("2 requests wait for the kernel"));
+  auto of_root = gate_.Admit(kRoot, "Apply");
+  EXPECT_TRUE(of_root.StayLong().ok());
+  under_way.pop_front();
+  EXPECT_TRUE(under_way.back().StayLong().ok());
+}
+
+TEST_F(GateTest, RefusedRequestsCountAsWell) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Try(kStranger, "Status"), grpc::PERMISSION_DENIED);
+  }
+  EXPECT_EQ(Try(kStranger, "Status"), grpc::RESOURCE_EXHAUSTED);
+  now_ += milliseconds(100);
+  EXPECT_EQ(Try(kStranger, "Status"), grpc::PERMISSION_DENIED);
+}
+
+TEST_F(GateTest, AnAdmissionHoldsAsLongAsTheRoleDoes) {
+  auto admission = gate_.Admit(kAlice, "Watch");
+  EXPECT_TRUE(admission.Holds());
+  Role role = Role::kReader;
+  admission.Follow([&role] { return role; });
+  EXPECT_TRUE(admission.Holds());
+  role = Role::kNone;
+  EXPECT_FALSE(admission.Holds());
 }
 
 TEST_F(GateTest, LimitsTheWatchesOfEachCaller) {

@@ -147,6 +147,16 @@ TEST_F(HookFolder, HoldsOnlyProgramsThatNobodyElseCanWrite) {
   EXPECT_THAT(*HookPrograms(folder_ / "none"), IsEmpty());
 }
 
+TEST_F(HookFolder, ThatOthersMayWriteToHoldsNone) {
+  Add("10-first", "");
+  for (const mode_t mode : {0775, 0757}) {
+    ASSERT_EQ(chmod(folder_.path().c_str(), mode), 0);
+    const auto programs = HookPrograms(folder_.path());
+    ASSERT_FALSE(programs);
+    EXPECT_EQ(programs.error().code, ErrorCode::kPermissionDenied);
+  }
+}
+
 TEST_F(HookFolder, ProgramsRunInOrderForEveryEvent) {
   Add("10-first", "echo first $UPLINKD_EVENT $UPLINKD_UPLINK" + NoteTo());
   Add("20-second", "echo second $UPLINKD_EVENT" + NoteTo());

@@ -116,7 +116,7 @@ TEST_F(LiveState, ShowsWhereTheEngineStandsAndTheSpecThatItFollows) {
   EXPECT_EQ(SpecFromProto(file->router).spec.uplinks.size(),
             spec.uplinks.size());
 
-  ASSERT_TRUE(engine->CleanUp(false));
+  ASSERT_TRUE(engine->CleanUp(false, kClient));
   EXPECT_EQ(StateOf(engine).spec(), "");
 }
 

@@ -11,6 +11,7 @@
 namespace uplinkd {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -67,7 +68,10 @@ TEST(NameFiles, LeavesOutWhatTheUserNamedOtherwise) {
       {{11, "wan1"}, {12, "wan2"}, {13, "cable"}, {32, "lte"}, {14, "main"}});
   ASSERT_TRUE(left_out);
   EXPECT_EQ(left_out->size(), 4U);
-  EXPECT_THAT(left_out->front(), HasSubstr("dsl"));
+  EXPECT_THAT(left_out->front(),
+              HasSubstr("11 is \"dsl\" in " + etc / "rt_tables"));
+  EXPECT_THAT(*left_out,
+              Contains(HasSubstr("254 is \"main\" in ip(8) itself")));
   EXPECT_THAT(etc.Read(kTables), HasSubstr("overwritten.\n12\twan2\n"));
   EXPECT_EQ(etc.Read("rt_tables"), own);
 }

@@ -46,6 +46,31 @@ TEST(Options, EmptyValuesDisable) {
   EXPECT_EQ(options->iproute2_dir, "");
 }
 
+TEST(Options, AnEmptyValueBehindAnEqualsSignIsOne) {
+  const auto options =
+      Parse({"--iproute2-dir=", "--metrics-listen=", "--hooks-dir=/x"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->iproute2_dir, "");
+  EXPECT_EQ(options->metrics_listen, "");
+  EXPECT_EQ(options->hooks_dir, "/x");
+  const auto last = Parse({"--hooks-dir="});
+  ASSERT_TRUE(last) << last.error().text;
+  EXPECT_EQ(last->hooks_dir, "");
+  const auto version = Parse({"--hooks-dir=", "--version"});
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().text, "uplinkd " UPLINKD_VERSION "\n");
+}
+
+TEST(Options, TheNextOptionIsNoValue) {
+  const auto options = Parse({"--hooks-dir", "--version"});
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error().status, kExitBadInput);
+  EXPECT_THAT(options.error().text,
+              HasSubstr("the value is missing: --version is an option"));
+  EXPECT_FALSE(Parse({"--metrics-listen", "--hooks-dir=/x"}));
+  EXPECT_FALSE(Parse({"--listen", "--state-dir=/s"}));
+}
+
 TEST(Options, TakesTheOthers) {
   const auto options = Parse({"--state-dir", "/s", "--spec", "/f.yaml",
                               "--log-level", "debug", "--log-format", "json"});

@@ -87,5 +87,57 @@ TEST(Repairs, StepsKeepTheirOutcomes) {
   EXPECT_EQ(rest.outcomes.at(0).result, StepResult::kFailed);
 }
 
+Step PutThrough(const std::string& link) {
+  PutRoute put;
+  put.route.next_hops = {{.link = link}};
+  Step step;
+  step.change = put;
+  return step;
+}
+
+// The kernel took them along without a word, and nobody else did.
+TEST(Repairs, RoutesThatWentWithTheirLinkAreLeftOut) {
+  Report report;
+  Step modified = PutThrough("lan0");
+  auto& put = std::get<PutRoute>(modified.change);
+  put.replaces = put.route;
+  Step rule;
+  rule.change = AddRule{};
+  report.plan.steps = {PutThrough("lan0"), PutThrough("wan1"), modified, rule};
+  report.outcomes.resize(4);
+  report.outcomes[3].result = StepResult::kFailed;
+  const Report rest = WithoutRoutesThrough(report, {"lan0", "wan2"});
+  ASSERT_EQ(rest.plan.steps.size(), 3U);
+  EXPECT_EQ(rest.plan.steps[0].change, report.plan.steps[1].change);
+  EXPECT_EQ(rest.plan.steps[1].change, modified.change);
+  EXPECT_EQ(rest.outcomes.at(2).result, StepResult::kFailed);
+  EXPECT_EQ(WithoutRoutesThrough(report, {}).plan.steps.size(), 4U);
+}
+
+TEST(Repairs, ALinkThatCameOrChangedHasMoved) {
+  const auto link = [](int index, bool up) {
+    Link one;
+    one.index = index;
+    one.up = up;
+    return one;
+  };
+  Facts before;
+  before.links = {{"lan0", link(1, false)},
+                  {"wan1", link(2, true)},
+                  {"wan2", link(3, true)},
+                  {"wan4", link(5, true)}};
+  Facts now;
+  now.links = {{"lan0", link(1, true)},
+               {"wan1", link(2, true)},
+               {"wan2", link(4, true)},
+               {"wan3", link(6, true)}};
+  EXPECT_THAT(LinksMoved(before, now), ElementsAre("lan0", "wan2", "wan3"));
+  now.links["wan1"].carrier = true;  // takes no route along
+  EXPECT_THAT(LinksMoved(now, now), IsEmpty());
+  now.links["wan1"].addresses.emplace_back();
+  EXPECT_THAT(LinksMoved(before, now),
+              ElementsAre("lan0", "wan1", "wan2", "wan3"));
+}
+
 }  // namespace
 }  // namespace uplinkd

@@ -30,7 +30,7 @@ Spec Office() {
 
 TEST(RequestLog, SaysWhoGaveAnAcceptedSpec) {
   JsonLog log;
-  LogOffer("/etc/uplinkd/router.yaml", Office(),
+  LogOffer({.spec = Office(), .from = "/etc/uplinkd/router.yaml"},
            SpecLedger::Accepted{7, false});
   EXPECT_EQ(OnlyLine(log),
             json({{"level", "info"},
@@ -47,7 +47,7 @@ TEST(RequestLog, SaysWhoGaveAnAcceptedSpec) {
 
 TEST(RequestLog, SaysWhyASpecIsRefused) {
   JsonLog log;
-  LogOffer(kClient, Office(),
+  LogOffer({.spec = Office()},
            Fail(ErrorCode::kAborted, "the spec is of generation 7, not 6"));
   EXPECT_EQ(OnlyLine(log),
             json({{"level", "warning"},
@@ -64,7 +64,7 @@ TEST(RequestLog, SaysWhyASpecIsRefused) {
 
 TEST(RequestLog, ASpecThatIsFollowedAlreadyIsNoNews) {
   JsonLog log;
-  LogOffer(kClient, Office(), SpecLedger::Accepted{7, true});
+  LogOffer({.spec = Office()}, SpecLedger::Accepted{7, true});
   const json line = OnlyLine(log);
   EXPECT_EQ(line["level"], "debug");
   EXPECT_EQ(line["result"], "unchanged");

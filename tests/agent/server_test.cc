@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <vector>
+
+#include "agent/listener.h"
+#include "agent/peers.h"
 #include "tests/agent/fake_host.h"
 #include "tests/agent/temporary_directory.h"
 
@@ -67,6 +72,40 @@ TEST_F(ServerTest, LeavesTheSocketOfALivingProcessAlone) {
   EXPECT_EQ(server.error().code, ErrorCode::kAlreadyExists);
   EXPECT_THAT(server.error().message, HasSubstr("another process serves"));
   EXPECT_TRUE(directory_.Has("a.sock"));
+}
+
+// One that blocks would wait until the other accepts.
+TEST_F(ServerTest, AFullQueueIsThatOfALivingProcess) {
+  const UniqueFd alive = BindSocket(directory_ / "a.sock", true);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (directory_ / "a.sock").copy(address.sun_path, sizeof(address.sun_path) - 1);
+  std::vector<UniqueFd> queue;
+  do {
+    queue.emplace_back(
+        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ASSERT_LT(queue.size(), 100U);
+  } while (connect(queue.back().get(),
+                   reinterpret_cast<const sockaddr*>(&address),
+                   sizeof(address)) == 0);
+  const auto server = Start("a.sock");
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(directory_.Has("a.sock"));
+}
+
+// Without it Stop() would wait for ever.
+TEST_F(ServerTest, AListenerThatCannotBeWokenDoesNotStart) {
+  Peers peers;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  Listener listener(peers);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Result<void> opened = listener.Open({});
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("eventfd"));
 }
 
 TEST_F(ServerTest, NeverRemovesWhatIsNoSocket) {

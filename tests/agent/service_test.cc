@@ -217,6 +217,77 @@ TEST_F(Service, AnApplyThatDoesNotWaitOrWaitsInVainSaysSo) {
   EXPECT_FALSE(waited.response.in_sync());
 }
 
+// More than clients take as metadata: they would get none of it.
+TEST_F(Service, OfVeryManyViolationsSomeAreToldAndTheRestIsCounted) {
+  v1::ApplyRequest request = Request(TwoUplinkSpec());
+  request.set_dry_run(true);
+  for (int i = 0; i < 150; ++i) {
+    v1::TrafficRule& rule =
+        *request.mutable_router()->mutable_spec()->add_traffic();
+    rule.set_name("rule" + std::to_string(i));
+    rule.mutable_match()->add_source("10.0.0." + std::to_string(i) + "/32");
+    rule.set_use(i == 0 ? std::string(20000, 'x') : "nowhere");
+  }
+  const Applied applied = Apply(request);
+  EXPECT_EQ(applied.status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(applied.status.error_message(),
+              HasSubstr("the spec is refused: spec.traffic[0].use: "));
+  EXPECT_THAT(applied.status.error_message(), HasSubstr("(and 149 more)"));
+  const int told = applied.bad_spec.violations_size() - 1;
+  ASSERT_GE(told, 10);
+  EXPECT_EQ(applied.bad_spec.violations(1).field(), "spec.traffic[1].use");
+  EXPECT_EQ(applied.bad_spec.violations(told).field(), "");
+  EXPECT_EQ(applied.bad_spec.violations(told).message(),
+            "and " + std::to_string(150 - told) + " more");
+}
+
+// Its plan has more than a MiB.
+TEST_F(Service, ALargeSpecIsAnsweredAndItsPlanCanBeHeldTo) {
+  engine_.Start();
+  Spec spec = TwoUplinkSpec();
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    TrafficRule& rule = spec.traffic.emplace_back(
+        testing::RuleTo("branch-off-" + std::to_string(i), "wan1"));
+    for (std::uint32_t j = 0; j < 4; ++j) {
+      rule.match.destination.push_back(*Prefix::Parse(
+          "10." + std::to_string(i / 250) + "." + std::to_string(i % 250) +
+          "." + std::to_string(j) + "/32"));
+    }
+  }
+  v1::ApplyRequest request = Request(spec, 0);
+  request.set_dry_run(true);
+  const Applied planned = Apply(request);
+  ASSERT_TRUE(planned.status.ok()) << planned.status.error_message();
+  EXPECT_GT(planned.response.ByteSizeLong(), std::size_t{1} << 20);
+  request.set_dry_run(false);
+  *request.mutable_expected_plan()->mutable_lines() = planned.response.plan();
+  EXPECT_GT(request.ByteSizeLong(), std::size_t{1} << 20);
+  const Applied applied = Apply(request);
+  EXPECT_TRUE(applied.status.ok()) << applied.status.error_message();
+}
+
+TEST_F(Service, AWatcherIsToldOfALongPlanInShort) {
+  engine_.Start();
+  ASSERT_TRUE(engine_.Becomes([](const v1::Status&) { return true; }));
+  const auto context = Context();
+  const auto stream = stub_->Watch(context.get(), v1::WatchRequest());
+  v1::WatchResponse news;
+  ASSERT_TRUE(stream->Read(&news));
+  auto event = std::make_shared<v1::Event>();
+  event->set_message("long");
+  for (int i = 0; i < 3000; ++i) event->add_plan()->set_command("ip rule add");
+  engine_->bulletin().Publish(engine_->bulletin().status(),
+                              engine_->bulletin().metrics(), event);
+  while (stream->Read(&news) && news.event().message() != "long") {
+  }
+  EXPECT_EQ(news.event().plan_size(), 20);
+  EXPECT_EQ(news.event().omitted_lines(), 2980U);
+  context->TryCancel();
+  while (stream->Read(&news)) {
+  }
+  stream->Finish();
+}
+
 TEST_F(Service, AnApplyWhoseSpecGaveWayToAnotherWaitsNoLonger) {
   machine_.WithCounters([](FakeMachine::Counters& it) {
     it.refuses = [](const Step&) {
@@ -374,10 +445,12 @@ TEST_F(Service, StatusBeforeTheEngineRunsIsUnavailable) {
       grpc::UNAVAILABLE);
 }
 
-TEST_F(Service, RefusesMessagesOverOneMebibyte) {
+TEST_F(Service, RefusesMessagesOverFourMebibytes) {
   engine_.Start();
   Spec spec = TwoUplinkSpec();
-  spec.revision = std::string(2 << 20, 'x');
+  spec.revision = std::string(3 << 20, 'x');
+  EXPECT_EQ(Apply(Request(spec)).status.error_code(), grpc::INVALID_ARGUMENT);
+  spec.revision = std::string(4 << 20, 'x');
   EXPECT_EQ(Apply(Request(spec)).status.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(Apply(Request(TwoUplinkSpec())).status.ok());
 }

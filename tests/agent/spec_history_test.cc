@@ -24,6 +24,8 @@ StoredSpec Stored(std::uint64_t generation, const std::string& revision = "") {
   stored.spec = TwoUplinkSpec();
   stored.spec.revision =
       revision.empty() ? "git:" + std::to_string(generation) : revision;
+  stored.spec.uplinks[0].capacity.download =
+      1000 * static_cast<std::uint64_t>(stored.spec.revision.back());
   stored.ids = {{"wan1", 1}, {"wan2", 2}};
   stored.origin = {std::chrono::system_clock::time_point(
                        std::chrono::seconds(1764000000 + generation)),
@@ -133,6 +135,11 @@ TEST_F(SpecHistoryTest, ByItselfItGoesBackToTheLastThatDiffersAndHeld) {
   const StoredSpec now = Stored(4, "b");
   ASSERT_TRUE(history.Note(now));
   EXPECT_EQ(history.Recall(0, &now)->generation, 1U);
+  // What differs in its revision alone is no other.
+  StoredSpec later = now;
+  later.generation = 5;
+  later.spec.revision = "c";
+  EXPECT_EQ(history.Recall(0, &later)->generation, 1U);
   const StoredSpec back = Stored(5, "a");
   ASSERT_TRUE(history.Note(back));
   EXPECT_EQ(history.Recall(0, &back)->generation, 4U);

@@ -32,6 +32,40 @@ MetricsSnapshot SnapshotOf(const Tally& tally) {
   return snapshot;
 }
 
+template <typename Counts>
+std::uint64_t SumOf(const Counts& counts) {
+  std::uint64_t sum = 0;
+  for (const auto& [labels, count] : counts) sum += count;
+  return sum;
+}
+
+// A series that appears with a 1 is no increase.
+TEST(Tally, CountsFromZeroWhatMayHappen) {
+  const MetricsSnapshot snapshot = SnapshotOf(Tally());
+  EXPECT_EQ(snapshot.passes.at(Labels("failed", "retry")), 0U);
+  EXPECT_EQ(snapshot.passes.at(Labels("changed", "drain")), 0U);
+  EXPECT_EQ(snapshot.operations.at({"jump", "create", "failed"}), 0U);
+  EXPECT_EQ(snapshot.operations.at({"route", "replace", "conflict"}), 0U);
+  EXPECT_EQ(snapshot.errors.at(Labels("read", "deadline-exceeded")), 0U);
+  EXPECT_EQ(snapshot.errors.at(Labels("remove", "permission-denied")), 0U);
+  EXPECT_EQ(snapshot.rollbacks.at("timeout"), 0U);
+  // Each is a line of every scrape.
+  EXPECT_LE(snapshot.passes.size() + snapshot.operations.size() +
+                snapshot.errors.size(),
+            150U);
+}
+
+TEST(Tally, CountsAddNoSeriesToThoseThatAreThere) {
+  Tally tally;
+  const std::size_t before = SnapshotOf(tally).operations.size();
+  const Report report = TwoSteps(StepResult::kDone, StepResult::kFailed);
+  tally.Count(report, DeedsOf(report), {}, Trigger::kDrain);
+  const MetricsSnapshot snapshot = SnapshotOf(tally);
+  EXPECT_EQ(snapshot.operations.size(), before);
+  EXPECT_EQ(snapshot.passes.size(), SnapshotOf(Tally()).passes.size());
+  EXPECT_EQ(SumOf(snapshot.operations), 2U);
+}
+
 TEST(Tally, CountsPassesByResultAndTrigger) {
   Tally tally;
   tally.Count(Report{}, {}, {}, Trigger::kPoll);
@@ -74,7 +108,7 @@ TEST(Tally, CountsErrorsByOperationAndCode) {
   failed.error = Error{ErrorCode::kAborted, "changed under the read", 0};
   tally.Count(failed, {}, {}, Trigger::kRetry);
   const MetricsSnapshot snapshot = SnapshotOf(tally);
-  EXPECT_EQ(snapshot.errors.size(), 2U);
+  EXPECT_EQ(SumOf(snapshot.errors), 2U);
   EXPECT_EQ(snapshot.errors.at(Labels("create", "permission-denied")), 1U);
   EXPECT_EQ(snapshot.errors.at(Labels("read", "aborted")), 1U);
 }

@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <list>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -209,6 +212,86 @@ TEST_F(Watchers, ManyThatNeverReadAreInNobodysWay) {
   // The window of a stream at both ends, one message, and what the queues
   // share; not a hundred messages for each, which were 320 MB.
   EXPECT_LT(grown, 120L << 10);
+}
+
+// Each holds a thread, for as long as the kernel does not take the spec.
+TEST_F(Watchers, WhatIsUrgentGetsPastEightThatWaitForTheKernel) {
+  machine_.WithCounters([](testing::FakeMachine::Counters& counters) {
+    counters.refuses = [](const Step&) -> std::optional<Error> {
+      return Error{ErrorCode::kUnavailable, "not now"};
+    };
+    return 0;
+  });
+  v1::ApplyRequest request;
+  Spec spec = testing::TwoUplinkSpec();
+  spec.name = "another";
+  spec.table_base = 30;  // other routes, which are refused
+  *request.mutable_router() = SpecToProto(spec);
+  request.mutable_wait()->set_seconds(kVeryLong.count());
+  std::mutex mutex;
+  bool over = false;                        // guarded by mutex
+  std::list<grpc::ClientContext> contexts;  // guarded by mutex
+  std::vector<std::thread> threads;
+  for (int i = 0; i < GateLimits{}.at_once; ++i) {
+    threads.emplace_back([&] {
+      // One of the questions below may be faster.
+      for (bool refused = true; refused;
+           std::this_thread::sleep_for(milliseconds(20))) {
+        grpc::ClientContext* context = nullptr;
+        {
+          const std::lock_guard lock(mutex);
+          if (over) return;
+          context = &contexts.emplace_back();
+        }
+        v1::ApplyResponse response;
+        refused = stub_->Apply(context, request, &response).error_code() ==
+                  grpc::RESOURCE_EXHAUSTED;
+      }
+    });
+  }
+  const auto code = [](const auto& call) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kVeryLong);
+    return call(&context).error_code();
+  };
+  const auto get = [&](grpc::ClientContext* context) {
+    v1::GetResponse response;
+    return stub_->Get(context, v1::GetRequest(), &response);
+  };
+  // Some of them may still be on their way, so often enough in a row.
+  int in_a_row = 0;
+  for (int i = 0; i < 200 && in_a_row < 10; ++i) {
+    in_a_row = code(get) == grpc::RESOURCE_EXHAUSTED ? in_a_row + 1 : 0;
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  EXPECT_EQ(in_a_row, 10);
+  EXPECT_EQ(code([&](grpc::ClientContext* context) {
+              v1::StatusResponse response;
+              return stub_->Status(context, v1::StatusRequest(), &response);
+            }),
+            grpc::OK);
+  EXPECT_EQ(code([&](grpc::ClientContext* context) {
+              v1::ResumeResponse response;
+              return stub_->Resume(context, v1::ResumeRequest(), &response);
+            }),
+            grpc::OK);
+  EXPECT_NE(code([&](grpc::ClientContext* context) {
+              v1::ConfirmResponse response;
+              return stub_->Confirm(context, v1::ConfirmRequest(), &response);
+            }),
+            grpc::RESOURCE_EXHAUSTED);
+  EXPECT_NE(code([&](grpc::ClientContext* context) {
+              v1::CancelConfirmResponse response;
+              return stub_->CancelConfirm(context, v1::CancelConfirmRequest(),
+                                          &response);
+            }),
+            grpc::RESOURCE_EXHAUSTED);
+  {
+    const std::lock_guard lock(mutex);
+    over = true;
+    for (grpc::ClientContext& context : contexts) context.TryCancel();
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(Watchers, WhoeverConnectsAndSaysNothingIsInNobodysWay) {

@@ -52,14 +52,19 @@ class AboutVerbs : public ProgramTest {
     }
     return options;
   }
-  // What bash offers for the last of `words`.
-  std::vector<std::string> BashOffers(const std::string& words) const {
+  // What bash offers behind `typed`, whose words it breaks at = and : as well.
+  std::vector<std::string> BashOffers(const std::string& typed) const {
     const auto result =
-        Sh("\"$UPLINKCTL\" completion bash >c && cat >offer <<'END'\n"
+        Sh("{ test -e c || \"$UPLINKCTL\" completion bash >c; } &&\n"
+           "cat >offer <<'END'\n"
            "set -u\nsource ./c\n"
-           "COMP_WORDS=(" +
-           words +
-           ")\n"
+           "COMP_LINE='" +
+           typed +
+           "'\nCOMP_POINT=${#COMP_LINE} COMP_WORDS=() rest=$COMP_LINE\n"
+           "while [[ $rest =~ ^\\ *([=:]+|[^=:\\ ]+)(.*) ]]; do\n"
+           "  COMP_WORDS+=(\"${BASH_REMATCH[1]}\") rest=${BASH_REMATCH[2]}\n"
+           "done\n"
+           "if [[ $COMP_LINE == *\\  ]]; then COMP_WORDS+=(''); fi\n"
            "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
            "_uplinkctl\n"
            "printf '%s\\n' \"${COMPREPLY[@]}\"\n"
@@ -105,9 +110,21 @@ TEST_F(AboutVerbs, EveryVerbAndOptionOfHelpIsInEveryCompletionAndInTheManual) {
   }
 }
 
+TEST_F(AboutVerbs, EveryVariableOfHelpIsInTheManual) {
+  const std::string manual = Ctl("manual").out;
+  std::istringstream variables(
+      Sh("\"$UPLINKCTL\" --help-all | grep -oE 'Env:[A-Z_]+' | cut -d: -f2")
+          .out);
+  int count = 0;
+  for (std::string name; variables >> name; ++count) {
+    EXPECT_THAT(manual, HasSubstr("\n.B " + name + "\n"));
+  }
+  EXPECT_GE(count, 4);
+}
+
 TEST_F(AboutVerbs, BashCompletesVerbsOptionsAndTheirValues) {
   EXPECT_THAT(BashOffers("uplinkctl ap"), ElementsAre("apply"));
-  EXPECT_THAT(BashOffers("uplinkctl status -o ''"),
+  EXPECT_THAT(BashOffers("uplinkctl status -o "),
               ElementsAre("table", "yaml", "json"));
   EXPECT_THAT(BashOffers("uplinkctl status --output j"), ElementsAre("json"));
   EXPECT_THAT(BashOffers("uplinkctl --color n"), ElementsAre("never"));
@@ -117,12 +134,59 @@ TEST_F(AboutVerbs, BashCompletesVerbsOptionsAndTheirValues) {
   EXPECT_THAT(BashOffers("uplinkctl completion b"), ElementsAre("bash"));
   EXPECT_THAT(BashOffers("uplinkctl apply --wa"), ElementsAre("--wait"));
   // What only the user knows.
-  EXPECT_THAT(BashOffers("uplinkctl apply --wait ''"), IsEmpty());
-  EXPECT_THAT(BashOffers("uplinkctl drain ''"), IsEmpty());
+  EXPECT_THAT(BashOffers("uplinkctl apply --wait "), IsEmpty());
+  EXPECT_THAT(BashOffers("uplinkctl drain "), IsEmpty());
   Write("office.yaml", "");
   Write("other.yaml", "");
   EXPECT_THAT(BashOffers("uplinkctl apply -f o"),
               UnorderedElementsAre("office.yaml", "other.yaml", "offer"));
+}
+
+TEST_F(AboutVerbs, BashCompletesBesideAndBehindEqualsSignsAndColons) {
+  EXPECT_THAT(BashOffers("uplinkctl --address unix:///x st"),
+              ElementsAre("status"));
+  EXPECT_THAT(BashOffers("uplinkctl --address=tcp://[::1]:98 st"),
+              ElementsAre("status"));
+  EXPECT_THAT(BashOffers("uplinkctl --timeout=5s st"), ElementsAre("status"));
+  EXPECT_THAT(BashOffers("uplinkctl --color=never status -o t"),
+              ElementsAre("table"));
+  EXPECT_THAT(BashOffers("uplinkctl --color="),
+              ElementsAre("auto", "always", "never"));
+  EXPECT_THAT(BashOffers("uplinkctl --color=al"), ElementsAre("always"));
+  EXPECT_THAT(BashOffers("uplinkctl status --output=j"), ElementsAre("json"));
+  EXPECT_THAT(BashOffers("uplinkctl --address unix:"), IsEmpty());
+  EXPECT_THAT(BashOffers("uplinkctl apply --dry-run="), IsEmpty());
+  Write("office.yaml", "");
+  Write("o:1.yaml", "");
+  EXPECT_THAT(BashOffers("uplinkctl apply --file=offic"),
+              ElementsAre("office.yaml"));
+  EXPECT_THAT(BashOffers("uplinkctl apply -f o:"), ElementsAre("1.yaml"));
+}
+
+// With the keys that a user presses, and the words that the program gets.
+TEST_F(AboutVerbs, BashPutsWhatItOffersInTheRightPlace) {
+  Write("office.yaml", "");
+  Write("keys",
+        "source ./setup\n"
+        "uplinkctl --address unix:///x stat\t\n"
+        "uplinkctl --color=al\t stat\t\n"
+        "uplinkctl --timeout=5s appl\t --file=off\t\n"
+        "COMP_WORDBREAKS=${COMP_WORDBREAKS//[=:]/}\n"
+        "uplinkctl --color=al\t appl\t --file=off\t\n"
+        "exit\n");
+  Write("setup",
+        "source ./c\n"
+        "uplinkctl() { printf '<%s>' \"$@\" >>got; echo >>got; }\n");
+  const auto result =
+      Sh("\"$UPLINKCTL\" completion bash >c && "
+         "TERM=dumb INPUTRC=/dev/null HISTFILE= timeout 60 "
+         "script -qec 'bash --norc --noprofile -i' /dev/null <keys");
+  EXPECT_EQ(Read("got"),
+            "<--address><unix:///x><status>\n"
+            "<--color=always><status>\n"
+            "<--timeout=5s><apply><--file=office.yaml>\n"
+            "<--color=always><apply><--file=office.yaml>\n")
+      << result.out << result.err;
 }
 
 TEST_F(AboutVerbs, OtherShellsAcceptTheirScripts) {

@@ -212,6 +212,44 @@ TEST_F(AgentVerbsTest, PlacesTheAgentsViolationsInTheFile) {
   }
 }
 
+TEST_F(AgentVerbsTest, ABadSpecIsNotSent) {
+  std::string spec = kGoodSpec;
+  spec.replace(spec.find("10mbit"), 6, "10bit");
+  Write("bad.yaml", spec);
+  for (const char* verb : {"apply", "diff", "plan -o p"}) {
+    const auto result = Ask(std::string(verb) + " -f bad.yaml");
+    EXPECT_EQ(result.exit_code, 2) << verb;
+    EXPECT_THAT(result.err, StartsWith("bad.yaml:13:")) << verb;
+    EXPECT_EQ(result.err, Ctl("validate -f bad.yaml").err) << verb;
+  }
+  EXPECT_FALSE(agent_.apply_request.has_router());
+  EXPECT_FALSE(agent_.diff_request.has_router());
+}
+
+TEST_F(AgentVerbsTest, TakesALargeAnswer) {
+  for (int i = 0; i < 60000; ++i) {
+    *agent_.diff.add_plan() = SomeLine();
+  }
+  ASSERT_GT(agent_.diff.ByteSizeLong(), 5U << 20);
+  EXPECT_EQ(Ask("diff -f office.yaml >plan").exit_code, 1);
+}
+
+// "Nothing was changed" would not be true.
+TEST_F(AgentVerbsTest, ALostAnswerIsNoRefusal) {
+  for (const grpc::Status& lost :
+       {grpc::Status(grpc::RESOURCE_EXHAUSTED,
+                     "Sent message larger than max (1078826 vs. 1048576)"),
+        grpc::Status(grpc::INTERNAL, "RST_STREAM"),
+        grpc::Status(grpc::UNKNOWN, "Stream removed")}) {
+    agent_.status = lost;
+    const auto result = Ask("apply -f office.yaml");
+    EXPECT_EQ(result.exit_code, 3) << lost.error_message();
+    EXPECT_THAT(result.err, HasSubstr("the request may have been done"));
+  }
+  agent_.status = {grpc::RESOURCE_EXHAUSTED, "too many requests"};
+  EXPECT_EQ(Ask("apply -f office.yaml").exit_code, 2);
+}
+
 TEST_F(AgentVerbsTest, ReportsARefusalInTheAgentsWords) {
   agent_.status = {grpc::StatusCode::ABORTED, "the generation is 7, not 2"};
   const auto result = Ask("apply -f office.yaml --expected-generation 2");

@@ -47,6 +47,38 @@ TEST_F(ConfirmVerbsTest, ApplyMakesAnIdOfItsOwn) {
   EXPECT_NE(agent_.apply_request.confirm_id(), first);
 }
 
+TEST_F(ConfirmVerbsTest, TheIdIsKnownEvenIfTheAnswerIsLost) {
+  agent_.status = {grpc::INTERNAL, "RST_STREAM"};
+  for (const char* verb : {"apply -f office.yaml", "rollback"}) {
+    const auto result = Ask(std::string(verb) + " --confirm-within 1m");
+    EXPECT_EQ(result.exit_code, 3) << verb;
+    EXPECT_EQ(result.out, "") << verb;
+    const std::string id = std::string(verb) == "rollback"
+                               ? agent_.rollback_request.confirm_id()
+                               : agent_.apply_request.confirm_id();
+    EXPECT_EQ(result.err,
+              "the id to confirm by is " + id +
+                  "\nuplinkctl: the answer was lost (RST_STREAM), and the "
+                  "request may have been done: see \"uplinkctl status\"\n")
+        << verb;
+  }
+  agent_.status = grpc::Status::OK;
+  EXPECT_EQ(Ask("apply -f office.yaml --confirm-within 1m --dry-run").err, "");
+}
+
+// A script must not take it for armed.
+TEST_F(ConfirmVerbsTest, ApplyFailsIfNothingWaitsToBeConfirmed) {
+  agent_.apply.clear_pending_confirm();
+  agent_.apply.set_unchanged(true);
+  const auto result = Ask("apply -f office.yaml --confirm-within 10m");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("nothing waits to be confirmed"));
+  EXPECT_EQ(Ask("apply -f office.yaml").exit_code, 0);
+  // One that its checks have confirmed meanwhile was armed.
+  agent_.apply.set_unchanged(false);
+  EXPECT_EQ(Ask("apply -f office.yaml --confirm-within 10m").exit_code, 0);
+}
+
 TEST_F(ConfirmVerbsTest, ApplyWithoutItAsksForNothingOfTheKind) {
   ASSERT_EQ(Ask("apply -f office.yaml --expect-generation 7").exit_code, 0);
   EXPECT_FALSE(agent_.apply_request.has_confirm_within());
@@ -133,6 +165,23 @@ TEST_F(ConfirmVerbsTest, HistoryListsTheSpecs) {
                                HasSubstr("back to generation 5")));
   EXPECT_THAT(Ask("history -o json").out, HasSubstr("\"rolled-back\""));
   EXPECT_THAT(Ask("history -o yaml").out, HasSubstr("outcome: rolled-back"));
+}
+
+TEST_F(ConfirmVerbsTest, GenerationsCountFromOne) {
+  for (const char* verb :
+       {"rollback --to", "rollback --expect-generation", "diff --from",
+        "apply -f office.yaml --expect-generation",
+        "apply -f office.yaml --expected-generation"}) {
+    for (const char* number :
+         {"0", "-1", "1.5", "x", "''", "18446744073709551616"}) {
+      const auto result = Ask(std::string(verb) + " " + number);
+      EXPECT_EQ(result.exit_code, 2) << verb << " " << number;
+      EXPECT_EQ(result.out, "");
+      EXPECT_THAT(result.err, HasSubstr("is no generation; they count from 1"));
+    }
+  }
+  EXPECT_EQ(agent_.rollback_request.ByteSizeLong(), 0U);
+  EXPECT_EQ(agent_.apply_request.ByteSizeLong(), 0U);
 }
 
 TEST_F(ConfirmVerbsTest, RollbackAsksForThatGeneration) {

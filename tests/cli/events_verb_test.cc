@@ -13,6 +13,7 @@ namespace uplinkd {
 namespace {
 
 using google::protobuf::util::TimeUtil;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 class EventsVerbTest : public ScriptedAgentTest {
@@ -72,6 +73,23 @@ TEST_F(EventsVerbTest, IsOneObjectPerLineForMachines) {
   }
   EXPECT_EQ(count, 2);
   EXPECT_THAT(Ask("events -o yaml").out, HasSubstr("---\n"));
+}
+
+TEST_F(EventsVerbTest, LetsNobodyForgeALineOrSteerTheTerminal) {
+  v1::Event& event = *agent_.events.add_events();
+  event.set_trigger("pause");
+  event.set_result("begun");
+  event.set_message(
+      "why\n2026-11-26T12:05:02Z info FAKE \x1b[31mred \xc2\x9bm");
+  for (const char* colour : {"never", "always"}) {
+    const ProgramResult result = Ask(std::string("events --color ") + colour);
+    EXPECT_THAT(result.out, EndsWith(": why\\n2026-11-26T12:05:02Z info FAKE "
+                                     "\\x1b[31mred \\x9bm\n"));
+  }
+  // Programs get what was written.
+  const ProgramResult json = Ask("events -o json");
+  EXPECT_THAT(json.out, HasSubstr("why\\n2026"));
+  EXPECT_THAT(json.out, HasSubstr("\\u001b[31mred"));
 }
 
 TEST_F(EventsVerbTest, RefusesWhatIsNoTime) {

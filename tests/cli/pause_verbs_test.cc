@@ -26,6 +26,19 @@ TEST_F(PauseVerbsTest, PausesForAWhileAndSaysUntilWhen) {
   EXPECT_EQ(agent_.pause_request.duration().seconds(), 600);
 }
 
+TEST_F(PauseVerbsTest, TakesAnEmptyReason) {
+  EXPECT_EQ(Ask("pause --reason= --for 30m").exit_code, 0);
+  EXPECT_EQ(agent_.pause_request.reason(), "");
+  EXPECT_EQ(agent_.pause_request.duration().seconds(), 1800);
+  EXPECT_EQ(Ask("pause --reason=--for=").exit_code, 0);
+  EXPECT_EQ(agent_.pause_request.reason(), "--for=");
+}
+
+TEST_F(PauseVerbsTest, WhatTheAgentSaysOfAFaultIsOneLine) {
+  agent_.status = {grpc::FAILED_PRECONDITION, "no\n\x1b[31mred"};
+  EXPECT_EQ(Ask("pause").err, "uplinkctl: no\\n\\x1b[31mred\n");
+}
+
 TEST_F(PauseVerbsTest, Resumes) {
   EXPECT_EQ(Ask("resume").out, "the agent was not paused\n");
   agent_.resume.set_was_paused(true);

@@ -62,6 +62,61 @@ TEST(Table, AlignsColoursAndNotes) {
             "  why\n");
 }
 
+TEST(Table, ShowsControlCharactersWithTheirWidth) {
+  std::ostringstream out;
+  Table table({"A", "B"});
+  table.AddRow({{"x\x1b[2J", Color::kRed}, {"y"}});
+  table.AddNote("why\nx", Color::kYellow);
+  table.Print(Screen(out, out, false));
+  EXPECT_EQ(out.str(),
+            "A         B\n"
+            "x\\x1b[2J  y\n"
+            "  why\\nx\n");
+}
+
+TEST(Screen, ShowsControlCharactersOfStringsOnly) {
+  std::ostringstream out;
+  const Screen screen(out, out, true);
+  const std::string foreign = "a\nb\x1b[0m";
+  screen.out() << foreign << '\n'
+               << std::string_view(foreign) << "\n"
+               << screen.Paint(Color::kRed, foreign) << 7 << std::endl;
+  screen.err() << AsItIs{foreign};
+  EXPECT_EQ(out.str(),
+            "a\\nb\\x1b[0m\n"
+            "a\\nb\\x1b[0m\n"
+            "\x1b[31ma\\nb\\x1b[0m\x1b[0m7\n"
+            "a\nb\x1b[0m");
+}
+
+TEST(StatusText, ShowsControlCharacters) {
+  const std::string foreign = "x\ny\x1b[31m";
+  v1::Status status;
+  status.set_name(foreign);
+  status.set_revision(foreign);
+  status.add_warnings(foreign);
+  v1::Condition& condition = *status.add_conditions();
+  condition.set_type("Paused");
+  condition.set_message(foreign);
+  v1::UplinkStatus& wan1 = *status.add_uplinks();
+  wan1.set_reason(foreign);
+  wan1.mutable_health()->add_probes()->set_fault(foreign);
+  wan1.mutable_health()->set_state("Degraded");
+  wan1.mutable_health()->set_reason(foreign);
+  std::ostringstream out;
+  PrintStatus(status, {}, Screen(out, out, false));
+  EXPECT_THAT(out.str(), Not(HasSubstr("x\ny")));
+  EXPECT_THAT(out.str(), Not(HasSubstr("\x1b")));
+
+  v1::WatchResponse response;
+  response.mutable_event()->set_message(foreign);
+  response.mutable_event()->add_plan()->set_reason(foreign);
+  std::ostringstream line;
+  PrintEvent(response, Screen(line, line, true));
+  EXPECT_THAT(line.str(), HasSubstr(": x\\ny\\x1b[31m | "));
+  EXPECT_EQ(line.str().find('\n'), line.str().size() - 1);
+}
+
 TEST(StatusText, ShowsWhatProbesSay) {
   v1::Status status;
   v1::UplinkStatus& wan1 = *status.add_uplinks();
@@ -96,6 +151,45 @@ TEST(StatusText, ShowsWhatProbesSay) {
           "refused\n"
           "                                 arp gateway        -\n"
           "  loses 25%\n"));
+}
+
+TEST(StatusText, SaysThatItIsOld) {
+  v1::Status status;
+  google::protobuf::Timestamp now;
+  now.set_seconds(1000);
+  const auto text = [&] {
+    std::ostringstream out;
+    PrintStatus(status, now, Screen(out, out, false));
+    return out.str();
+  };
+  EXPECT_THAT(text(), Not(HasSubstr("as of")));  // an older agent
+  status.mutable_published()->set_seconds(997);
+  EXPECT_THAT(text(), Not(HasSubstr("as of")));
+  status.mutable_published()->set_seconds(1010);  // its clock is ahead
+  EXPECT_THAT(text(), Not(HasSubstr("as of")));
+  status.mutable_published()->set_seconds(988);
+  EXPECT_THAT(text(), HasSubstr("\nwhat is shown is as of 12s ago\n"));
+}
+
+TEST(StatusText, ShowsAMeanThatGoesToZeroAsZero) {
+  v1::Status status;
+  v1::UplinkStatus& wan1 = *status.add_uplinks();
+  wan1.set_receive_bytes_per_second(0.001);
+  wan1.set_transmit_bytes_per_second(0.125);
+  std::ostringstream out;
+  PrintStatus(status, {}, Screen(out, out, false));
+  EXPECT_THAT(out.str(), Not(HasSubstr("0.0 bit/s")));
+  EXPECT_THAT(out.str(), HasSubstr("1.0 bit/s"));
+}
+
+TEST(StatusText, TellsMomentsToTheMillisecond) {
+  google::protobuf::Timestamp moment;
+  moment.set_seconds(1795694700);
+  EXPECT_EQ(MomentWords(moment), "2026-11-26T12:05:00Z");
+  moment.set_nanos(123456789);
+  EXPECT_EQ(MomentWords(moment), "2026-11-26T12:05:00.123Z");
+  moment.set_nanos(999999);
+  EXPECT_EQ(MomentWords(moment), "2026-11-26T12:05:00Z");
 }
 
 TEST(MessageText, QuotesWhatYamlWouldReadAsSomethingElse) {

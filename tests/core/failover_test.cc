@@ -97,7 +97,7 @@ TEST_F(FailoverTest, CutsTheConnectionsOfAnUplinkThatFailed) {
 TEST_F(FailoverTest, TreatsEveryPhaseThatCarriesNothingAlike) {
   for (const UplinkPhase phase :
        {UplinkPhase::kWaiting, UplinkPhase::kBlocked, UplinkPhase::kDisabled}) {
-    failover_.Forget();
+    failover_ = Failover();
     Pass(UplinkPhase::kReady, UplinkPhase::kReady, UplinkPhase::kReady);
     Pass(UplinkPhase::kReady, phase, UplinkPhase::kReady);
     ASSERT_EQ(Due().size(), 1U) << UplinkPhaseName(phase);

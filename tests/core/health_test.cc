@@ -30,6 +30,20 @@ TEST(Probe, IsNamedByWhatItAsks) {
   EXPECT_EQ(ProbeName(ArpProbe{Ip("192.0.2.1")}), "arp 192.0.2.1");
 }
 
+// A name is a label of the metrics, which many may read.
+TEST(Probe, IsNamedWithoutTheQueryOfItsUrl) {
+  const auto name = [](const std::string& url) {
+    return ProbeName(HttpProbe{url, Ip("192.0.2.80"), {}, ""});
+  };
+  const std::string first = name("https://a.example/up?token=abc");
+  EXPECT_EQ(first.find("abc"), std::string::npos) << first;
+  EXPECT_EQ(first.find("http https://a.example/up?0x"), 0U) << first;
+  EXPECT_TRUE(first.ends_with(" at 192.0.2.80")) << first;
+  EXPECT_EQ(name("https://a.example/up?token=abc"), first);
+  EXPECT_NE(name("https://a.example/up?token=abd"), first);
+  EXPECT_NE(name("https://a.example/up"), first);
+}
+
 TEST(Probe, AsksByTheFamilyOfItsTarget) {
   const Address six = Ip("2001:db8::1");
   for (const Probe& probe :

@@ -23,6 +23,7 @@ using ::testing::Key;
 using testing::SpecWithUplinks;
 using testing::TwoUplinkFacts;
 using testing::TwoUplinkSpec;
+using ::testing::UnorderedElementsAre;
 
 const CountedChoice kFourToOne = {{"wan1", 4, 4}, {"wan2", 1, 1}};
 
@@ -137,7 +138,7 @@ TEST(CompileLoads, SharesInForceAreTold) {
   const Desired desired = Compile(LeastConnections(), facts);
   EXPECT_DOUBLE_EQ(desired.uplinks[0].share, 0.16);
   EXPECT_DOUBLE_EQ(desired.uplinks[1].share, 0.84);
-  EXPECT_THAT(SharesOf(desired.counted.at(kBalance)), ElementsAre(160, 840));
+  EXPECT_THAT(SharesOf(desired.counted.at({kBalance})), ElementsAre(160, 840));
 }
 
 TEST(CompileLoads, OtherAlgorithmsDoNotCare) {
@@ -186,7 +187,18 @@ TEST(CompileLoads, EachPolicyLevelsOutItsOwnMembers) {
   facts.loads = {{"wan2", {10, 1}}, {"wan4", {99, 1}}};
   const Desired desired = Compile(spec, facts);
   EXPECT_EQ(desired.counted.size(), 1U);
-  EXPECT_THAT(SharesOf(desired.counted.at("bulk")), ElementsAre(0, 1000));
+  EXPECT_THAT(SharesOf(desired.counted.at({"bulk"})), ElementsAre(0, 1000));
+}
+
+// The name of a policy is its name in either family.
+TEST(CompileLoads, EachFamilyHasAChoiceOfItsOwn) {
+  Spec spec = LeastConnections();
+  spec.uplinks[0].families = UplinkFamilies::kBoth;
+  spec.uplinks[1].families = UplinkFamilies::kIpv6;
+  const Desired desired = Compile(spec, TwoUplinkFacts());
+  EXPECT_THAT(desired.counted,
+              UnorderedElementsAre(Key(ChoiceKey{kBalance, Family::kIpv4}),
+                                   Key(ChoiceKey{kBalance, Family::kIpv6})));
 }
 
 }  // namespace

@@ -141,7 +141,6 @@ TEST(Schedule, BacksOffFromAFailureUpToAMinute) {
     EXPECT_EQ(schedule.Next().at, now + wait);
     now = schedule.Next().at;
   }
-  EXPECT_EQ(schedule.failures(), 12);
 }
 
 TEST(Schedule, StaysAtTheLastBackOffForever) {
@@ -154,7 +153,6 @@ TEST(Schedule, ASuccessEndsTheBackOff) {
   Schedule schedule = Settled();
   for (int i = 0; i < 5; ++i) schedule.PassEnded(200s, true, false, false);
   schedule.PassEnded(300s, false, false, true);
-  EXPECT_EQ(schedule.failures(), 0);
   EXPECT_EQ(schedule.Next().at, 301s);
   schedule.PassEnded(301s, true, false, false);
   EXPECT_EQ(schedule.Next().at, 301s + 100ms);
@@ -193,7 +191,6 @@ TEST(Schedule, AConflictIsRetriedAtOnce) {
   Schedule schedule = Settled();
   schedule.PassEnded(101s, false, true, false);
   EXPECT_EQ(schedule.Next(), (Schedule::Due{101s, Trigger::kRetry, false}));
-  EXPECT_EQ(schedule.failures(), 0);
 }
 
 TEST(Schedule, RepeatsInARowBackOffAsWell) {
@@ -218,6 +215,7 @@ TEST(Schedule, TriggersHaveNames) {
   EXPECT_EQ(TriggerName(Trigger::kHint), "hint");
   EXPECT_EQ(TriggerName(Trigger::kRetry), "retry");
   EXPECT_EQ(TriggerName(Trigger::kPeriodic), "periodic");
+  EXPECT_EQ(TriggerName(Trigger::kDrain), "drain");
   EXPECT_EQ(TriggerName(Trigger::kLoad), "load");
   EXPECT_EQ(TriggerName(Trigger::kPoll), "poll");
 }

@@ -88,11 +88,13 @@ TEST(Http, HoldsNoConnectionAfterItsAnswer) {
 }
 
 TEST(Http, RefusesWhatIsNoAddress) {
-  for (const char* listen : {"", "9871", "127.0.0.1", "127.0.0.1:http",
-                             "127.0.0.1:70000", "::1:9871"}) {
+  for (const char* listen :
+       {"", "9871", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000",
+        "::1:9871", "nohost.invalid:9871"}) {
     const auto server = MetricsServer::Start(listen, Serving(1));
     ASSERT_FALSE(server.has_value()) << listen;
     EXPECT_EQ(server.error().code, ErrorCode::kInvalidArgument) << listen;
+    EXPECT_THAT(server.error().message, HasSubstr("expected ADDRESS:PORT"));
   }
 }
 

@@ -100,9 +100,21 @@ TEST(Metrics, NamesWhatProbesFoundLast) {
   EXPECT_THAT(text, Not(HasSubstr(of("uplinkd_probe_duration_seconds",
                                      "tcp 192.0.2.7:443"))));
   EXPECT_THAT(text, Not(HasSubstr(of("uplinkd_probe_success", "arp gateway"))));
+  EXPECT_THAT(text,
+              Not(HasSubstr(of("uplinkd_probe_loss_ratio", "arp gateway"))));
   EXPECT_THAT(
       text,
       Not(HasSubstr(of("uplinkd_probe_duration_seconds", "arp gateway"))));
+}
+
+// It would be 0, as that of a good line.
+TEST(Metrics, KnowsNoLossBeforeTheFirstRound) {
+  MetricsSnapshot s = OneUplink();
+  s.health["wan1"].probes = {{"arp gateway", std::nullopt}};
+  const std::string text = RenderMetrics(s);
+  EXPECT_THAT(text, Not(HasSubstr("loss_ratio{")));
+  EXPECT_THAT(text, HasSubstr("uplinkd_uplink_health{uplink=\"wan1\",state="
+                              "\"Unknown\"} 1\n"));
 }
 
 TEST(Metrics, GivesCapacityInBytesAndLeavesUnknownOnesOut) {

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/lab/agent_lab.h"
 #include "tests/lab/monitoring.h"
@@ -56,7 +57,9 @@ struct FleetRouter {
   std::unique_ptr<TrafficServer> server;
   std::unique_ptr<RouterAgent> agent;
   std::unique_ptr<Trickle> trickle;
-  std::string address;  // of its metrics
+  std::string address;                 // of its metrics
+  std::string spec;                    // as YAML
+  std::vector<std::string> arguments;  // further ones of its agent
 };
 
 class Fleet : public testing::Test {
@@ -91,7 +94,8 @@ class Fleet : public testing::Test {
     ASSERT_TRUE(linked) << linked.error().message;
     router.address = Monitoring::Address(n) + ":9871";
     ASSERT_NO_FATAL_FAILURE(StartAgent(name));
-    const Result<v1::ApplyResponse> applied = router.agent->Apply(spec.Text());
+    router.spec = spec.Text();
+    const Result<v1::ApplyResponse> applied = router.agent->Apply(router.spec);
     ASSERT_TRUE(applied) << applied.error().message;
     router.trickle = std::make_unique<Trickle>(router.lab->client());
   }
@@ -100,11 +104,31 @@ class Fleet : public testing::Test {
   void StartAgent(const std::string& name) {
     FleetRouter& router = routers_.at(name);
     router.agent.reset();
-    Result<std::unique_ptr<RouterAgent>> agent = RouterAgent::Start(
-        *router.lab,
-        {.metrics_address = router.address, .log_level = "info", .name = name});
+    Result<std::unique_ptr<RouterAgent>> agent =
+        RouterAgent::Start(*router.lab, {.arguments = router.arguments,
+                                         .metrics_address = router.address,
+                                         .log_level = "info",
+                                         .name = name});
     ASSERT_TRUE(agent) << agent.error().message;
     router.agent = std::move(*agent);
+  }
+
+  // Until Prometheus has seen that it did.
+  void RestartAgent(const std::string& name) {
+    const auto started = [&] {
+      const auto answer = monitoring_->Query(
+          "uplinkd_start_timestamp_seconds{instance=\"" + name + "\"}");
+      return answer && answer->size() == 1 ? answer->begin()->second : 0.0;
+    };
+    const double before = started();
+    ASSERT_NO_FATAL_FAILURE(StartAgent(name));
+    ASSERT_TRUE(Eventually(
+        [&] {
+          const double now = started();
+          return now != 0 && now != before;
+        },
+        std::chrono::seconds(20)))
+        << monitoring_->Log();
   }
 
   const Lab& LabOf(const std::string& name) { return *routers_.at(name).lab; }

@@ -267,6 +267,7 @@ class FleetTest : public Fleet {
     EXPECT_GE(only("Uplinks down"), 2);
     EXPECT_EQ(only("Routers without an uplink"), 1);
     EXPECT_EQ(only("Agents that do not answer"), 0);
+    EXPECT_GE(only("Routers out of sync"), 1);
     EXPECT_GT(only("Repairs in this time"), 0);
     std::set<std::string> down;
     for (const auto& [labels, since] :
@@ -328,12 +329,33 @@ class FleetTest : public Fleet {
     ASSERT_NO_FATAL_FAILURE(StartAgent("depot"));
     WaitUntilQuiet(wanted);
   }
+
+  // One starts again and again, and its file is no spec.
+  void BreakAndMendTheFile() {
+    FleetRouter& depot = routers_.at("depot");
+    const std::string file = LabOf("depot").directory() / "depot.yaml";
+    std::ofstream(file) << "kind: Router\nspec: {uplinks: none}\n";
+    depot.arguments = {"--spec", file};
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_NO_FATAL_FAILURE(RestartAgent("depot"));
+    }
+    // The one does not last as long as the other takes.
+    const Alerts restarts = {{"UplinkdAgentRestarts", "depot", ""}};
+    const Alerts refused = {{"UplinkdSpecRefused", "depot", ""}};
+    WaitUntilFiring(restarts);
+    WaitUntilFiring(refused);
+    CheckWords();
+    std::ofstream(file) << depot.spec;
+    WaitUntilQuiet(refused);
+    WaitUntilQuiet(restarts);
+  }
 };
 
 TEST_F(FleetTest, EveryAlertFiresForItsFaultAndResolves) {
   ASSERT_NO_FATAL_FAILURE(Begin());
   ASSERT_NO_FATAL_FAILURE(BreakAndMendTheNetwork());
   ASSERT_NO_FATAL_FAILURE(BreakAndMendTheAgents());
+  ASSERT_NO_FATAL_FAILURE(BreakAndMendTheFile());
   // Also the counted ones, once their window is over.
   EXPECT_TRUE(Eventually([this] { return Firing().empty(); }, kPatience))
       << Words(Firing());

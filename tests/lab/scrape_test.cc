@@ -6,12 +6,16 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <optional>
-#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 #include "reconciler/linux/unique_fd.h"
 #include "reconciler/linux/xtables_lock.h"
@@ -25,13 +29,18 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 
-// Clients of one server that want to be answered and never finish asking: half
-// of them say nothing, half of them part of a request. One that is sent away
-// comes back.
+// Clients of one server that want to be answered and never finish asking. One
+// that is sent away comes back.
 class SlowScrapers {
  public:
-  SlowScrapers(const Namespace& where, int count)
+  enum class Manner {
+    kStall,  // half of them say nothing, half of them part of a request
+    kDrip,   // each goes on with its request a little before it is given up
+  };
+
+  SlowScrapers(const Namespace& where, int count, Manner manner)
       : sockets_(static_cast<std::size_t>(count)),
+        manner_(manner),
         thread_([this, &where] { where.Run([this] { Besiege(); }); }) {}
   SlowScrapers(const SlowScrapers&) = delete;
   SlowScrapers& operator=(const SlowScrapers&) = delete;
@@ -58,7 +67,7 @@ class SlowScrapers {
   }
 
   // True if it is connected.
-  bool Keep(UniqueFd& fd, bool speaks) {
+  bool Keep(UniqueFd& fd, bool even) {
     if (!fd) {
       fd = Connect();
       return false;
@@ -70,13 +79,26 @@ class SlowScrapers {
       fd = UniqueFd();
       return false;
     }
-    constexpr std::array kPart = {'G', 'E', 'T', ' ', '/', 'm'};
-    if (speaks && !spoke_.contains(fd.get())) {
-      spoke_.insert(fd.get());
-      static_cast<void>(send(fd.get(), kPart.data(), kPart.size(),
-                             MSG_NOSIGNAL | MSG_DONTWAIT));
-    }
+    Speak(fd.get(), even);
     return true;
+  }
+
+  void Speak(int fd, bool even) {
+    const auto now = steady_clock::now();
+    const auto spoke = spoke_.find(fd);
+    std::string_view part;
+    if (spoke == spoke_.end()) {
+      part = manner_ == Manner::kDrip ? "GET /metrics HTTP/1.1\r\n"
+             : even                   ? "GET /m"
+                                      : "";
+    } else if (manner_ == Manner::kDrip &&
+               now - spoke->second > milliseconds(300)) {
+      part = "a: b\r\n";
+    }
+    if (part.empty()) return;
+    spoke_[fd] = now;
+    static_cast<void>(
+        send(fd, part.data(), part.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
   }
 
   UniqueFd Connect() {
@@ -93,7 +115,8 @@ class SlowScrapers {
   }
 
   std::vector<UniqueFd> sockets_;
-  std::set<int> spoke_;
+  const Manner manner_;
+  std::map<int, steady_clock::time_point> spoke_;  // by socket: the last time
   std::atomic<bool> stop_ = false;
   std::atomic<int> connected_ = 0;
   std::atomic<int> sent_away_ = 0;
@@ -148,7 +171,8 @@ TEST_F(Scrape, AThousandSlowScrapersDelayNoPass) {
   milliseconds alone{0};
   for (int i = 0; i < 5; ++i) alone = std::max(alone, RepairTime());
 
-  const SlowScrapers scrapers(lab_->router(), 1000);
+  const SlowScrapers scrapers(lab_->router(), 1000,
+                              SlowScrapers::Manner::kStall);
   ASSERT_TRUE(
       Eventually([&] { return scrapers.connected() > 900; }, seconds(10)))
       << scrapers.connected();
@@ -169,6 +193,36 @@ TEST_F(Scrape, AThousandSlowScrapersDelayNoPass) {
   RecordProperty(
       "scrape_besieged_ms",
       std::to_string((steady_clock::now() - began) / milliseconds(1)));
+}
+
+// More of them than the agent has places. They hold none for long, not even
+// when it ends.
+TEST_F(Scrape, IsAnsweredBesideScrapersThatDripTheirRequests) {
+  ASSERT_NO_FATAL_FAILURE(AllowDescriptors(4096));
+  ASSERT_NO_FATAL_FAILURE(Begin({}, {}));
+  for (const int count : {70, 1000}) {
+    const SlowScrapers scrapers(lab_->router(), count,
+                                SlowScrapers::Manner::kDrip);
+    ASSERT_TRUE(Eventually(
+        [&] { return scrapers.connected() > count * 9 / 10; }, seconds(10)))
+        << scrapers.connected();
+    milliseconds slowest{0};
+    for (int i = 0; i < 5; ++i) {
+      const auto began = steady_clock::now();
+      EXPECT_THAT(agent_->Metrics(), HasSubstr("uplinkd_in_sync 1")) << count;
+      slowest = std::max(slowest, std::chrono::duration_cast<milliseconds>(
+                                      steady_clock::now() - began));
+    }
+    EXPECT_LT(slowest, seconds(5)) << count;
+    RecordProperty("slowest_scrape_ms_" + std::to_string(count),
+                   std::to_string(slowest.count()));
+  }
+  const SlowScrapers scrapers(lab_->router(), 70, SlowScrapers::Manner::kDrip);
+  ASSERT_TRUE(
+      Eventually([&] { return scrapers.connected() > 60; }, seconds(10)));
+  const auto began = steady_clock::now();
+  ASSERT_NO_FATAL_FAILURE(StopAgent());
+  EXPECT_LT(steady_clock::now() - began, seconds(10));
 }
 
 TEST_F(Scrape, IsAnsweredAtOnceWhileTheAgentWaitsForTheKernel) {

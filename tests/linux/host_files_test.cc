@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "reconciler/linux/host_networkd.h"
 #include "reconciler/linux/host_table_names.h"
@@ -35,6 +36,9 @@ class HostFilesTest : public ::testing::Test {
     const fs::path path = root_ / name;
     fs::create_directories(path.parent_path());
     fs::create_symlink(target, path);
+  }
+  std::vector<TableName> Names() const {
+    return ReadTableNames(root_ / "etc/iproute2", root_);
   }
   bool KeepsRules() const { return ReadNetworkd(root_).keeps_rules; }
   bool KeepsRoutes() const { return ReadNetworkd(root_).keeps_routes; }
@@ -121,20 +125,38 @@ TEST_F(HostFilesTest, ReadsTableNames) {
   Write("etc/iproute2/rt_tables.d/vpn.conf", "0x63 vpn\n");
   const std::string directory = (root_ / "etc/iproute2/").string();
   EXPECT_THAT(
-      ReadTableNames(root_),
+      Names(),
       ElementsAre(TableName{11, "wan1", directory + "rt_tables"},
                   TableName{99, "vpn", directory + "rt_tables.d/vpn.conf"},
                   TableName{254, "main", directory + "rt_tables"}));
 }
 
+// As ip(8) reads them.
+TEST_F(HostFilesTest, LetsTableNamesOfTheSiteReplaceThoseOfTheDistribution) {
+  Write("usr/share/iproute2/rt_tables", "254 main\n");
+  Write("usr/lib/iproute2/rt_tables.d/a.conf", "11 a\n");
+  Write("usr/lib/iproute2/rt_tables.d/b.conf", "12 b\n");
+  const std::string lib = (root_ / "usr/lib/iproute2/rt_tables.d/").string();
+  EXPECT_THAT(
+      Names(),
+      ElementsAre(
+          TableName{11, "a", lib + "a.conf"},
+          TableName{12, "b", lib + "b.conf"},
+          TableName{254, "main",
+                    (root_ / "usr/share/iproute2/rt_tables").string()}));
+  Write("etc/iproute2/rt_tables", "");
+  Write("etc/iproute2/rt_tables.d/a.conf", "");
+  EXPECT_THAT(Names(), ElementsAre(TableName{12, "b", lib + "b.conf"}));
+}
+
 TEST_F(HostFilesTest, LeavesOutOurOwnTableNames) {
   Write("etc/iproute2/rt_tables.d/uplinkd.conf", "11 wan1\n");
-  EXPECT_THAT(ReadTableNames(root_), IsEmpty());
+  EXPECT_THAT(Names(), IsEmpty());
 }
 
 TEST_F(HostFilesTest, SkipsLinesThatNameNoTable) {
   Write("etc/iproute2/rt_tables", "wan1 11\n12\n13x dsl\n");
-  EXPECT_THAT(ReadTableNames(root_), IsEmpty());
+  EXPECT_THAT(Names(), IsEmpty());
 }
 
 }  // namespace

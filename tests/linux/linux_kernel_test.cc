@@ -160,7 +160,6 @@ TEST_F(LinuxKernelTest, ExplainsARefusalInTheWordsOfIpAndTheKernel) {
   EXPECT_EQ(outcome.error.message,
             "ip route add default via 192.0.2.1 dev wan1 table 11 proto 117: "
             "Nexthop has invalid gateway (ENETUNREACH)");
-  EXPECT_TRUE(outcome.error.Retryable());
 }
 
 TEST_F(LinuxKernelTest, CallsWhatIsAlreadySoAlreadySo) {

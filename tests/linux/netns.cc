@@ -113,7 +113,12 @@ std::string ShowRouting() {
          Run("ip -d -4 route show table all; ip -d -6 route show table all");
 }
 
-NetnsTest::NetnsTest() : lock_path_(MakeLockFile()), inside_(netns_) {}
+NetnsTest::NetnsTest() : lock_path_(MakeLockFile()), inside_(netns_) {
+  // What reads and edits tables loads no modules; programs do so as they start.
+  // Where they are built in, there is nothing to load.
+  static const CommandResult loaded =
+      RunCommand("modprobe -qa ip_tables ip6_tables");
+}
 
 NetnsTest::~NetnsTest() {
   unlink(lock_path_.c_str());

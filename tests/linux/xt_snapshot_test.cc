@@ -30,9 +30,9 @@ class XtSnapshotTest : public NetnsTest {
       : socket_(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW)) {}
 
   const XtTableState& Read() {
-    const auto state = snapshot_.Read(socket_.get());
-    EXPECT_TRUE(state) << state.error().message;
-    return **state;
+    const Result<void> read = snapshot_.Read(socket_.get());
+    EXPECT_TRUE(read) << read.error().message;
+    return *snapshot_.state();
   }
 
   static void Iptables(const std::string& words) {

@@ -162,7 +162,7 @@ async function tellsOfALostUplink(page) {
   assert.match(told, /Cut \d+ connections of wan2/);
   assert.match(told, /Down.*wan2 went down/);
   assert.match(await card(page, "wan2").locator(".facts").textContent(),
-               /Health\s*not probed/);
+               /Health\s*Unknown/);
   // What was read out changes no more while nothing happens.
   const changes = await page.evaluate(() => new Promise((done) => {
     let count = 0;

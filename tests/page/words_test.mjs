@@ -1,6 +1,7 @@
 // The pure parts of the live page, without a browser: node --test.
 import assert from "node:assert/strict";
 import {test} from "node:test";
+import {causeOf, resultOf, summary} from "./page/events.js";
 import {judge, judgeSilence} from "./page/headline.js";
 import {History} from "./page/history.js";
 import {readState} from "./page/state.js";
@@ -161,6 +162,48 @@ test("Silence is no good news, and says what was known", () => {
   assert.equal(title, "The agent does not answer");
   assert.match(details.join(" "), /Last heard at .*: All is well\./);
   assert.equal(judgeSilence(undefined).details.length, 1);
+});
+
+test("What is old is no good news, and what was wrong stays wrong", () => {
+  const age = (seconds, change = () => {}) => said((status, document) => {
+    document.published = at(100 - seconds);
+    change(status, document);
+  });
+  assert.equal(age(3).title, "All is well");
+  const {level, title, details} = age(12);
+  assert.equal(level, "unknown");
+  assert.equal(title, "The agent waits for the kernel");
+  assert.match(details.join(" "), /Last seen at .*\d\d:\d\d:\d\d: All is well\./);
+  // It is read out when it changes.
+  const later = judge(readState({...documentOf((status, document) => {
+    document.published = at(88);
+  }), time: at(101)}));
+  assert.deepEqual(later.details, details);
+  const bad = age(12, (status) => lose(status.uplinks[1], "Down", "no answer"));
+  assert.equal(bad.level, "bad");
+  assert.match(bad.details.join(" "), /: wan2 is down\. Since .*: no answer\./);
+});
+
+test("An event says what it is due to, and an unknown one is shown as it is", () => {
+  assert.equal(causeOf({trigger: "spec"}), "due to a new spec");
+  assert.equal(causeOf({trigger: "drain"}), "due to an operator's request");
+  assert.equal(causeOf({trigger: "undrain"}), "due to an operator's request");
+  assert.equal(causeOf({trigger: "request"}), "due to a request");
+  assert.equal(causeOf({trigger: "cleanup"}), "due to a request to clean up");
+  assert.equal(causeOf({trigger: "uplink"}), "");
+  assert.equal(causeOf({trigger: ""}), "");
+  for (const trigger of ["moon", "constructor", "__proto__"]) {
+    assert.equal(causeOf({trigger}), trigger);
+  }
+  assert.deepEqual(["accepted", "refused", "melted", "toString", ""].map(
+      (result) => resultOf({result})),
+                   ["Accepted", "Refused", "Melted", "ToString", ""]);
+  const told = (result, message) =>
+      summary({trigger: "drain", result, message, plan: [], leftOut: 0});
+  assert.equal(told("accepted", "cable is drained by uid 0"), "cable is drained by uid 0");
+  assert.equal(told("accepted", "cable takes connections again"),
+               "cable takes connections again");
+  assert.equal(told("cut", "cut 3 connections of cable"), "Cut 3 connections of cable");
 });
 
 // protobuf's JSON leaves out whatever is zero or empty.
